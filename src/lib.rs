@@ -1,0 +1,3 @@
+//! placeholder
+pub mod tcp;
+pub mod time;

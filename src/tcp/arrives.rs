@@ -1,0 +1,253 @@
+//! SEGMENT ARRIVES (RFC 9293 section 3.10.7): CLOSED, LISTEN and SYN-SENT here, the other states'
+//! checks in `checks`.
+
+use std::ops::ControlFlow;
+
+use super::clause::Clause;
+use super::flags::Flags;
+use super::form::reset_answering;
+use super::reaction::{AcceptedText, Arrows, Reaction};
+use super::segment::Segment;
+use super::seq::{Mss, SeqNum, WindowScale, WindowSize};
+use super::state::State;
+use super::tcb::{Closing, Origin, Tcb};
+use crate::time::Instant;
+
+/// What a host answers that has no connection for a segment (section 3.10.7.1).
+pub fn answer_in_closed(segment: &Segment) -> (Option<Segment>, Clause) {
+    if segment.has(Flags::RST) {
+        (None, Clause::ClosedDiscardsRst)
+    } else {
+        (Some(reset_answering(segment)), Clause::ClosedSendsRst)
+    }
+}
+
+impl Tcb {
+    /// SEGMENT ARRIVES (section 3.10.7). The checksum has been verified; the segment's sockets are ours.
+    pub fn on_segment(&mut self, segment: &Segment, now: Instant) -> Reaction {
+        let mut arrival = Arrival::new(self, segment, now);
+        // Break is the RFC's "and return"; there is nothing after either end.
+        let _ = match arrival.tcb.state() {
+            State::Closed => arrival.in_closed(),
+            State::Listen => arrival.in_listen(),
+            State::SynSent => arrival.in_syn_sent(),
+            State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => arrival.in_other_states(),
+        };
+        arrival.finish()
+    }
+}
+
+/// Whether the RFC goes on to its next check or says "and return".
+pub(super) type Next = ControlFlow<()>;
+
+/// One segment on its way through the checks.
+pub(super) struct Arrival<'t> {
+    pub(super) tcb: &'t mut Tcb,
+    pub(super) seg: &'t Segment,
+    pub(super) now: Instant,
+    /// RCV.NXT + RCV.WND when the segment came.
+    pub(super) right_edge: SeqNum,
+    pub(super) arrows: Arrows,
+    pub(super) clause: Clause,
+    pub(super) reply: Option<Segment>,
+    /// An acknowledgment is due; text or a FIN of ours may carry it.
+    pub(super) ack_owed: bool,
+    pub(super) text: AcceptedText,
+}
+
+impl<'t> Arrival<'t> {
+    fn new(tcb: &'t mut Tcb, seg: &'t Segment, now: Instant) -> Self {
+        Self {
+            right_edge: tcb.rcv.nxt + tcb.rcv.wnd.get(),
+            tcb,
+            seg,
+            now,
+            arrows: Arrows::default(),
+            clause: Clause::AckRepeats,
+            reply: None,
+            ack_owed: false,
+            text: AcceptedText::default(),
+        }
+    }
+
+    fn finish(mut self) -> Reaction {
+        if self.ack_owed && self.reply.is_none() {
+            self.reply = Some(
+                self.tcb
+                    .form_next(self.now)
+                    .unwrap_or_else(|| self.tcb.form_ack()),
+            );
+        }
+        Reaction {
+            segment: self.reply,
+            arrows: self.arrows,
+            clause: self.clause,
+            text: self.text,
+            deadline: self.tcb.deadline(),
+        }
+    }
+
+    pub(super) fn enter(&mut self, to: State) {
+        let arrow = self.tcb.enter(to);
+        self.arrows.push(arrow);
+    }
+
+    /// The segment has had its effect: `clause` says why, `reply` goes out.
+    pub(super) fn stop(&mut self, clause: Clause, reply: Option<Segment>) -> Next {
+        self.clause = clause;
+        self.reply = reply;
+        Next::Break(())
+    }
+
+    fn in_closed(&mut self) -> Next {
+        let (reply, clause) = answer_in_closed(self.seg);
+        self.stop(clause, reply)
+    }
+
+    /// Section 3.10.7.2. A FIN or text on the SYN is not queued: the peer sends it again once open (D-06).
+    fn in_listen(&mut self) -> Next {
+        if self.seg.has(Flags::RST) {
+            return self.stop(Clause::ListenIgnoresRst, None); // first
+        }
+        if self.seg.has(Flags::ACK) {
+            return self.stop(Clause::ListenRefusesAck, Some(reset_answering(self.seg))); // second
+        }
+        if !self.seg.has(Flags::SYN) {
+            return self.stop(Clause::ListenDrops, None); // fourth
+        }
+        self.take_peer_syn(); // third
+        self.enter(State::SynReceived);
+        let syn_ack = self.tcb.send_syn(self.now);
+        self.stop(Clause::ListenTakesSyn, Some(syn_ack))
+    }
+
+    /// Section 3.10.7.3. There is no third check: we have no security compartments.
+    fn in_syn_sent(&mut self) -> Next {
+        let (rst, syn) = (self.seg.has(Flags::RST), self.seg.has(Flags::SYN));
+        let acknowledgment = self.seg.acknowledgment();
+        // First: SEG.ACK =< ISS or SEG.ACK > SND.NXT acknowledges nothing of ours.
+        let snd = self.tcb.snd;
+        if acknowledgment.is_some_and(|ack| ack.at_or_before(snd.iss) || ack.after(snd.nxt)) {
+            return match rst {
+                true => self.stop(Clause::SynSentBadAckRst, None),
+                false => self.stop(Clause::SynSentBadAck, Some(reset_answering(self.seg))),
+            };
+        }
+        // Second. RFC 5961 section 3.2 cannot compare with RCV.NXT, which is not known yet; the
+        // acknowledgment of our random ISS is the proof.
+        match (rst, acknowledgment) {
+            (true, None) => return self.stop(Clause::SynSentRstWithoutAck, None),
+            (true, Some(_)) => {
+                self.enter(State::Closed);
+                return self.stop(Clause::SynSentRefused, None);
+            }
+            (false, _) => {}
+        }
+        // Fifth, taken early: without a SYN nothing is left to do.
+        if !syn {
+            return self.stop(Clause::SynSentDrops, None);
+        }
+        // Fourth.
+        self.take_peer_syn();
+        let Some(ack) = acknowledgment else {
+            self.enter(State::SynReceived);
+            // SND.NXT stays: it is the same SYN, sent again with an ACK.
+            let syn_ack = self.tcb.form_syn();
+            return self.stop(Clause::SynSentCrossed, Some(syn_ack));
+        };
+        self.advance_una(ack);
+        self.establish();
+        self.clause = Clause::SynSentOpened;
+        self.ack_owed = true;
+        self.note_urgent();
+        self.take_text();
+        self.check_fin();
+        Next::Continue(())
+    }
+
+    /// Takes RCV.NXT, IRS, the send window and the options of the peer's SYN.
+    fn take_peer_syn(&mut self) {
+        let (tcb, seg) = (&mut *self.tcb, self.seg);
+        tcb.rcv.irs = seg.seq;
+        tcb.rcv.nxt = seg.seq + 1;
+        tcb.rcv.up = tcb.rcv.nxt;
+        tcb.snd.wnd = seg.window << WindowScale::default(); // never scaled on a SYN
+        tcb.snd.max_wnd = tcb.snd.wnd.max(tcb.snd.max_wnd);
+        tcb.snd.wl1 = seg.seq;
+        tcb.snd.wl2 = seg.ack;
+
+        let offered = seg.options.syn();
+        if let Some(mss) = offered.mss {
+            tcb.peer_mss = mss.max(Mss::FLOOR); // K-03
+        }
+        let we_offer = tcb.offer != super::tcb::Offer::Nothing;
+        tcb.sack_granted = we_offer && offered.sack_permitted;
+        match offered.window_scale {
+            Some(theirs) if we_offer => {
+                tcb.scale_granted = true;
+                tcb.snd_scale = theirs;
+            }
+            // K-08, K-10: one side alone scales nothing.
+            _ => {
+                tcb.scale_granted = false;
+                tcb.snd_scale = WindowScale::default();
+                tcb.rcv_scale = WindowScale::default();
+                tcb.rcv.wnd = tcb.rcv.wnd.min(WindowSize::new(u32::from(u16::MAX)));
+            }
+        }
+        self.right_edge = self.tcb.rcv.nxt + self.tcb.rcv.wnd.get();
+    }
+
+    /// Enters ESTABLISHED, and at once the state of a CLOSE that waited for it.
+    pub(super) fn establish(&mut self) {
+        self.enter(State::Established);
+        if self.tcb.closing == Closing::Yes {
+            self.enter(State::FinWait1);
+        }
+    }
+
+    /// SND.UNA <- SEG.ACK, which lies within (SND.UNA, SND.NXT]: measures, and restarts or stops the
+    /// timer (RFC 6298 section 5.2, 5.3).
+    pub(super) fn advance_una(&mut self, ack: SeqNum) {
+        let tcb = &mut *self.tcb;
+        let syn_was_repeated = tcb.syn_outstanding() && tcb.retransmissions > 0;
+        tcb.snd.una = ack;
+        if let Some(timing) = tcb.timing.take_if(|timing| ack.at_or_after(timing.until)) {
+            tcb.rto.sample(timing.elapsed(self.now));
+        }
+        if syn_was_repeated {
+            tcb.rto.after_lost_syn();
+        }
+        tcb.retransmissions = 0;
+        tcb.rearm(self.now);
+    }
+
+    /// A passive open starts over with the next SYN; an active one never comes here.
+    pub(super) fn return_to_listen(&mut self, clause: Clause) -> Next {
+        let reaction = self.tcb.return_to_listen(clause);
+        self.arrows = reaction.arrows;
+        self.stop(clause, None)
+    }
+
+    pub(super) const fn is_passive(&self) -> bool {
+        matches!(self.tcb.origin, Origin::Passive)
+    }
+}
+
+impl Tcb {
+    /// Back to LISTEN, as if the SYN had never come: the retransmission queue is empty again.
+    pub(super) fn return_to_listen(&mut self, clause: Clause) -> Reaction {
+        let reaction = self.walk(State::Listen, None, clause);
+        self.snd.una = self.snd.iss;
+        self.snd.nxt = self.snd.iss;
+        self.rto = super::rto::Rto::new();
+        reaction
+    }
+}

@@ -1,0 +1,155 @@
+//! The user's calls (RFC 9293 sections 3.10.1 to 3.10.6).
+//!
+//! RECEIVE needs no call: text is handed over as it arrives, in [`Reaction::text`](super::Reaction).
+//! STATUS is [`Tcb::state`] and its neighbours.
+
+use super::clause::Clause;
+use super::reaction::{AcceptedText, Arrows, Reaction};
+use super::segment::Segment;
+use super::seq::SeqNum;
+use super::state::State;
+use super::tcb::{Closing, Origin, Tcb, Timing};
+use crate::time::Instant;
+
+/// A call that the present state does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// There is one already.
+    #[error("connection already exists")]
+    AlreadyExists,
+    /// There is none.
+    #[error("connection does not exist")]
+    DoesNotExist,
+    /// A passive open does not know its peer yet.
+    #[error("remote socket unspecified")]
+    RemoteUnspecified,
+    /// Our user has closed already.
+    #[error("connection closing")]
+    Closing,
+}
+
+impl Tcb {
+    /// OPEN (section 3.10.1): active sends the SYN, passive waits for one. In LISTEN an active open
+    /// turns the connection active.
+    pub fn open(&mut self, origin: Origin, iss: SeqNum, now: Instant) -> Result<Reaction, CallError> {
+        match (self.state(), origin) {
+            (State::Closed, _) | (State::Listen, Origin::Active) => {}
+            _ => return Err(CallError::AlreadyExists),
+        }
+        self.origin = origin;
+        self.snd.iss = iss;
+        self.snd.una = iss;
+        self.snd.nxt = iss;
+        self.snd.end = iss + 1;
+        Ok(match origin {
+            Origin::Passive => self.walk(State::Listen, None, Clause::PassiveOpen),
+            Origin::Active => {
+                let arrow = self.enter(State::SynSent);
+                let syn = self.send_syn(now);
+                self.reaction([Some(arrow)], Some(syn), Clause::ActiveOpen)
+            }
+        })
+    }
+
+    /// SEND (section 3.10.2): queues `octets` of text and sends what may be sent.
+    pub fn send(&mut self, octets: u32, now: Instant) -> Result<Reaction, CallError> {
+        match self.state() {
+            State::Closed => return Err(CallError::DoesNotExist),
+            State::Listen => return Err(CallError::RemoteUnspecified),
+            _ if self.closing == Closing::Yes => return Err(CallError::Closing),
+            _ => {}
+        }
+        self.snd.end += octets;
+        let segment = self.form_next(now);
+        if self.timer.is_none() {
+            self.rearm(now);
+        }
+        Ok(self.reaction([], segment, Clause::Send))
+    }
+
+    /// CLOSE (section 3.10.4): no more text from us, but the peer's is still taken.
+    pub fn close(&mut self, now: Instant) -> Result<Reaction, CallError> {
+        let to = match self.state() {
+            State::Closed => return Err(CallError::DoesNotExist),
+            State::Listen | State::SynSent => {
+                return Ok(self.walk(State::Closed, None, Clause::CloseUnopened));
+            }
+            _ if self.closing == Closing::Yes => return Err(CallError::Closing),
+            State::SynReceived if self.snd.end != self.snd.iss + 1 => {
+                self.closing = Closing::Yes;
+                return Ok(self.reaction([], None, Clause::CloseQueued));
+            }
+            State::SynReceived | State::Established => State::FinWait1,
+            State::CloseWait => State::LastAck,
+            State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck | State::TimeWait => {
+                return Err(CallError::Closing);
+            }
+        };
+        self.closing = Closing::Yes;
+        let arrow = self.enter(to);
+        let segment = self.form_next(now);
+        Ok(self.reaction([Some(arrow)], segment, Clause::Close))
+    }
+
+    /// A CLOSE that is to happen when the peer's FIN arrives, so that one FIN,ACK answers it.
+    pub fn close_with_peer(&mut self) {
+        if self.closing == Closing::No {
+            self.closing = Closing::WithPeer;
+        }
+    }
+
+    /// ABORT (section 3.10.5): a RST if the peer may know of the connection, and it is gone.
+    pub fn abort(&mut self) -> Result<Reaction, CallError> {
+        match self.state() {
+            State::Closed => Err(CallError::DoesNotExist),
+            State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait => {
+                let reset = self.form_reset();
+                Ok(self.walk(State::Closed, Some(reset), Clause::Abort))
+            }
+            State::Listen | State::SynSent | State::Closing | State::LastAck | State::TimeWait => {
+                Ok(self.walk(State::Closed, None, Clause::AbortSilently))
+            }
+        }
+    }
+
+    /// What else may be sent now: to be called after every other event until it yields nothing.
+    pub fn transmit(&mut self, now: Instant) -> Option<Reaction> {
+        let segment = self.form_next(now)?;
+        Some(self.reaction([], Some(segment), Clause::Send))
+    }
+
+    /// Sends our SYN or SYN,ACK for the first time and starts the clocks.
+    pub(super) fn send_syn(&mut self, now: Instant) -> Segment {
+        self.snd.nxt = self.snd.iss + 1;
+        self.timing = Some(Timing::start(self.snd.nxt, now));
+        self.rearm(now);
+        self.form_syn()
+    }
+
+    /// One arrow, perhaps one segment.
+    pub(super) fn walk(&mut self, to: State, segment: Option<Segment>, clause: Clause) -> Reaction {
+        let arrow = self.enter(to);
+        self.reaction([Some(arrow)], segment, clause)
+    }
+
+    pub(super) fn reaction<const N: usize>(
+        &self,
+        walked: [Option<super::state::Arrow>; N],
+        segment: Option<Segment>,
+        clause: Clause,
+    ) -> Reaction {
+        let mut arrows = Arrows::default();
+        walked.into_iter().flatten().for_each(|arrow| arrows.push(arrow));
+        Reaction {
+            segment,
+            arrows,
+            clause,
+            text: AcceptedText::default(),
+            deadline: self.deadline(),
+        }
+    }
+}

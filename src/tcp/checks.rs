@@ -1,0 +1,289 @@
+//! SEGMENT ARRIVES in SYN-RECEIVED and all later states: the eight checks of RFC 9293 section 3.10.7.4,
+//! in its order, a function each.
+
+use super::arrives::{Arrival, Next};
+use super::clause::Clause;
+use super::flags::Flags;
+use super::form::reset_answering;
+use super::segment::Segment;
+use super::state::State;
+use super::tcb::Closing;
+
+impl Arrival<'_> {
+    /// There is no third check: we have no security compartments.
+    pub(super) fn in_other_states(&mut self) -> Next {
+        self.check_seq()?; // first
+        self.check_rst()?; // second
+        self.check_syn()?; // fourth
+        self.check_ack()?; // fifth
+        self.note_urgent(); // sixth
+        self.take_text(); // seventh
+        self.check_fin(); // eighth
+        Next::Continue(())
+    }
+
+    /// First: does the segment lie in the receive window?
+    fn check_seq(&mut self) -> Next {
+        if self.is_acceptable() || self.completes_simultaneous_open() {
+            return Next::Continue(());
+        }
+        if self.seg.has(Flags::RST) {
+            return self.stop(Clause::SeqUnacceptableRst, None);
+        }
+        let state = self.tcb.state();
+        if state == State::SynReceived && self.repeats_peer_syn() && self.is_passive() {
+            // An ACK would do by the letter, but a peer in SYN-SENT can use only a SYN,ACK (B-03).
+            let syn_ack = self.tcb.form_syn();
+            return self.stop(Clause::SynRepeated, Some(syn_ack));
+        }
+        let ack = self.tcb.form_ack();
+        if state == State::TimeWait && self.seg.has(Flags::FIN) && self.seg.end() == self.tcb.rcv.nxt {
+            self.tcb.rearm(self.now); // restarts 2 MSL (I-01)
+            return self.stop(Clause::FinRepeated, Some(ack));
+        }
+        if self.seg.is_empty() {
+            return self.challenge(Clause::SeqUnacceptable); // an endless exchange of ACKs ends here (G-15)
+        }
+        self.stop(Clause::SeqUnacceptable, Some(ack))
+    }
+
+    /// Table 6 of the RFC. With a closed window, ACK, URG and RST are still taken (MUST-66).
+    fn is_acceptable(&self) -> bool {
+        let (seg, rcv) = (self.seg, &self.tcb.rcv);
+        match (seg.len(), rcv.wnd.get()) {
+            (_, 0) => seg.seq == rcv.nxt,
+            (0, _) => seg.seq.in_window(rcv.nxt, rcv.wnd),
+            _ => seg.seq.in_window(rcv.nxt, rcv.wnd) || (seg.end() - 1).in_window(rcv.nxt, rcv.wnd),
+        }
+    }
+
+    /// F-01: after crossing SYNs the peer's SYN,ACK stands at IRS, left of the window. By the letter it
+    /// would only be acknowledged; figure 7 of the RFC has it open the connection, as hosts do.
+    fn completes_simultaneous_open(&self) -> bool {
+        self.tcb.state() == State::SynReceived
+            && !self.is_passive()
+            && self.seg.has(Flags::SYN | Flags::ACK)
+            && !self.seg.has(Flags::RST)
+            && self.seg.seq == self.tcb.rcv.irs
+    }
+
+    fn repeats_peer_syn(&self) -> bool {
+        self.seg.has(Flags::SYN) && !self.seg.has(Flags::ACK) && self.seg.seq == self.tcb.rcv.irs
+    }
+
+    /// Second: a RST counts only with exactly the next number (RFC 5961 section 3.2).
+    fn check_rst(&mut self) -> Next {
+        if !self.seg.has(Flags::RST) {
+            return Next::Continue(());
+        }
+        if self.seg.seq != self.tcb.rcv.nxt {
+            return self.challenge(Clause::RstChallenged);
+        }
+        let clause = match self.tcb.state() {
+            State::SynReceived if self.is_passive() => {
+                return self.return_to_listen(Clause::RstReturnsToListen);
+            }
+            State::SynReceived => Clause::RstRefuses,
+            State::Closing | State::LastAck | State::TimeWait => Clause::RstEndsClosing,
+            State::Established | State::FinWait1 | State::FinWait2 | State::CloseWait => Clause::RstResets,
+            State::Closed | State::Listen | State::SynSent => return Next::Continue(()), // not among these states
+        };
+        self.enter(State::Closed);
+        self.stop(clause, None)
+    }
+
+    /// Fourth: a SYN does not belong here (RFC 5961 section 4.2). TIME-WAIT takes none either (MAY-2 not
+    /// taken): who wants the tuple again waits until 2 MSL are over or takes another port.
+    fn check_syn(&mut self) -> Next {
+        if !self.seg.has(Flags::SYN) || self.completes_simultaneous_open() {
+            return Next::Continue(());
+        }
+        if self.tcb.state() == State::SynReceived && self.is_passive() {
+            return self.return_to_listen(Clause::SynReturnsToListen);
+        }
+        self.challenge(Clause::SynChallenged)
+    }
+
+    /// Fifth: what does it acknowledge?
+    fn check_ack(&mut self) -> Next {
+        let Some(ack) = self.seg.acknowledgment() else {
+            return self.stop(Clause::AckMissing, None);
+        };
+        let snd = self.tcb.snd;
+        let is_new = ack.after(snd.una) && ack.at_or_before(snd.nxt);
+        if self.tcb.state() == State::SynReceived {
+            if !is_new {
+                return self.stop(Clause::AckOfUnsentOpening, Some(reset_answering(self.seg)));
+            }
+            self.clause = Clause::AckOpens;
+            if self.completes_simultaneous_open() {
+                self.clause = Clause::SynAckCrossed;
+                self.ack_owed = true;
+            }
+            self.advance_una(ack);
+            self.update_window();
+            self.establish();
+            return Next::Continue(());
+        }
+        // RFC 5961 section 5.2 (MAY-12): SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT.
+        if ack.after(snd.nxt) || ack.before(snd.una - snd.max_wnd.get()) {
+            return self.challenge(Clause::AckOutOfRange);
+        }
+        self.clause = if is_new {
+            Clause::AckAdvances
+        } else {
+            Clause::AckRepeats
+        };
+        if is_new {
+            self.advance_una(ack);
+        }
+        self.update_window();
+        self.after_ack()
+    }
+
+    /// Fifth, by state: what an acknowledgment of our FIN leads to.
+    fn after_ack(&mut self) -> Next {
+        let fin_acknowledged = self.tcb.fin_acknowledged();
+        match self.tcb.state() {
+            State::FinWait1 if fin_acknowledged => {
+                self.clause = Clause::AckOfFin;
+                self.enter(State::FinWait2);
+            }
+            State::Closing if fin_acknowledged => {
+                self.clause = Clause::AckOfFinClosing;
+                self.enter_time_wait();
+                return Next::Break(());
+            }
+            State::Closing => return Next::Break(()),
+            State::LastAck if fin_acknowledged => {
+                self.enter(State::Closed);
+                return self.stop(Clause::AckOfFinLast, None);
+            }
+            State::Closed
+            | State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::LastAck
+            | State::TimeWait => {}
+        }
+        Next::Continue(())
+    }
+
+    /// SND.WND, unless the segment is older than the one that set it.
+    fn update_window(&mut self) {
+        let (tcb, seg) = (&mut *self.tcb, self.seg);
+        let snd = &mut tcb.snd;
+        let ack_current = seg.ack.at_or_after(snd.una) && seg.ack.at_or_before(snd.nxt);
+        let newer = snd.wl1.before(seg.seq) || (snd.wl1 == seg.seq && snd.wl2.at_or_before(seg.ack));
+        if !(ack_current && newer) {
+            return;
+        }
+        let scale = if seg.has(Flags::SYN) {
+            super::seq::WindowScale::default()
+        } else {
+            tcb.snd_scale
+        };
+        snd.wnd = seg.window << scale;
+        snd.max_wnd = snd.max_wnd.max(snd.wnd);
+        snd.wl1 = seg.seq;
+        snd.wl2 = seg.ack;
+        if snd.wnd.get() == 0 && seg.ack == snd.una {
+            tcb.retransmissions = 0; // a probe that is answered is no reason to give up (MUST-37)
+        }
+    }
+
+    /// Sixth: RCV.UP <- max(RCV.UP, SEG.UP). SEG.UP points behind the urgent data (MUST-62).
+    pub(super) fn note_urgent(&mut self) {
+        if self.seg.has(Flags::URG) && self.tcb.state().receives_text() {
+            let up = self.seg.seq + u32::from(self.seg.urgent);
+            if up.after(self.tcb.rcv.up) {
+                self.tcb.rcv.up = up;
+            }
+        }
+    }
+
+    /// Seventh: takes the part of the text that is new, in order and in the window.
+    pub(super) fn take_text(&mut self) {
+        let seg = self.seg;
+        if seg.text_len == 0 {
+            return;
+        }
+        self.ack_owed = true;
+        if !self.tcb.state().receives_text() {
+            self.clause = Clause::TextAfterFin;
+            return;
+        }
+        let rcv = &mut self.tcb.rcv;
+        let skip = rcv.nxt - seg.text_seq();
+        if skip < 0 {
+            self.clause = Clause::TextOutOfOrder;
+            return;
+        }
+        let skip = (skip as u32).min(seg.text_len);
+        let room = (self.right_edge - rcv.nxt).max(0) as u32;
+        let len = (seg.text_len - skip).min(room);
+        rcv.nxt += len;
+        self.text = super::reaction::AcceptedText { skip, len };
+        if len > 0 {
+            self.clause = Clause::TextAccepted;
+        }
+    }
+
+    /// Eighth: a FIN in order, inside the window, ends the peer's side.
+    pub(super) fn check_fin(&mut self) {
+        let seg = self.seg;
+        if !seg.has(Flags::FIN) {
+            return;
+        }
+        self.ack_owed = true;
+        let at = seg.text_seq() + seg.text_len;
+        if !self.tcb.state().receives_text() {
+            self.clause = Clause::FinAgain;
+            return;
+        }
+        if at != self.tcb.rcv.nxt || !at.before(self.right_edge) {
+            self.clause = Clause::FinOutOfOrder;
+            return;
+        }
+        self.clause = Clause::FinAccepted;
+        self.tcb.rcv.nxt += 1;
+        match self.tcb.state() {
+            State::Established => {
+                self.enter(State::CloseWait);
+                if self.tcb.closing == Closing::WithPeer {
+                    self.tcb.closing = Closing::Yes;
+                    self.enter(State::LastAck);
+                }
+            }
+            State::FinWait1 => self.enter(State::Closing), // had our FIN been acknowledged, this were FIN-WAIT-2
+            State::FinWait2 => self.enter_time_wait(),
+            State::Closed
+            | State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => {}
+        }
+    }
+
+    fn enter_time_wait(&mut self) {
+        self.enter(State::TimeWait);
+        self.tcb.rearm(self.now);
+    }
+
+    /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`, unless there were too many of them already.
+    fn challenge(&mut self, clause: Clause) -> Next {
+        if self.tcb.challenges.admits(self.now) {
+            let ack: Segment = self.tcb.form_ack();
+            self.stop(clause, Some(ack))
+        } else {
+            self.stop(Clause::ChallengeThrottled, None)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What one event does to a connection, as a value.
+
+use super::clause::Clause;
+use super::segment::Segment;
+use super::state::Arrow;
+use crate::time::Instant;
+
+/// The effects of one call, segment or timeout. Nothing happens unless the caller carries it out.
+#[must_use = "the segment in it must be sent"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reaction {
+    /// The segment to send: never more than one for one event. What else waits to be sent comes from
+    /// [`Tcb::transmit`](super::Tcb::transmit).
+    pub segment: Option<Segment>,
+    /// The arrows walked, in order.
+    pub arrows: Arrows,
+    /// The rule that decided.
+    pub clause: Clause,
+    /// Which part of the arriving segment's text is new and in order, for the user.
+    pub text: AcceptedText,
+    /// When to call [`Tcb::on_timeout`](super::Tcb::on_timeout), unless something happens before.
+    pub deadline: Option<Deadline>,
+}
+
+/// The part of an arriving segment's text that was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AcceptedText {
+    /// Octets of the segment's text that had been taken before.
+    pub skip: u32,
+    /// Octets taken now.
+    pub len: u32,
+}
+
+/// Up to three arrows: a FIN that also completes the open and is answered with our own walks
+/// SYN-RECEIVED, ESTABLISHED, CLOSE-WAIT, LAST-ACK.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrows([Option<Arrow>; 3]);
+
+impl Arrows {
+    /// Appends an arrow. There is no event that walks a fourth.
+    pub(super) fn push(&mut self, arrow: Arrow) {
+        match self.0.iter_mut().find(|slot| slot.is_none()) {
+            Some(slot) => *slot = Some(arrow),
+            None => debug_assert!(false, "a fourth arrow: {arrow}"),
+        }
+    }
+
+    /// The arrows in the order walked.
+    pub fn iter(&self) -> impl Iterator<Item = Arrow> + '_ {
+        self.0.iter().copied().flatten()
+    }
+
+    /// Whether the state stayed what it was.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+/// When a timer fires, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// The moment.
+    pub at: Instant,
+    /// What it means.
+    pub timer: Timer,
+}
+
+/// The timers of a connection; at most one runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// The acknowledgment of what we sent is overdue (RFC 6298).
+    Retransmission,
+    /// The peer's window is closed and text waits (RFC 9293 section 3.8.6.1).
+    Persist,
+    /// 2 MSL after both sides have closed (RFC 9293 section 3.6.1).
+    TimeWait,
+}

@@ -1,0 +1,329 @@
+//! The transmission control block: everything a connection remembers.
+
+use std::time::Duration;
+
+use super::reaction::{Deadline, Timer};
+use super::rto::Rto;
+use super::seq::{Mss, SeqNum, WindowScale, WindowSize};
+use super::state::{Arrow, State};
+use super::throttle::Throttle;
+use crate::time::Instant;
+
+/// The send sequence space (RFC 9293 section 3.3.1, figure 3).
+///
+/// ```text
+///          1         2          3          4
+///     ----------|----------|----------|----------
+///            SND.UNA    SND.NXT    SND.UNA
+///                                 +SND.WND
+/// 1 - acknowledged   2 - sent, not acknowledged   3 - may be sent   4 - may not be sent yet
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snd {
+    /// SND.UNA: the oldest number not acknowledged.
+    pub una: SeqNum,
+    /// SND.NXT: the next number to be sent.
+    pub nxt: SeqNum,
+    /// SND.WND: the window the peer announced, an offset from `una`.
+    pub wnd: WindowSize,
+    /// SND.WL1: the sequence number of the segment that last set `wnd`.
+    pub wl1: SeqNum,
+    /// SND.WL2: the acknowledgment number of the segment that last set `wnd`.
+    pub wl2: SeqNum,
+    /// ISS: our initial sequence number.
+    pub iss: SeqNum,
+    /// The number after the last octet of text queued; a FIN stands here.
+    pub end: SeqNum,
+    /// MAX.SND.WND: the largest window the peer ever announced (RFC 5961 section 5.2).
+    pub max_wnd: WindowSize,
+}
+
+/// The receive sequence space (RFC 9293 section 3.3.1, figure 4).
+///
+/// ```text
+///              1          2          3
+///         ----------|----------|----------
+///                RCV.NXT    RCV.NXT
+///                          +RCV.WND
+/// 1 - received and acknowledged   2 - may be received   3 - not acceptable yet
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rcv {
+    /// RCV.NXT: the next number expected.
+    pub nxt: SeqNum,
+    /// RCV.WND: octets we take beyond `nxt`.
+    pub wnd: WindowSize,
+    /// RCV.UP: the number after the peer's urgent data.
+    pub up: SeqNum,
+    /// IRS: the peer's initial sequence number.
+    pub irs: SeqNum,
+}
+
+/// Who asked for the connection: decides where a RST in SYN-RECEIVED leads (MUST-11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Our user, with an active OPEN.
+    #[default]
+    Active,
+    /// The peer: our user waits with a passive OPEN.
+    Passive,
+}
+
+/// Which options our SYN carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offer {
+    /// MSS, SACK-permitted and window scale, as everyday hosts send them: some networks drop a bare SYN.
+    #[default]
+    Usual,
+    /// None at all.
+    Nothing,
+}
+
+/// How often an unanswered segment is sent again before the connection is given up (R2, MUST-20 to 23).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retries {
+    /// This many times.
+    AtMost(u8),
+    /// Until the user's patience ends (MUST-21: R2 may be infinite).
+    Unlimited,
+}
+
+/// What a connection is made with; nothing of it changes afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// The MSS we announce and never exceed: the interface's MTU less 40 (IPv4) or 60 (IPv6) (MUST-67).
+    pub mss: Mss,
+    /// The MSS of a peer that announces none (MUST-15).
+    pub default_peer_mss: Mss,
+    /// The receive window we offer; more than 65,535 needs the peer to accept window scaling.
+    pub window: WindowSize,
+    /// The options of our SYN.
+    pub offer: Offer,
+    /// How often to send again.
+    pub retries: Retries,
+    /// MSL: how long a segment may live in the network. RFC 9293 section 3.4.2 says two minutes.
+    pub msl: Duration,
+}
+
+impl Parameters {
+    /// Two minutes (RFC 9293 section 3.4.2).
+    pub const MSL: Duration = Duration::from_mins(2);
+    /// The window everyday hosts announce on an Ethernet: 44 segments of 1460 octets.
+    pub const WINDOW: u32 = 64_240;
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            mss: Mss::DEFAULT_IPV4,
+            default_peer_mss: Mss::DEFAULT_IPV4,
+            window: WindowSize::new(Self::WINDOW),
+            offer: Offer::Usual,
+            retries: Retries::AtMost(3),
+            msl: Self::MSL,
+        }
+    }
+}
+
+/// What our user has asked for beyond the present state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// Nothing: the user may still send.
+    #[default]
+    No,
+    /// Nothing yet, but the peer's FIN is to be answered with ours at once (scenario A-06).
+    WithPeer,
+    /// CLOSE was called: a FIN stands at `snd.end`.
+    Yes,
+}
+
+/// A round-trip measurement under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Timing {
+    /// The measurement ends when this number is acknowledged.
+    pub(super) until: SeqNum,
+    /// When the segment that ends there left: [`Instant::low_micros`].
+    since: u32,
+}
+
+impl Timing {
+    pub(super) const fn start(until: SeqNum, now: Instant) -> Self {
+        Self {
+            until,
+            since: now.low_micros(),
+        }
+    }
+
+    pub(super) const fn elapsed(self, now: Instant) -> Duration {
+        now.since_low_micros(self.since)
+    }
+}
+
+/// The transmission control block of one connection: RFC 9293 as a value.
+///
+/// A `Tcb` reads no clock, draws no random number and sends nothing. Four kinds of methods drive it:
+///
+/// * **calls** of the user, section 3.10.1 to 6: [`open`](Self::open), [`send`](Self::send),
+///   [`close`](Self::close), [`close_with_peer`](Self::close_with_peer), [`abort`](Self::abort);
+/// * **a segment arrives**, section 3.10.7: [`on_segment`](Self::on_segment);
+/// * **timeouts**, section 3.10.8: [`on_timeout`](Self::on_timeout) once [`deadline`](Self::deadline)
+///   has passed, [`on_user_timeout`](Self::on_user_timeout) when the user's patience ends;
+/// * **transmission**: [`transmit`](Self::transmit), after each of the others until it yields nothing.
+///
+/// The first three return a [`Reaction`](super::Reaction), which the caller carries out whole before it
+/// hands in the next event. The text of a connection is the caller's too: the block counts it, by
+/// number, and says which part to send or take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tcb {
+    pub(super) snd: Snd,
+    pub(super) rcv: Rcv,
+    pub(super) rto: Rto,
+    pub(super) timing: Option<Timing>,
+    pub(super) timer: Option<Deadline>,
+    pub(super) challenges: Throttle,
+    pub(super) time_wait_ms: u32,
+    pub(super) mss: Mss,
+    pub(super) peer_mss: Mss,
+    pub(super) snd_scale: WindowScale,
+    pub(super) rcv_scale: WindowScale,
+    /// What the peer's SYN offered, granted in our SYN,ACK.
+    pub(super) scale_granted: bool,
+    pub(super) sack_granted: bool,
+    pub(super) retransmissions: u8,
+    pub(super) retries: Retries,
+    pub(super) offer: Offer,
+    pub(super) origin: Origin,
+    pub(super) closing: Closing,
+    state: State,
+}
+
+/// A hundred thousand connections stand side by side in memory: the block stays within two cache lines.
+const _: () = assert!(size_of::<Tcb>() <= 128);
+
+impl Tcb {
+    /// A connection in CLOSED.
+    pub fn new(parameters: &Parameters) -> Self {
+        let scale = match parameters.offer {
+            Offer::Usual => WindowScale::fitting(parameters.window),
+            Offer::Nothing => WindowScale::default(),
+        };
+        Self {
+            snd: Snd::default(),
+            rcv: Rcv {
+                wnd: parameters.window,
+                ..Rcv::default()
+            },
+            rto: Rto::new(),
+            timing: None,
+            timer: None,
+            challenges: Throttle::default(),
+            time_wait_ms: u32::try_from(parameters.msl.as_millis() * 2).unwrap_or(u32::MAX),
+            mss: parameters.mss,
+            peer_mss: parameters.default_peer_mss,
+            snd_scale: WindowScale::default(),
+            rcv_scale: scale,
+            scale_granted: false,
+            sack_granted: false,
+            retransmissions: 0,
+            retries: parameters.retries,
+            offer: parameters.offer,
+            origin: Origin::Active,
+            closing: Closing::No,
+            state: State::Closed,
+        }
+    }
+
+    /// The present state (the STATUS call, RFC 9293 section 3.10.6).
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// The send sequence space.
+    pub const fn snd(&self) -> &Snd {
+        &self.snd
+    }
+
+    /// The receive sequence space.
+    pub const fn rcv(&self) -> &Rcv {
+        &self.rcv
+    }
+
+    /// How often the oldest segment not acknowledged was sent again.
+    pub const fn retransmissions(&self) -> u8 {
+        self.retransmissions
+    }
+
+    /// The retransmission timeout now in force.
+    pub const fn retransmission_timeout(&self) -> Duration {
+        self.rto.timeout()
+    }
+
+    /// The smoothed round-trip time, once something was measured.
+    pub fn smoothed_rtt(&self) -> Option<Duration> {
+        self.rto.smoothed()
+    }
+
+    /// The shift applied to windows the peer announces after its SYN.
+    pub const fn snd_scale(&self) -> WindowScale {
+        self.snd_scale
+    }
+
+    /// When [`on_timeout`](Self::on_timeout) is due.
+    pub const fn deadline(&self) -> Option<Deadline> {
+        self.timer
+    }
+
+    /// 2 MSL: how long TIME-WAIT lasts.
+    pub fn time_wait(&self) -> Duration {
+        Duration::from_millis(u64::from(self.time_wait_ms))
+    }
+
+    /// Whether our SYN is out and not acknowledged.
+    pub(super) fn syn_outstanding(&self) -> bool {
+        self.snd.una == self.snd.iss && self.snd.nxt != self.snd.iss
+    }
+
+    /// Whether our FIN has left: SND.NXT stands behind it.
+    pub(super) fn fin_sent(&self) -> bool {
+        self.closing == Closing::Yes && self.snd.nxt == self.snd.end + 1
+    }
+
+    /// Whether our FIN is acknowledged.
+    pub(super) fn fin_acknowledged(&self) -> bool {
+        self.fin_sent() && self.snd.una == self.snd.nxt
+    }
+
+    /// The only writer of `state`.
+    pub(super) fn enter(&mut self, to: State) -> Arrow {
+        let arrow = Arrow { from: self.state, to };
+        debug_assert!(arrow.is_legal(), "not an arrow of figure 5: {arrow}");
+        self.state = to;
+        if matches!(to, State::Closed | State::Listen) {
+            self.timer = None;
+            self.timing = None;
+            self.retransmissions = 0;
+        }
+        arrow
+    }
+
+    /// Arms the timer that the present state and queues need, counted from `now`.
+    pub(super) fn rearm(&mut self, now: Instant) {
+        let text_waits = self.snd.nxt.before(self.snd.end) && self.state.is_synchronized();
+        self.timer = match self.state {
+            State::Closed | State::Listen => None,
+            State::TimeWait => Some(Deadline {
+                at: now + self.time_wait(),
+                timer: Timer::TimeWait,
+            }),
+            _ if self.snd.una != self.snd.nxt => Some(Deadline {
+                at: now + self.rto.timeout(),
+                timer: Timer::Retransmission,
+            }),
+            _ if text_waits => Some(Deadline {
+                at: now + self.rto.timeout(),
+                timer: Timer::Persist,
+            }),
+            _ => None,
+        };
+    }
+}

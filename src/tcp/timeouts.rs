@@ -1,0 +1,56 @@
+//! Timeouts (RFC 9293 section 3.10.8, RFC 6298 section 5).
+
+use super::clause::Clause;
+use super::reaction::{Reaction, Timer};
+use super::state::State;
+use super::tcb::{Retries, Tcb};
+use crate::time::Instant;
+
+impl Tcb {
+    /// To be called when [`deadline`](Self::deadline) has passed; yields nothing if it has not.
+    pub fn on_timeout(&mut self, now: Instant) -> Option<Reaction> {
+        let due = self.timer.filter(|deadline| deadline.at <= now)?;
+        Some(match due.timer {
+            Timer::TimeWait => self.walk(State::Closed, None, Clause::TimeWaitTimeout),
+            Timer::Persist => self.probe_window(now),
+            Timer::Retransmission => self.retransmit(now),
+        })
+    }
+
+    /// The user's patience is over: everything queued is dropped, nothing is sent. `None` in CLOSED.
+    pub fn on_user_timeout(&mut self) -> Option<Reaction> {
+        match self.state() {
+            State::Closed => None,
+            _ => Some(self.walk(State::Closed, None, Clause::UserTimeout)),
+        }
+    }
+
+    fn retransmit(&mut self, now: Instant) -> Reaction {
+        match self.retries {
+            Retries::AtMost(most) if self.retransmissions >= most => return self.give_up(),
+            _ => {}
+        }
+        self.retransmissions = self.retransmissions.saturating_add(1);
+        self.timing = None; // Karn: an acknowledgment would not say which of the two it answers (MUST-18)
+        self.rto.back_off();
+        self.rearm(now);
+        let oldest = self.form_oldest();
+        self.reaction([], Some(oldest), Clause::RetransmissionTimeout)
+    }
+
+    /// R2 is reached. A passive open goes back to LISTEN (E-08), any other is over.
+    fn give_up(&mut self) -> Reaction {
+        match (self.state(), self.origin) {
+            (State::SynReceived, super::tcb::Origin::Passive) => {
+                self.return_to_listen(Clause::RetransmissionLimit)
+            }
+            _ => self.walk(State::Closed, None, Clause::RetransmissionLimit),
+        }
+    }
+
+    fn probe_window(&mut self, now: Instant) -> Reaction {
+        let probe = self.form_from_next(1, now);
+        self.rearm(now);
+        self.reaction([], probe, Clause::ZeroWindowProbe)
+    }
+}

@@ -1,0 +1,141 @@
+//! Time as a value: the only file that asks the system for it.
+//!
+//! Everything below the driver is given an [`Instant`]; the simulator invents them, [`Clock`] reads them.
+
+use std::ops::{Add, AddAssign, Sub};
+use std::time::{Duration, SystemTime};
+
+/// A moment on a monotonic clock, in nanoseconds since an origin of no meaning.
+///
+/// Two instants of one clock can be subtracted; there is no way to a calendar date.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The origin, where virtual clocks start.
+    pub const ORIGIN: Self = Self(0);
+
+    /// The instant `nanos` nanoseconds after the origin.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the origin.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// The low 32 bits of the microseconds since the origin: enough to tell instants less than an hour
+    /// apart, in half the room. See [`since_low_micros`](Self::since_low_micros).
+    pub const fn low_micros(self) -> u32 {
+        (self.0 / 1_000) as u32
+    }
+
+    /// Time since the instant, less than 71 minutes ago, whose [`low_micros`](Self::low_micros) are given.
+    pub const fn since_low_micros(self, earlier: u32) -> Duration {
+        Duration::from_micros(self.low_micros().wrapping_sub(earlier) as u64)
+    }
+
+    /// Time since `earlier`; zero if `earlier` is in fact later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+    /// Saturates: a deadline too far to express is never reached, which is what it means.
+    fn add(self, after: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, after: Duration) {
+        *self = *self + after;
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+    fn sub(self, earlier: Self) -> Duration {
+        self.since(earlier)
+    }
+}
+
+/// The system's monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: std::time::Instant,
+}
+
+impl Clock {
+    /// A clock whose origin is one hour ago, so that instants before "now" can be expressed too.
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
+    pub fn new() -> Self {
+        let now = std::time::Instant::now();
+        Self {
+            origin: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
+        }
+    }
+
+    /// The present moment.
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
+    pub fn now(&self) -> Instant {
+        Instant::ORIGIN + self.origin.elapsed()
+    }
+
+    /// Translates a kernel time stamp (real time) that was taken between `earliest` and now.
+    ///
+    /// The system's date may be set while we run; a stamp that would fall outside the span it must
+    /// have been taken in is moved to the nearest end of it.
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
+    pub fn at(&self, stamp: SystemTime, earliest: Instant) -> Instant {
+        let now = self.now();
+        let age = SystemTime::now().duration_since(stamp).unwrap_or_default();
+        let at = Instant(
+            now.0
+                .saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)),
+        );
+        at.clamp(earliest.min(now), now)
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whole seconds since 1970, for the begin line of a report.
+#[expect(clippy::disallowed_methods, reason = "this is the file that may")]
+pub fn unix_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_beyond_the_clock_saturates() {
+        assert_eq!(Instant::ORIGIN + Duration::MAX, Instant(u64::MAX));
+    }
+
+    /// J-14: the date may be set back or forward while an exchange runs.
+    #[test]
+    fn j14_a_stamp_outside_its_span_moves_to_the_nearest_end() {
+        let clock = Clock::new();
+        let earliest = clock.now();
+        let hour = Duration::from_secs(3600);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(unix_seconds());
+        assert_eq!(clock.at(now - hour * 24, earliest), earliest);
+        let late = clock.at(now + hour, earliest);
+        assert!(late >= earliest && late <= clock.now());
+    }
+}
