@@ -1,3 +1,4 @@
 //! placeholder
+pub mod packet;
 pub mod tcp;
 pub mod time;
