@@ -1,4 +1,7 @@
 //! placeholder
+pub mod net;
 pub mod packet;
 pub mod tcp;
 pub mod time;
+pub mod wire;
+pub mod guard;

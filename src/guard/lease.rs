@@ -1,0 +1,82 @@
+//! A local port that is ours: bound, so that nobody else gets it and nobody's is taken.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::net::{holder, interfaces};
+
+/// A bound TCP socket: it keeps the port until dropped. By itself it does not keep the kernel from
+/// answering; a [`Guard`](super::Guard) made of it does.
+#[derive(Debug)]
+pub struct PortLease {
+    socket: Socket,
+    local: SocketAddr,
+}
+
+/// A port that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Somebody has it.
+    #[error("source port {port} is taken{by} (choose another with --source-port, or none to get a free one)")]
+    Taken {
+        /// The port.
+        port: u16,
+        /// Who has it, if known, with " by " in front.
+        by: String,
+    },
+    /// The address is not one of this machine's.
+    #[error("source address {address} is not one of this machine's (it has {own})")]
+    NotOurs {
+        /// The address asked for.
+        address: IpAddr,
+        /// The addresses there are.
+        own: String,
+    },
+    /// A port below the unprivileged range.
+    #[error("source port {0} needs CAP_NET_BIND_SERVICE (choose one from 1024 on, or none)")]
+    Privileged(u16),
+    /// Anything else.
+    #[error("cannot reserve {0}: {1}")]
+    Io(SocketAddr, #[source] io::Error),
+}
+
+impl PortLease {
+    /// Takes the port of `local`; port 0 takes any that is free.
+    pub fn take(local: SocketAddr) -> Result<Self, LeaseError> {
+        let bind = || -> io::Result<(Socket, SocketAddr)> {
+            let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
+            socket.bind(&local.into())?;
+            let bound = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::InvalidData)?;
+            Ok((socket, bound))
+        };
+        bind().map(|(socket, local)| Self { socket, local }).map_err(|error| explain(local, error))
+    }
+
+    /// The address and port held.
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    pub(super) const fn socket(&self) -> &Socket {
+        &self.socket
+    }
+}
+
+fn explain(local: SocketAddr, error: io::Error) -> LeaseError {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => LeaseError::Taken {
+            port: local.port(),
+            by: holder::of(local).map_or_else(String::new, |holder| format!(" by {holder}")),
+        },
+        io::ErrorKind::AddrNotAvailable => {
+            let same_family = |address: &IpAddr| address.is_ipv4() == local.is_ipv4();
+            let own = interfaces::own_addresses().into_iter().filter(same_family);
+            let own: Vec<String> = own.map(|address| address.to_string()).collect();
+            LeaseError::NotOurs { address: local.ip(), own: own.join(", ") }
+        }
+        io::ErrorKind::PermissionDenied => LeaseError::Privileged(local.port()),
+        _ => LeaseError::Io(local, error),
+    }
+}

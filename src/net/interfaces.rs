@@ -1,0 +1,86 @@
+//! Network interfaces of this machine, in the namespace of the calling thread.
+
+use std::io;
+use std::net::IpAddr;
+
+use super::netlink::{Message, Netlink, as_u32, attributes};
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its index.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// The largest packet it takes, in octets.
+    pub mtu: u32,
+    /// Whether it is administratively up.
+    pub up: bool,
+}
+
+/// The loopback interface has this index in every network namespace.
+pub const LOOPBACK: u32 = 1;
+
+impl Interface {
+    /// The interface of this name.
+    pub fn by_name(name: &str) -> io::Result<Self> {
+        let mut terminated = name.as_bytes().to_vec();
+        terminated.push(0);
+        Self::query(0, Some(&terminated))
+    }
+
+    /// The interface of this index.
+    pub fn by_index(index: u32) -> io::Result<Self> {
+        Self::query(index, None)
+    }
+
+    fn query(index: u32, name: Option<&[u8]>) -> io::Result<Self> {
+        let mut request = Message::new(libc::RTM_GETLINK, 0, &link_header(index, 0, 0));
+        if let Some(name) = name {
+            request = request.attribute(libc::IFLA_IFNAME, name);
+        }
+        let answers = Netlink::route()?.request(request)?;
+        answers
+            .first()
+            .and_then(|answer| Self::parse(answer))
+            .ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    fn parse(answer: &[u8]) -> Option<Self> {
+        let (header, rest) = answer.split_first_chunk::<16>()?;
+        let index = as_u32(header.get(4..)?)?;
+        let flags = as_u32(header.get(8..)?)?;
+        let (mut name, mut mtu) = (String::new(), 0);
+        for (kind, value) in attributes(rest) {
+            match kind {
+                libc::IFLA_IFNAME => name = String::from_utf8_lossy(value).trim_end_matches('\0').to_owned(),
+                libc::IFLA_MTU => mtu = as_u32(value)?,
+                _ => {}
+            }
+        }
+        Some(Self {
+            index,
+            name,
+            mtu,
+            up: flags & libc::IFF_UP as u32 != 0,
+        })
+    }
+}
+
+/// `struct ifinfomsg`: which interface, and which of its flags to set to what.
+pub(crate) fn link_header(index: u32, flags: u32, change: u32) -> [u8; 16] {
+    let mut header = [0; 16];
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    header[8..12].copy_from_slice(&flags.to_ne_bytes());
+    header[12..].copy_from_slice(&change.to_ne_bytes());
+    header
+}
+
+/// All addresses of this machine.
+pub fn own_addresses() -> Vec<IpAddr> {
+    pnet::datalink::interfaces()
+        .iter()
+        .flat_map(|interface| &interface.ips)
+        .map(|network| network.ip())
+        .collect()
+}

@@ -1,0 +1,287 @@
+//! Socket filters in classic BPF: which packets reach us at all. Written with labels, so that no jump is
+//! ever counted by hand.
+
+use std::io;
+use std::net::IpAddr;
+
+use libc::sock_filter;
+use socket2::{SockFilter, Socket};
+
+use crate::net::interfaces::LOOPBACK;
+
+/// Which packets to let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Our address.
+    pub local: IpAddr,
+    /// Our port.
+    pub local_port: u16,
+    /// The other end's address.
+    pub remote: IpAddr,
+    /// The other end's port; `None` for any.
+    pub remote_port: Option<u16>,
+    /// Index of the interface to listen on. ICMP errors are also taken from loopback, where the kernel
+    /// puts those it makes for a dead neighbour.
+    pub interface: u32,
+    /// The mark of our own packets, if they carry one: with it a RST of the kernel's to the remote is told
+    /// from ours, and let through to be shown.
+    pub mark: Option<u32>,
+}
+
+/// What drops everything.
+pub const DROP_ALL: [sock_filter; 1] = [statement(RET, 0)];
+
+/// Puts a program in front of a socket.
+pub fn attach(socket: &Socket, program: &[sock_filter]) -> io::Result<()> {
+    let program: Vec<SockFilter> = program.iter().map(|i| SockFilter::new(i.code, i.jt, i.jf, i.k)).collect();
+    socket.attach_filter(&program)
+}
+
+const LD_W: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const LD_H: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
+const LD_B: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+const LD_H_X: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_IND;
+const LD_B_X: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_IND;
+const LDX_IHL: u32 = libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH;
+const LDX: u32 = libc::BPF_LDX | libc::BPF_W | libc::BPF_IMM;
+const JEQ: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const JSET: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+const JGE: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+const RET: u32 = libc::BPF_RET | libc::BPF_K;
+
+const AD_PROTOCOL: u32 = ancillary(libc::SKF_AD_PROTOCOL);
+const AD_PKTTYPE: u32 = ancillary(libc::SKF_AD_PKTTYPE);
+const AD_IFINDEX: u32 = ancillary(libc::SKF_AD_IFINDEX);
+const AD_MARK: u32 = ancillary(libc::SKF_AD_MARK);
+
+const fn ancillary(offset: i32) -> u32 {
+    (libc::SKF_AD_OFF + offset) as u32
+}
+
+const TCP: u32 = 6;
+const ICMP: u32 = 1;
+const ICMPV6: u32 = 58;
+const TCP_FLAGS_OFFSET: u32 = 13;
+const TCP_RST: u32 = 0x04;
+
+const fn statement(code: u32, k: u32) -> sock_filter {
+    sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    }
+}
+
+/// Where a test leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Label {
+    Next,
+    AnyProtocol,
+    IcmpOnly,
+    Tcp,
+    Icmp,
+    Incoming,
+    Outgoing,
+    Accept,
+    Reject,
+}
+
+/// Assembles a program: statements, tests with labels, and where the labels are.
+#[derive(Default)]
+struct Assembler {
+    code: Vec<sock_filter>,
+    jumps: Vec<(Label, Label)>,
+    labels: Vec<(Label, usize)>,
+}
+
+impl Assembler {
+    fn load(&mut self, code: u32, k: u32) {
+        self.code.push(statement(code, k));
+        self.jumps.push((Label::Next, Label::Next));
+    }
+
+    fn test(&mut self, code: u32, k: u32, yes: Label, no: Label) {
+        self.code.push(statement(code, k));
+        self.jumps.push((yes, no));
+    }
+
+    /// Goes there in any case.
+    fn go(&mut self, to: Label) {
+        self.test(JEQ, 0, to, to);
+    }
+
+    /// Loads and goes on only if the value is `k`.
+    fn require(&mut self, load: u32, at: u32, k: u32) {
+        self.load(load, at);
+        self.test(JEQ, k, Label::Next, Label::Reject);
+    }
+
+    fn label(&mut self, label: Label) {
+        self.labels.push((label, self.code.len()));
+    }
+
+    fn finish(mut self) -> Vec<sock_filter> {
+        const WHOLE_PACKET: u32 = u32::MAX;
+        self.label(Label::Accept);
+        self.load(RET, WHOLE_PACKET);
+        self.label(Label::Reject);
+        self.load(RET, 0);
+        let labels = self.labels;
+        let distance = |from: usize, label: Label| {
+            let to = labels
+                .iter()
+                .find(|(known, _)| *known == label)
+                .map_or(from + 1, |(_, at)| *at);
+            debug_assert!(to > from && to - from <= 256, "a jump forward of at most 255");
+            (to - from - 1) as u8
+        };
+        for (at, (instruction, (yes, no))) in self.code.iter_mut().zip(self.jumps).enumerate() {
+            instruction.jt = distance(at, yes);
+            instruction.jf = distance(at, no);
+        }
+        self.code
+    }
+}
+
+impl Selection {
+    /// The program. Offset 0 is the IP header: the filter is for packet sockets without link header.
+    pub fn program(&self) -> Vec<sock_filter> {
+        let layout = Layout::of(self.local);
+        let mut code = Assembler::default();
+        code.require(LD_H, AD_PROTOCOL, layout.ethertype);
+
+        code.load(LD_W, AD_IFINDEX);
+        code.test(JEQ, self.interface, Label::AnyProtocol, Label::Next);
+        code.test(JEQ, LOOPBACK, Label::IcmpOnly, Label::Reject);
+
+        code.label(Label::AnyProtocol);
+        code.load(LD_B, layout.protocol);
+        code.test(JEQ, TCP, Label::Tcp, Label::Next);
+        for chained in layout.extension_headers {
+            code.test(JEQ, *chained, Label::Icmp, Label::Next); // rare; read by our parser
+        }
+        code.label(Label::IcmpOnly);
+        code.require(LD_B, layout.protocol, layout.icmp);
+
+        code.label(Label::Icmp);
+        code.load(LD_B, AD_PKTTYPE);
+        code.test(JEQ, u32::from(libc::PACKET_OUTGOING), Label::Reject, Label::Next);
+        self.require_address(&mut code, layout.destination, self.local);
+        if layout.extension_headers.is_empty() {
+            code.load(LDX_IHL, 0);
+            code.load(LD_B_X, 0);
+            for error in [3, 4, 11, 12] {
+                code.test(JEQ, error, Label::Accept, Label::Next);
+            }
+            code.go(Label::Reject);
+        } else {
+            const FIRST_INFORMATIONAL: u32 = 128;
+            code.load(LD_B, layout.protocol);
+            code.test(JEQ, ICMPV6, Label::Next, Label::Accept);
+            code.load(LD_B, layout.fixed_header);
+            code.test(JGE, FIRST_INFORMATIONAL, Label::Reject, Label::Accept);
+        }
+
+        code.label(Label::Tcp);
+        code.load(layout.load_header_len.0, layout.load_header_len.1);
+        code.load(LD_B, AD_PKTTYPE);
+        code.test(
+            JEQ,
+            u32::from(libc::PACKET_OUTGOING),
+            Label::Outgoing,
+            Label::Incoming,
+        );
+
+        code.label(Label::Incoming);
+        self.require_address(&mut code, layout.source, self.remote);
+        self.require_address(&mut code, layout.destination, self.local);
+        code.require(LD_H_X, 2, u32::from(self.local_port));
+        if let Some(port) = self.remote_port {
+            code.require(LD_H_X, 0, u32::from(port));
+        }
+        code.go(Label::Accept);
+
+        code.label(Label::Outgoing);
+        self.leak_of_the_kernel(&mut code, &layout);
+        code.finish()
+    }
+
+    /// Outgoing packets: only a RST from our port to the remote, without our mark.
+    fn leak_of_the_kernel(&self, code: &mut Assembler, layout: &Layout) {
+        let (Some(mark), Some(remote_port)) = (self.mark, self.remote_port) else {
+            return code.go(Label::Reject);
+        };
+        code.load(LD_B_X, TCP_FLAGS_OFFSET);
+        code.test(JSET, TCP_RST, Label::Next, Label::Reject);
+        self.require_address(code, layout.source, self.local);
+        self.require_address(code, layout.destination, self.remote);
+        code.require(LD_H_X, 0, u32::from(self.local_port));
+        code.require(LD_H_X, 2, u32::from(remote_port));
+        code.load(LD_W, AD_MARK);
+        code.test(JEQ, mark, Label::Reject, Label::Accept);
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "reads as one of the requirements of the selection"
+    )]
+    fn require_address(&self, code: &mut Assembler, at: u32, address: IpAddr) {
+        let mut words = |octets: &[u8]| {
+            for (n, word) in octets.chunks_exact(4).enumerate() {
+                let word = u32::from_be_bytes(word.try_into().unwrap_or_default());
+                code.require(LD_W, at + 4 * n as u32, word);
+            }
+        };
+        match address {
+            IpAddr::V4(address) => words(&address.octets()),
+            IpAddr::V6(address) => words(&address.octets()),
+        }
+    }
+}
+
+/// Where things stand in the IP header of a family.
+struct Layout {
+    ethertype: u32,
+    protocol: u32,
+    source: u32,
+    destination: u32,
+    icmp: u32,
+    extension_headers: &'static [u32],
+    fixed_header: u32,
+    /// The instruction that puts the header's length into X.
+    load_header_len: (u32, u32),
+}
+
+impl Layout {
+    const V4: Self = Self {
+        ethertype: libc::ETH_P_IP as u32,
+        protocol: 9,
+        source: 12,
+        destination: 16,
+        icmp: ICMP,
+        extension_headers: &[],
+        fixed_header: 20,
+        load_header_len: (LDX_IHL, 0),
+    };
+    const V6: Self = Self {
+        ethertype: libc::ETH_P_IPV6 as u32,
+        protocol: 6,
+        source: 8,
+        destination: 24,
+        icmp: ICMPV6,
+        extension_headers: &[0, 43, 44, 60],
+        fixed_header: 40,
+        load_header_len: (LDX, 40),
+    };
+
+    const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

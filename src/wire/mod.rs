@@ -1,0 +1,76 @@
+//! What carries packets: sockets, or the memory of the process.
+
+use std::io;
+
+use crate::packet::TransportChecksum;
+use crate::time::Instant;
+
+pub mod filter;
+pub mod memory;
+pub mod raw;
+#[expect(
+    unsafe_code,
+    reason = "the one file that may: system calls no safe crate wraps"
+)]
+pub mod sys;
+
+/// Sends and receives whole IP packets, and tells the time they are measured by.
+pub trait Wire {
+    /// The present moment, of the clock that stamps what is received.
+    fn now(&self) -> Instant;
+
+    /// Hands one packet, from its IP header on, to the network.
+    fn send(&mut self, packet: &[u8]) -> Result<(), SendError>;
+
+    /// Waits for the next packet, until `deadline` if there is one.
+    fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>>;
+}
+
+/// What ended a wait.
+#[derive(Debug)]
+pub enum Arrival<'w> {
+    /// A packet.
+    Packet(Received<'w>),
+    /// The deadline has passed.
+    DeadlinePassed,
+    /// Somebody else wants attention: a signal.
+    Woken,
+}
+
+/// A packet from the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'w> {
+    /// When the kernel took it from the network.
+    pub at: Instant,
+    /// The packet from its IP header on.
+    pub octets: &'w [u8],
+    /// Whether its transport checksum means anything.
+    pub checksum: TransportChecksum,
+    /// Who sent it.
+    pub sender: Sender,
+}
+
+/// Where a packet on the wire comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The network.
+    Network,
+    /// The kernel of this machine, on its way out: a RST that no guard kept in.
+    OurKernel,
+}
+
+/// A packet that did not leave.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The packet filter of this machine dropped it.
+    #[error(
+        "this machine's own firewall dropped the segment (look at: nft list ruleset, iptables -S OUTPUT)"
+    )]
+    LocalFirewall,
+    /// The way is gone.
+    #[error("the network is unreachable from here: {0} (look at: ip route)")]
+    Unreachable(#[source] io::Error),
+    /// Anything else.
+    #[error("cannot send a segment: {0}")]
+    Other(#[source] io::Error),
+}

@@ -1,0 +1,274 @@
+//! The real wire: a raw socket to send with, a packet socket to receive with.
+//!
+//! Sending through `IPPROTO_RAW` leaves routing, neighbours and connection tracking to the kernel.
+//! Receiving through `AF_PACKET` shows what arrives before any firewall of this machine, tells offloaded
+//! checksums from bad ones, and carries the kernel's time stamps. Loopback works like any interface.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, SystemTime};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg};
+use nix::sys::time::TimeSpec;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::filter::{self, Selection};
+use super::sys;
+use super::{Arrival, Received, SendError, Sender, Wire};
+use crate::packet::TransportChecksum;
+use crate::time::{Clock, Instant};
+
+/// What a wire connects.
+#[derive(Clone, Debug)]
+pub struct RawSpec {
+    /// What is let in.
+    pub selection: Selection,
+    /// Where packets go; the scope of a link-local address counts.
+    pub remote: SocketAddr,
+    /// Bind sending to the interface of this name.
+    pub bind_to_interface: Option<String>,
+}
+
+/// Sockets that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// CAP_NET_RAW is missing.
+    #[error("cannot open a raw socket: operation not permitted (needs CAP_NET_RAW: run it with sudo, or once: sudo setcap cap_net_raw=ep {0})")]
+    Permission(String),
+    /// Anything else.
+    #[error("cannot {0}: {1}")]
+    Io(&'static str, #[source] io::Error),
+}
+
+/// The mark on our packets, "tcps": rules that hold back the kernel's RST let ours pass by it.
+pub const MARK: u32 = 0x7463_7073;
+
+/// GRO hands over merged segments of up to 64 KiB.
+const LONGEST_PACKET: usize = 64 * 1024;
+
+/// A wire made of sockets.
+pub struct RawWire {
+    clock: Clock,
+    sender: Socket,
+    receiver: Socket,
+    destination: SockAddr,
+    wake: Option<OwnedFd>,
+    opened: Instant,
+    buffer: Vec<u8>,
+    control: Vec<u8>,
+}
+
+impl RawWire {
+    /// Opens both sockets. Nothing that was not selected is ever queued: the filter stands before the
+    /// packet socket is bound.
+    pub fn open(spec: &RawSpec, clock: Clock) -> Result<Self, OpenError> {
+        let sender = open_sender(spec)?;
+        let marked = sender.set_mark(MARK).is_ok(); // before Linux 5.17 this needs CAP_NET_ADMIN
+        let selection = Selection { mark: spec.selection.mark.filter(|_| marked), ..spec.selection };
+        let mut destination = spec.remote;
+        destination.set_port(0); // a raw IPv6 socket takes a port for a protocol number
+        Ok(Self {
+            clock,
+            sender,
+            receiver: open_receiver(&selection)?,
+            destination: destination.into(),
+            wake: None,
+            opened: clock.now(),
+            buffer: vec![0; LONGEST_PACKET],
+            control: nix::cmsg_space!(TimeSpec, [u8; AUXDATA_LEN]),
+        })
+    }
+
+    /// Ends a wait when `descriptor` becomes readable.
+    pub fn wake_on(&mut self, descriptor: OwnedFd) {
+        self.wake = Some(descriptor);
+    }
+
+    /// Packets that were lost because we did not read fast enough.
+    pub fn dropped(&self) -> u32 {
+        let mut statistics = [0; 8]; // struct tpacket_stats: received, dropped
+        let _ = sys::get_option(&self.receiver, libc::SOL_PACKET, libc::PACKET_STATISTICS, &mut statistics);
+        statistics.last_chunk().map_or(0, |dropped| u32::from_ne_bytes(*dropped))
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> io::Result<Wait> {
+        let timeout = deadline.map(|deadline| TimeSpec::from(deadline - self.clock.now()));
+        let receiver = PollFd::new(self.receiver.as_fd(), PollFlags::POLLIN);
+        let ready = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
+        let (woken, packet) = if let Some(wake) = &self.wake {
+            let mut fds = [receiver, PollFd::new(wake.as_fd(), PollFlags::POLLIN)];
+            retry(|| ppoll(&mut fds, timeout, None))?;
+            (ready(&fds[1]), ready(&fds[0]))
+        } else {
+            let mut fds = [receiver];
+            retry(|| ppoll(&mut fds, timeout, None))?;
+            (false, ready(&fds[0]))
+        };
+        Ok(match (woken, packet) {
+            (true, _) => Wait::Woken,
+            (false, true) => Wait::Packet,
+            (false, false) => Wait::DeadlinePassed,
+        })
+    }
+}
+
+enum Wait {
+    Packet,
+    Woken,
+    DeadlinePassed,
+}
+
+fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return other.map_err(io::Error::from),
+        }
+    }
+}
+
+fn open_sender(spec: &RawSpec) -> Result<Socket, OpenError> {
+    let domain = Domain::for_address(spec.remote);
+    let sender = Socket::new(domain, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))
+        .map_err(|error| explain("open a raw socket", error))?;
+    if let Some(name) = &spec.bind_to_interface {
+        let bound = sender.bind_device(Some(name.as_bytes()));
+        bound.map_err(|error| explain("bind the raw socket to the interface", error))?;
+    }
+    Ok(sender)
+}
+
+fn open_receiver(selection: &Selection) -> Result<Socket, OpenError> {
+    const ON: [u8; 4] = 1_i32.to_ne_bytes();
+    const ALL_INTERFACES: u32 = 0; // the filter knows which
+    let open = || -> io::Result<Socket> {
+        let receiver = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
+        filter::attach(&receiver, &selection.program())?;
+        receiver.set_nonblocking(true)?;
+        sys::set_option(&receiver, libc::SOL_PACKET, libc::PACKET_AUXDATA, &ON)?;
+        sys::set_option(&receiver, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &ON)?;
+        receiver.bind(&sys::packet_address(ALL_INTERFACES, libc::ETH_P_ALL as u16))?;
+        Ok(receiver)
+    };
+    open().map_err(|error| explain("open a packet socket", error))
+}
+
+fn explain(what: &'static str, error: io::Error) -> OpenError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let program = std::env::current_exe().unwrap_or_else(|_| "tcpshake".into());
+            OpenError::Permission(program.display().to_string())
+        }
+        _ => OpenError::Io(what, error),
+    }
+}
+
+impl Wire for RawWire {
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
+        match self.sender.send_to(packet, &self.destination) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match error.raw_os_error() {
+                Some(libc::EPERM) => SendError::LocalFirewall,
+                Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::ENXIO | libc::EACCES) => {
+                    SendError::Unreachable(error)
+                }
+                _ => SendError::Other(error),
+            }),
+        }
+    }
+
+    fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
+        loop {
+            match self.wait(deadline)? {
+                Wait::Woken => return Ok(Arrival::Woken),
+                Wait::DeadlinePassed => return Ok(Arrival::DeadlinePassed),
+                Wait::Packet => {}
+            }
+            match self.read() {
+                Ok(read) => {
+                    let stamp = SystemTime::UNIX_EPOCH + read.stamp;
+                    return Ok(Arrival::Packet(Received {
+                        at: self.clock.at(stamp, self.opened),
+                        octets: self.buffer.get(..read.len).unwrap_or_default(),
+                        checksum: read.checksum,
+                        sender: read.sender,
+                    }));
+                }
+                Err(Errno::EAGAIN | Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// What came with a packet.
+struct Read {
+    len: usize,
+    stamp: Duration,
+    checksum: TransportChecksum,
+    sender: Sender,
+}
+
+/// `struct tpacket_auxdata`.
+const AUXDATA_LEN: usize = 20;
+
+impl RawWire {
+    fn read(&mut self) -> Result<Read, Errno> {
+        let mut parts = [IoSliceMut::new(&mut self.buffer)];
+        let fd = self.receiver.as_fd().as_raw_fd();
+        let message = recvmsg::<LinkAddr>(fd, &mut parts, Some(&mut self.control), MsgFlags::empty())?;
+        let mut read = Read {
+            len: message.bytes,
+            stamp: Duration::ZERO,
+            checksum: TransportChecksum::Complete,
+            sender: match message.address.map(|address| address.pkttype()) {
+                Some(libc::PACKET_OUTGOING) => Sender::OurKernel,
+                _ => Sender::Network,
+            },
+        };
+        for control in message.cmsgs()? {
+            match control {
+                ControlMessageOwned::ScmTimestampns(stamp) => {
+                    read.stamp = Duration::new(stamp.tv_sec() as u64, stamp.tv_nsec() as u32);
+                }
+                ControlMessageOwned::Unknown(auxiliary) => read.checksum = checksum_status(&auxiliary.data_bytes),
+                _ => {}
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// The status word comes first in `struct tpacket_auxdata`.
+fn checksum_status(auxdata: &[u8]) -> TransportChecksum {
+    const NOT_READY: u32 = libc::TP_STATUS_CSUMNOTREADY;
+    match auxdata.first_chunk().map(|status| u32::from_ne_bytes(*status)) {
+        Some(status) if status & NOT_READY != 0 => TransportChecksum::LeftToCard,
+        _ => TransportChecksum::Complete,
+    }
+}
+
+/// The address a wire to `remote` on interface `interface` takes packets from, and the mark it knows.
+pub fn selection(local: SocketAddr, remote: SocketAddr, interface: u32) -> Selection {
+    let ip = |address: SocketAddr| -> IpAddr { address.ip() };
+    Selection {
+        local: ip(local),
+        local_port: local.port(),
+        remote: ip(remote),
+        remote_port: Some(remote.port()),
+        interface,
+        mark: Some(MARK),
+    }
+}
+
+/// A descriptor that can end a wait.
+pub fn duplicate(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    descriptor.try_clone_to_owned()
+}
