@@ -48,10 +48,15 @@ impl PortLease {
         let bind = || -> io::Result<(Socket, SocketAddr)> {
             let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
             socket.bind(&local.into())?;
-            let bound = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::InvalidData)?;
+            let bound = socket
+                .local_addr()?
+                .as_socket()
+                .ok_or(io::ErrorKind::InvalidData)?;
             Ok((socket, bound))
         };
-        bind().map(|(socket, local)| Self { socket, local }).map_err(|error| explain(local, error))
+        bind()
+            .map(|(socket, local)| Self { socket, local })
+            .map_err(|error| explain(local, error))
     }
 
     /// The address and port held.
@@ -74,7 +79,10 @@ fn explain(local: SocketAddr, error: io::Error) -> LeaseError {
             let same_family = |address: &IpAddr| address.is_ipv4() == local.is_ipv4();
             let own = interfaces::own_addresses().into_iter().filter(same_family);
             let own: Vec<String> = own.map(|address| address.to_string()).collect();
-            LeaseError::NotOurs { address: local.ip(), own: own.join(", ") }
+            LeaseError::NotOurs {
+                address: local.ip(),
+                own: own.join(", "),
+            }
         }
         io::ErrorKind::PermissionDenied => LeaseError::Privileged(local.port()),
         _ => LeaseError::Io(local, error),

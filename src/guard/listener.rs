@@ -40,7 +40,10 @@ pub(super) fn listen(lease: &PortLease) -> Result<Discard, GuardError> {
     };
     const BACKLOG: i32 = 1;
     let local = lease.local();
-    lease.socket().listen(BACKLOG).map_err(|error| super::LeaseError::Io(local, error))?;
+    lease
+        .socket()
+        .listen(BACKLOG)
+        .map_err(|error| super::LeaseError::Io(local, error))?;
     Ok(discard)
 }
 
@@ -51,7 +54,11 @@ fn require_md5(lease: &PortLease) -> io::Result<()> {
     const KEY: &[u8] = b"deaf";
     // struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, interface, key.
     let mut option = [0; 216];
-    let family = if lease.local().is_ipv4() { libc::AF_INET } else { libc::AF_INET6 } as u16;
+    let family = if lease.local().is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    } as u16;
     option[..2].copy_from_slice(&family.to_ne_bytes());
     option[128] = FLAG_PREFIX;
     option[130..132].copy_from_slice(&(KEY.len() as u16).to_ne_bytes());

@@ -100,6 +100,32 @@ clauses! {
     TimeWaitTimeout = "RFC 9293 3.10.8", "2 MSL are over, nothing of this connection is left on its way";
 }
 
+impl Clause {
+    /// Whether the rule belongs to an undisturbed exchange. What is not routine, the ladder explains
+    /// without being asked.
+    pub const fn is_routine(self) -> bool {
+        matches!(
+            self,
+            Self::PassiveOpen
+                | Self::ActiveOpen
+                | Self::Send
+                | Self::Close
+                | Self::ListenTakesSyn
+                | Self::SynSentOpened
+                | Self::SynSentCrossed
+                | Self::SynAckCrossed
+                | Self::AckOpens
+                | Self::AckAdvances
+                | Self::AckRepeats
+                | Self::AckOfFin
+                | Self::AckOfFinClosing
+                | Self::AckOfFinLast
+                | Self::TextAccepted
+                | Self::FinAccepted
+        )
+    }
+}
+
 impl fmt::Display for Clause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.text(), self.section())

@@ -33,7 +33,10 @@ pub const DROP_ALL: [sock_filter; 1] = [statement(RET, 0)];
 
 /// Puts a program in front of a socket.
 pub fn attach(socket: &Socket, program: &[sock_filter]) -> io::Result<()> {
-    let program: Vec<SockFilter> = program.iter().map(|i| SockFilter::new(i.code, i.jt, i.jf, i.k)).collect();
+    let program: Vec<SockFilter> = program
+        .iter()
+        .map(|i| SockFilter::new(i.code, i.jt, i.jf, i.k))
+        .collect();
     socket.attach_filter(&program)
 }
 

@@ -36,7 +36,9 @@ pub struct RawSpec {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// CAP_NET_RAW is missing.
-    #[error("cannot open a raw socket: operation not permitted (needs CAP_NET_RAW: run it with sudo, or once: sudo setcap cap_net_raw=ep {0})")]
+    #[error(
+        "cannot open a raw socket: operation not permitted (needs CAP_NET_RAW: run it with sudo, or once: sudo setcap cap_net_raw=ep {0})"
+    )]
     Permission(String),
     /// Anything else.
     #[error("cannot {0}: {1}")]
@@ -67,7 +69,10 @@ impl RawWire {
     pub fn open(spec: &RawSpec, clock: Clock) -> Result<Self, OpenError> {
         let sender = open_sender(spec)?;
         let marked = sender.set_mark(MARK).is_ok(); // before Linux 5.17 this needs CAP_NET_ADMIN
-        let selection = Selection { mark: spec.selection.mark.filter(|_| marked), ..spec.selection };
+        let selection = Selection {
+            mark: spec.selection.mark.filter(|_| marked),
+            ..spec.selection
+        };
         let mut destination = spec.remote;
         destination.set_port(0); // a raw IPv6 socket takes a port for a protocol number
         Ok(Self {
@@ -90,8 +95,15 @@ impl RawWire {
     /// Packets that were lost because we did not read fast enough.
     pub fn dropped(&self) -> u32 {
         let mut statistics = [0; 8]; // struct tpacket_stats: received, dropped
-        let _ = sys::get_option(&self.receiver, libc::SOL_PACKET, libc::PACKET_STATISTICS, &mut statistics);
-        statistics.last_chunk().map_or(0, |dropped| u32::from_ne_bytes(*dropped))
+        let _ = sys::get_option(
+            &self.receiver,
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            &mut statistics,
+        );
+        statistics
+            .last_chunk()
+            .map_or(0, |dropped| u32::from_ne_bytes(*dropped))
     }
 
     fn wait(&self, deadline: Option<Instant>) -> io::Result<Wait> {
@@ -176,9 +188,9 @@ impl Wire for RawWire {
             Ok(_) => Ok(()),
             Err(error) => Err(match error.raw_os_error() {
                 Some(libc::EPERM) => SendError::LocalFirewall,
-                Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::ENXIO | libc::EACCES) => {
-                    SendError::Unreachable(error)
-                }
+                Some(
+                    libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::ENXIO | libc::EACCES,
+                ) => SendError::Unreachable(error),
                 _ => SendError::Other(error),
             }),
         }
@@ -238,7 +250,9 @@ impl RawWire {
                 ControlMessageOwned::ScmTimestampns(stamp) => {
                     read.stamp = Duration::new(stamp.tv_sec() as u64, stamp.tv_nsec() as u32);
                 }
-                ControlMessageOwned::Unknown(auxiliary) => read.checksum = checksum_status(&auxiliary.data_bytes),
+                ControlMessageOwned::Unknown(auxiliary) => {
+                    read.checksum = checksum_status(&auxiliary.data_bytes)
+                }
                 _ => {}
             }
         }

@@ -1,0 +1,301 @@
+//! What can be typed: one definition for parsing, help and manual pages.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use super::exit::Exit;
+use crate::driver::Close;
+use crate::tcp::{Parameters, Retries};
+
+/// Open and close TCP connections by hand, and watch every step
+#[derive(Debug, Parser)]
+#[command(
+    name = "tcpshake",
+    version,
+    propagate_version = true,
+    after_help = Exit::table(),
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+#[command(
+    long_about = "Open and close TCP connections by hand, and watch every step.\n\n\
+    tcpshake builds SYN, ACK, FIN and RST segments itself and exchanges them over raw sockets with any host. \
+    Meanwhile it keeps the local kernel, which knows nothing of such a connection, from resetting it. \
+    However it ends, it leaves nothing behind on the machine."
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open a connection to a remote port, and close it
+    #[command(after_help = Exit::table())]
+    Connect(Box<ConnectArgs>),
+    /// Watch one whole exchange in a private network: no root, no remote host
+    #[command(after_help = Exit::table())]
+    Demo(DemoArgs),
+    /// Print the manual pages
+    Man(ManArgs),
+}
+
+/// How results are shown.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// How to write the exchange down
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: FormatKind,
+
+    /// When to use colours; NO_COLOR in the environment turns auto off
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: ColorWhen,
+
+    /// Print only the closing line
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Tell at each step which rule decided, and the connection's variables
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Formats of the report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FormatKind {
+    /// Two lifelines, a rung for each step
+    #[default]
+    Ladder,
+    /// One JSON object a line
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// If standard output is a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Which guard holds the kernel back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GuardKind {
+    /// The first that works
+    #[default]
+    Auto,
+    /// A listening socket on our port that discards all it is sent
+    Listener,
+    /// None: watch the kernel reset the connection
+    None,
+}
+
+/// How to end the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CloseKind {
+    /// Our FIN first
+    #[default]
+    Active,
+    /// Wait for the peer's FIN, then send ours
+    Passive,
+    /// Send a RST
+    Reset,
+    /// Leave it open
+    None,
+}
+
+impl From<CloseKind> for Close {
+    fn from(kind: CloseKind) -> Self {
+        match kind {
+            CloseKind::Active => Self::Active,
+            CloseKind::Passive => Self::Passive,
+            CloseKind::Reset => Self::Reset,
+            CloseKind::None => Self::None,
+        }
+    }
+}
+
+/// Arguments of `connect`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ConnectArgs {
+    /// Host and port: HOST:PORT, [IPV6]:PORT, or the host alone with the port behind it
+    #[arg(value_name = "HOST[:PORT]")]
+    pub host: String,
+
+    /// The port, if it does not stand behind the host
+    #[arg(value_name = "PORT")]
+    pub port: Option<String>,
+
+    /// Use IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+
+    /// Use IPv6 only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+
+    /// Send from this address of this machine [default: what the route says]
+    #[arg(long, value_name = "ADDR")]
+    pub source: Option<IpAddr>,
+
+    /// Send from this port [default: a free one]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub source_port: Option<u16>,
+
+    /// Send and listen on this interface [default: what the route says]
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+
+    /// What keeps the kernel's RST in
+    #[arg(long, value_enum, default_value_t, value_name = "GUARD")]
+    pub guard: GuardKind,
+
+    /// How to write our segments
+    #[command(flatten)]
+    pub segments: SegmentArgs,
+
+    /// How long and how often
+    #[command(flatten)]
+    pub pace: PaceArgs,
+
+    /// How results are shown
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How our segments look.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Segments")]
+pub struct SegmentArgs {
+    /// Our initial sequence number [default: random, RFC 6528]
+    #[arg(long, value_name = "N")]
+    pub isn: Option<u32>,
+
+    /// Time to live, or hop limit, of our packets
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u8).range(1..))]
+    pub ttl: u8,
+
+    /// The maximum segment size we announce [default: the MTU less 40, or 60 for IPv6]
+    #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub mss: Option<u16>,
+
+    /// The receive window we announce; above 65535 it is scaled
+    #[arg(long, value_name = "OCTETS", default_value_t = Parameters::WINDOW, value_parser = clap::value_parser!(u32).range(..=1_073_725_440))]
+    pub window: u32,
+
+    /// Send a bare SYN, without MSS, SACK-permitted and window scale
+    #[arg(long, conflicts_with = "mss")]
+    pub no_options: bool,
+
+    /// How to end the connection
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub close: CloseKind,
+}
+
+/// How long to wait and how often to try.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Timing")]
+pub struct PaceArgs {
+    /// Seconds to wait: for the open, for the peer once open, and for the close, each
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub timeout: Duration,
+
+    /// How often to send an unanswered segment again, or 'unlimited'
+    #[arg(long, value_name = "N", default_value = "3", value_parser = retries)]
+    pub retries: Retries,
+
+    /// Milliseconds of TIME-WAIT to keep, so that a repeated FIN is still answered [default: 250, or three round trips if that is more]
+    #[arg(long, value_name = "MS")]
+    pub linger: Option<u64>,
+
+    /// How many exchanges to make, one after the other
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+
+    /// Seconds between the starts of two exchanges
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = seconds_or_none)]
+    pub interval: Duration,
+}
+
+/// Arguments of `demo`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Run both ends inside this process: nothing is asked of the kernel
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub simulate: bool,
+
+    /// How results are shown
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `man`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ManArgs {
+    /// Write all pages into this folder instead of printing the main one
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match seconds_or_none(text)? {
+        Duration::ZERO => Err("it must be more than 0 seconds".into()),
+        time => Ok(time),
+    }
+}
+
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    const MOST: f64 = 86_400.0;
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "a number of seconds is needed, such as 2.5".to_owned())?;
+    if !(0.0..=MOST).contains(&seconds) {
+        return Err(format!("it must be between 0 and {MOST} seconds"));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn retries(text: &str) -> Result<Retries, String> {
+    match text {
+        "unlimited" => Ok(Retries::Unlimited),
+        number => number
+            .parse()
+            .map(Retries::AtMost)
+            .map_err(|_| "a number from 0 to 255, or 'unlimited', is needed".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_argument_has_help() {
+        for command in Args::command().get_subcommands() {
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `tcpshake demo`: one whole exchange in a private network, with a sentence for each step.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::args::DemoArgs;
+use super::error::Failure;
+use super::exit::Exit;
+use super::output::Output;
+use super::signals::Signals;
+use crate::driver::{self, Close, Linger, Plan};
+use crate::guard::{Guard, PortLease};
+use crate::lab::{self, Lab, server::EchoServer, simulated};
+use crate::lesson;
+use crate::net::interfaces::Interface;
+use crate::tcp::{Mss, Parameters, SeqNum};
+use crate::time::Clock;
+use crate::wire::memory::MemoryWire;
+use crate::wire::raw::{self, RawSpec, RawWire};
+
+/// The textbook's initial sequence number.
+const ISS: SeqNum = SeqNum(4321);
+/// The simulated server's.
+const SERVER_ISS: SeqNum = SeqNum(9000);
+/// The echo service (RFC 862).
+const PORT: u16 = 7;
+const TEXT: &[u8] = b"hello";
+/// How long a simulated segment is under way.
+const DELAY: Duration = Duration::from_millis(10);
+
+pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
+    if args.simulate {
+        simulate(args)
+    } else {
+        in_private_network(args)
+    }
+}
+
+/// Order matters: a user namespace can be entered, and signals be blocked for all, only while there is a
+/// single thread.
+fn in_private_network(args: &DemoArgs) -> Result<Exit, Failure> {
+    lab::enter_private()?;
+    let broken =
+        |what: &str, error: std::io::Error| Failure::not_possible(format_args!("cannot {what}: {error}"));
+    let signals = Signals::watch().map_err(|error| broken("watch signals", error))?;
+    let lab = Lab::build()?;
+    let server =
+        EchoServer::start(&lab.far, PORT).map_err(|error| broken("start the demo's server", error))?;
+    let remote = server.at(lab::FAR_V4);
+    let interface =
+        Interface::by_name(lab::LINK).map_err(|error| broken("find the demo's interface", error))?;
+
+    let clock = Clock::new();
+    let lease = PortLease::take((lab::NEAR_V4, 0).into()).map_err(crate::guard::GuardError::from)?;
+    let guard = Guard::listener(lease, clock)?;
+    let spec = RawSpec {
+        selection: raw::selection(guard.local(), remote, interface.index),
+        remote,
+        bind_to_interface: None,
+    };
+    let mut wire = RawWire::open(&spec, clock)?;
+    wire.wake_on(
+        signals
+            .descriptor()
+            .map_err(|error| broken("watch signals", error))?,
+    );
+
+    let mut output = start_output(args)?;
+    let mss = Mss::new((interface.mtu - 40) as u16).unwrap_or(Mss::DEFAULT_IPV4);
+    let plan = plan(remote, mss, false);
+    let summary = driver::run(&guard, &mut wire, &plan, &mut output, &mut || signals.pending());
+    output.finish();
+    Ok(Exit::from(&summary?.outcome))
+}
+
+/// Both ends in this process, on a clock of their own: always the same, to the last number.
+fn simulate(args: &DemoArgs) -> Result<Exit, Failure> {
+    const LOCAL_PORT: u16 = 40_000;
+    const ETHERNET: u16 = 1460;
+    let mss = Mss::new(ETHERNET).unwrap_or(Mss::DEFAULT_IPV4);
+    let remote = simulated::server_address(PORT);
+    let plan = plan(remote, mss, true);
+    let server = simulated::SimulatedServer::new(remote, SERVER_ISS, plan.parameters);
+    let mut wire = MemoryWire::new(server, DELAY);
+    let guard = Guard::not_needed((lab::NEAR_V4, LOCAL_PORT).into());
+    let mut output = start_output(args)?;
+    let summary = driver::run(&guard, &mut wire, &plan, &mut output, &mut || None);
+    output.finish();
+    Ok(Exit::from(&summary?.outcome))
+}
+
+fn start_output(args: &DemoArgs) -> Result<Output, Failure> {
+    Output::start(&args.output, Some(lesson::sentence))
+        .map_err(|error| Failure::not_possible(format_args!("cannot start the output: {error}")))
+}
+
+fn plan(remote: SocketAddr, mss: Mss, simulated: bool) -> Plan {
+    Plan {
+        number: 1,
+        remote,
+        host: None,
+        iss: ISS,
+        parameters: Parameters {
+            mss,
+            ..Parameters::default()
+        },
+        ttl: 64,
+        text: TEXT.to_vec(),
+        await_text: TEXT.len() as u64,
+        close: Close::Active,
+        timeout: Duration::from_secs(5),
+        linger: Linger::Enough,
+        simulated,
+    }
+}

@@ -1,0 +1,69 @@
+//! Exit codes: one list for the program, its help, its manual page and its tests.
+
+use crate::record::{Outcome, Signal};
+
+macro_rules! exits {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
+        /// How the program ended.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Exit { $(#[doc = $text] $name = $code),* }
+
+        impl Exit {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// What it means: one line, for help and manual.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+exits! {
+    Success = 0, "ended as asked";
+    ExpectationFailed = 1, "an expectation was not met";
+    Usage = 2, "the command line is wrong";
+    Refused = 3, "refused: RST in answer to our SYN";
+    Silent = 4, "silent: no answer in time";
+    Unreachable = 5, "unreachable: an ICMP error, or no route";
+    Reset = 6, "reset by the peer after opening";
+    CloseIncomplete = 7, "opened, but the close did not complete";
+    NotPossible = 8, "not possible here: permission, guard, interface, source address or port";
+    NameNotResolved = 9, "the host name was not resolved";
+    HungUp = 129, "the terminal hung up";
+    Interrupted = 130, "interrupted with Ctrl-C";
+    Terminated = 143, "terminated with SIGTERM";
+}
+
+impl Exit {
+    /// The number the shell sees.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The list, a line each, for help.
+    pub fn table() -> String {
+        let lines = Self::ALL
+            .iter()
+            .map(|exit| format!("{:>5}  {}", exit.code(), exit.text()));
+        format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl From<&Outcome> for Exit {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Completed(_) => Self::Success,
+            Outcome::Refused => Self::Refused,
+            Outcome::Silent => Self::Silent,
+            Outcome::Unreachable(_) => Self::Unreachable,
+            Outcome::ResetAfterOpening { .. } => Self::Reset,
+            Outcome::CloseIncomplete { .. } => Self::CloseIncomplete,
+            Outcome::Interrupted(Signal::Interrupt) => Self::Interrupted,
+            Outcome::Interrupted(Signal::Terminate) => Self::Terminated,
+            Outcome::Interrupted(Signal::HangUp) => Self::HungUp,
+        }
+    }
+}

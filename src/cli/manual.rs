@@ -1,0 +1,114 @@
+//! The manual pages, made from the definitions that the command line is parsed by.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
+
+use super::args::{Args, ManArgs};
+use super::error::Failure;
+use super::exit::Exit;
+
+/// A page: its file's name and its text.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Such as `tcpshake-connect.1`.
+    pub name: String,
+    /// Its source, in roff.
+    pub roff: Vec<u8>,
+}
+
+/// All pages: the program's, and one for each command.
+pub fn pages() -> io::Result<Vec<Page>> {
+    let mut program = Args::command().disable_help_subcommand(true);
+    program.build();
+    let mut pages = vec![page(&program, "tcpshake")?];
+    for command in program.get_subcommands() {
+        pages.push(page(command, &format!("tcpshake-{}", command.get_name()))?);
+    }
+    Ok(pages)
+}
+
+fn page(command: &Command, name: &str) -> io::Result<Page> {
+    // The exit codes have a section of their own, where manual readers look for them.
+    let title = name.to_owned();
+    let bin_name = name.replacen('-', " ", 1);
+    let command = command
+        .clone()
+        .name(title)
+        .bin_name(bin_name)
+        .after_help("")
+        .after_long_help("");
+    let man = Man::new(command)
+        .date("")
+        .manual("tcpshake manual")
+        .source(concat!("tcpshake ", env!("CARGO_PKG_VERSION")));
+    let mut roff = Vec::new();
+    man.render_title(&mut roff)?;
+    man.render_name_section(&mut roff)?;
+    man.render_synopsis_section(&mut roff)?;
+    man.render_description_section(&mut roff)?;
+    man.render_options_section(&mut roff)?;
+    if name == "tcpshake" {
+        man.render_subcommands_section(&mut roff)?;
+        files_and_privileges().to_writer(&mut roff)?;
+    }
+    exit_status().to_writer(&mut roff)?;
+    Ok(Page {
+        name: format!("{name}.1"),
+        roff,
+    })
+}
+
+fn exit_status() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXIT STATUS"]);
+    for exit in Exit::ALL {
+        roff.control("TP", ["6"]);
+        roff.text([roman(exit.code().to_string())]);
+        roff.text([roman(exit.text())]);
+    }
+    roff
+}
+
+fn files_and_privileges() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["PRIVILEGES"]);
+    roff.text([roman(
+        "Commands that open raw sockets need CAP_NET_RAW and nothing else: run them with sudo, or once \
+         \"setcap cap_net_raw=ep\" on the program. The demo needs no privilege where ordinary users may make \
+         user namespaces.",
+    )]);
+    roff.control("SH", ["ENVIRONMENT"]);
+    roff.control("TP", Vec::<&str>::new());
+    roff.text([roman("NO_COLOR")]);
+    roff.text([roman("If set and not empty, --color auto means never.")]);
+    roff
+}
+
+pub(super) fn run(args: &ManArgs) -> Result<Exit, Failure> {
+    let pages = pages().map_err(|error| cannot("make the manual pages", &error))?;
+    match &args.dir {
+        Some(folder) => write(folder, &pages)?,
+        None => {
+            // A closed pipe is no reason to fail.
+            let _ = pages.first().map(|page| io::stdout().write_all(&page.roff));
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn write(folder: &Path, pages: &[Page]) -> Result<(), Failure> {
+    for page in pages {
+        let path = folder.join(&page.name);
+        std::fs::write(&path, &page.roff)
+            .map_err(|error| cannot(&format!("write {}", path.display()), &error))?;
+    }
+    Ok(())
+}
+
+fn cannot(what: &str, error: &io::Error) -> Failure {
+    Failure::not_possible(format_args!("cannot {what}: {error}"))
+}

@@ -1,0 +1,128 @@
+//! Where reports go: a thread of their own, so that a slow or closed pipe cannot hold up a segment.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use std::io::IsTerminal;
+
+use super::args::{ColorWhen, FormatKind, OutputArgs};
+use crate::driver::Observer;
+use crate::record::{Opening, Statistics, Step, Summary};
+use crate::report::Format;
+use crate::report::json::Json;
+use crate::report::ladder::{Ladder, Style};
+use crate::report::verdict::Verdict;
+
+/// Sends what happens to the thread that writes it.
+pub(super) struct Output {
+    news: Option<SyncSender<News>>,
+    writer: Option<JoinHandle<()>>,
+    lost: u64,
+}
+
+enum News {
+    Begin(Opening),
+    Step(Box<Step>),
+    End(Box<Summary>),
+    Statistics(Statistics),
+    Failed(String),
+}
+
+/// As much news may wait for a reader that does not read; more is counted, not kept.
+const BACKLOG: usize = 16 * 1024;
+
+impl Output {
+    /// Starts the writer for standard output.
+    pub(super) fn start(args: &OutputArgs, explain: Option<fn(&Step) -> Option<String>>) -> io::Result<Self> {
+        let color = wants_color(args.color, io::stdout().is_terminal());
+        colored::control::set_override(color);
+        let style = Style {
+            color,
+            verbose: args.verbose,
+            explain,
+        };
+        let format: Box<dyn Format> = match (args.format, args.quiet) {
+            (FormatKind::Json, _) => Box::new(Json::default()),
+            (FormatKind::Ladder, true) => Box::new(Verdict::default()),
+            (FormatKind::Ladder, false) => Box::new(Ladder::new(style)),
+        };
+        let (news, queue) = sync_channel(BACKLOG);
+        let quiet_json = args.quiet && args.format == FormatKind::Json;
+        let write = move || write_all(&queue, format, quiet_json, io::stdout());
+        let writer = std::thread::Builder::new().name("output".into()).spawn(write)?;
+        Ok(Self {
+            news: Some(news),
+            writer: Some(writer),
+            lost: 0,
+        })
+    }
+
+    pub(super) fn statistics(&mut self, statistics: &Statistics) {
+        self.tell(News::Statistics(statistics.clone()));
+    }
+
+    pub(super) fn failed(&mut self, error: &super::Failure) {
+        self.tell(News::Failed(error.to_string()));
+    }
+
+    /// Waits until all is written, or the reader is gone. Yields how many rungs were never shown.
+    pub(super) fn finish(mut self) -> u64 {
+        drop(self.news.take());
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+        self.lost
+    }
+
+    fn tell(&mut self, news: News) {
+        if let Some(Err(_)) = self.news.as_ref().map(|sender| sender.try_send(news)) {
+            self.lost += 1;
+        }
+    }
+}
+
+impl Observer for Output {
+    fn begin(&mut self, opening: &Opening) {
+        self.tell(News::Begin(opening.clone()));
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.tell(News::Step(Box::new(step.clone())));
+    }
+
+    fn end(&mut self, summary: &Summary) {
+        self.tell(News::End(Box::new(summary.clone())));
+    }
+}
+
+fn write_all(queue: &Receiver<News>, mut format: Box<dyn Format>, closing_only: bool, mut sink: impl Write) {
+    let mut out = String::new();
+    let mut reader_is_gone = false;
+    for news in queue {
+        match news {
+            News::Begin(opening) if closing_only => format.begin(&opening, &mut String::new()),
+            News::Step(_) if closing_only => {}
+            News::Begin(opening) => format.begin(&opening, &mut out),
+            News::Step(step) => format.step(&step, &mut out),
+            News::End(summary) => format.end(&summary, &mut out),
+            News::Statistics(statistics) => format.statistics(&statistics, &mut out),
+            News::Failed(error) => format.failed(&error, &mut out),
+        }
+        if !reader_is_gone {
+            reader_is_gone = sink
+                .write_all(out.as_bytes())
+                .and_then(|()| sink.flush())
+                .is_err();
+        }
+        out.clear();
+    }
+}
+
+fn wants_color(when: ColorWhen, terminal: bool) -> bool {
+    match when {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}

@@ -1,0 +1,54 @@
+//! Signals as something to read: the exchange is ended properly, not torn down.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::signal::{SigSet, Signal as Number};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::TimeSpec;
+
+use crate::record::Signal;
+
+const WATCHED: [(Number, Signal); 3] = [
+    (Number::SIGINT, Signal::Interrupt),
+    (Number::SIGTERM, Signal::Terminate),
+    (Number::SIGHUP, Signal::HangUp),
+];
+
+/// Collects signals until they are asked for.
+#[derive(Debug)]
+pub(super) struct Signals(SignalFd);
+
+impl Signals {
+    /// From here on the watched signals no longer end the process. To be called before any thread is
+    /// started: threads inherit it.
+    pub(super) fn watch() -> io::Result<Self> {
+        let set = SigSet::from_iter(WATCHED.map(|(number, _)| number));
+        set.thread_block()?;
+        let descriptor = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Self(descriptor))
+    }
+
+    /// A descriptor that is readable while a signal waits.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.0.as_fd().try_clone_to_owned()
+    }
+
+    /// The signal that waits, if one does.
+    pub(super) fn pending(&self) -> Option<Signal> {
+        let info = self.0.read_signal().ok()??;
+        let known = WATCHED
+            .iter()
+            .find(|(number, _)| *number as u32 == info.ssi_signo);
+        known.map(|(_, signal)| *signal)
+    }
+
+    /// Waits for `time`, or for a signal.
+    pub(super) fn wait(&self, time: Duration) -> Option<Signal> {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let _ = ppoll(&mut fds, Some(TimeSpec::from(time)), None);
+        self.pending()
+    }
+}

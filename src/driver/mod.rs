@@ -1,0 +1,14 @@
+//! Joins the machine, the packets, a wire and time: one exchange, from the first SYN to the verdict.
+//!
+//! The loop in [`single`] hands in one event (a packet, a deadline, a signal), carries out the whole
+//! [`Reaction`](crate::tcp::Reaction), then records it, and only then waits for the next. Segments leave
+//! before anything is told to the [`Observer`], so that telling cannot delay them.
+
+pub mod observe;
+pub mod plan;
+pub mod single;
+mod story;
+
+pub use observe::Observer;
+pub use plan::{Close, Linger, Plan};
+pub use single::{DriveError, run};

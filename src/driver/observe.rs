@@ -1,0 +1,38 @@
+//! Who is told what happens.
+
+use crate::record::{Opening, Step, Summary};
+
+/// Is told each thing as it happens, in order. It must not take long: the next segment waits.
+pub trait Observer {
+    /// An exchange begins.
+    fn begin(&mut self, opening: &Opening);
+    /// Something happened.
+    fn step(&mut self, step: &Step);
+    /// The verdict. Late steps may follow.
+    fn end(&mut self, summary: &Summary);
+}
+
+/// Keeps all it is told; for tests and for whoever wants the exchange as a value.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// How it began.
+    pub opening: Option<Opening>,
+    /// What happened.
+    pub steps: Vec<Step>,
+    /// How it ended.
+    pub summary: Option<Summary>,
+}
+
+impl Observer for Kept {
+    fn begin(&mut self, opening: &Opening) {
+        self.opening = Some(opening.clone());
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.steps.push(step.clone());
+    }
+
+    fn end(&mut self, summary: &Summary) {
+        self.summary = Some(summary.clone());
+    }
+}

@@ -1,0 +1,70 @@
+//! What one exchange is to do.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::tcp::{Parameters, SeqNum};
+
+/// An exchange, decided in all its parts before the first segment.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Which exchange of a run it is, from 1.
+    pub number: u32,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// The name the user gave for it.
+    pub host: Option<String>,
+    /// Our initial sequence number.
+    pub iss: SeqNum,
+    /// How the connection behaves.
+    pub parameters: Parameters,
+    /// Time to live, or hop limit, of our packets.
+    pub ttl: u8,
+    /// Text to send once open.
+    pub text: Vec<u8>,
+    /// Octets to wait for before an active close.
+    pub await_text: u64,
+    /// How to end.
+    pub close: Close,
+    /// How long the open may take, how long to wait for the peer once open, and how long the close may
+    /// take: each of them.
+    pub timeout: Duration,
+    /// How much of TIME-WAIT to keep.
+    pub linger: Linger,
+    /// Whether both ends run inside the process.
+    pub simulated: bool,
+}
+
+/// How to end a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// Our FIN first.
+    Active,
+    /// The peer's FIN first, then ours.
+    Passive,
+    /// A RST.
+    Reset,
+    /// Not at all.
+    None,
+}
+
+/// How much of TIME-WAIT to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linger {
+    /// Long enough to answer a repeated FIN: a quarter of a second, or three round trips if that is more.
+    Enough,
+    /// This long.
+    For(Duration),
+}
+
+impl Linger {
+    /// The time to keep after a round trip of `rtt`, at most `full`.
+    pub fn after(self, rtt: Option<Duration>, full: Duration) -> Duration {
+        const LEAST: Duration = Duration::from_millis(250);
+        let wanted = match self {
+            Self::Enough => LEAST.max(rtt.unwrap_or_default() * 3),
+            Self::For(time) => time,
+        };
+        wanted.min(full)
+    }
+}

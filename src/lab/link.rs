@@ -1,0 +1,87 @@
+//! Links and addresses, by netlink: no `ip` command needed.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use crate::net::interfaces::{Interface, LOOPBACK, link_header};
+use crate::net::netlink::{Message, Netlink};
+
+/// The name of the cable's end on either side.
+pub const LINK: &str = "shake0";
+
+/// An address and the size of its network.
+#[derive(Clone, Copy, Debug)]
+pub struct Address {
+    /// The address.
+    pub ip: IpAddr,
+    /// Bits of it that name the network.
+    pub prefix_len: u8,
+}
+
+/// Attributes of linux/veth.h and linux/if_link.h that libc does not carry.
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const VETH_INFO_PEER: u16 = 1;
+
+/// A veth pair from the calling thread's namespace to `far`.
+pub(super) fn cable(far: BorrowedFd<'_>) -> io::Result<()> {
+    let name = format!("{LINK}\0");
+    let peer = |message: Message| {
+        message
+            .raw(&link_header(0, 0, 0))
+            .attribute(libc::IFLA_IFNAME, name.as_bytes())
+            .attribute(libc::IFLA_NET_NS_FD, &far.as_raw_fd().to_ne_bytes())
+    };
+    let request = Message::new(
+        libc::RTM_NEWLINK,
+        libc::NLM_F_CREATE | libc::NLM_F_EXCL,
+        &link_header(0, 0, 0),
+    )
+    .attribute(libc::IFLA_IFNAME, name.as_bytes())
+    .nested(libc::IFLA_LINKINFO, |info| {
+        info.attribute(IFLA_INFO_KIND, b"veth")
+            .nested(IFLA_INFO_DATA, |data| data.nested(VETH_INFO_PEER, peer))
+    });
+    Netlink::route()?.request(request).map(drop)
+}
+
+/// Brings an interface up and gives it addresses, usable at once: no duplicate address detection.
+pub fn configure(name: &str, addresses: &[Address]) -> io::Result<()> {
+    let index = Interface::by_name(name)?.index;
+    up(index)?;
+    addresses.iter().try_for_each(|address| add(index, *address))
+}
+
+/// Brings the loopback interface up, which starts down in a new namespace.
+pub fn loopback_up() -> io::Result<()> {
+    up(LOOPBACK)
+}
+
+fn up(index: u32) -> io::Result<()> {
+    let flag = libc::IFF_UP as u32;
+    let request = Message::new(libc::RTM_NEWLINK, 0, &link_header(index, flag, flag));
+    Netlink::route()?.request(request).map(drop)
+}
+
+fn add(index: u32, address: Address) -> io::Result<()> {
+    let (family, octets) = match address.ip {
+        IpAddr::V4(ip) => (libc::AF_INET, ip.octets().to_vec()),
+        IpAddr::V6(ip) => (libc::AF_INET6, ip.octets().to_vec()),
+    };
+    let mut header = [
+        family as u8,
+        address.prefix_len,
+        libc::IFA_F_NODAD as u8,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ];
+    header[4..].copy_from_slice(&index.to_ne_bytes());
+    let request = Message::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &header)
+        .attribute(libc::IFA_LOCAL, &octets)
+        .attribute(libc::IFA_ADDRESS, &octets);
+    Netlink::route()?.request(request).map(drop)
+}

@@ -1,0 +1,371 @@
+//! What happened, as plain values: everything a report may know.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::packet::{DecodeError, IcmpError};
+use crate::tcp::{Arrows, Clause, Rcv, Segment, Snd, State};
+
+/// How an exchange begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Which exchange of a run it is, from 1.
+    pub number: u32,
+    /// Our end.
+    pub local: SocketAddr,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// The name the user gave for it, if it was no address.
+    pub host: Option<String>,
+    /// What keeps the kernel's RST in.
+    pub guard: GuardSummary,
+    /// Whether both ends run inside the process.
+    pub simulated: bool,
+    /// When, in whole seconds since 1970; zero where time is simulated.
+    pub unix_seconds: u64,
+}
+
+/// A guard, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GuardSummary {
+    /// `listener`, `none`, `not needed`.
+    pub name: &'static str,
+    /// How it does it, if there is more than one way.
+    pub variant: Option<&'static str>,
+    /// What the self-test found: `Some(true)` silence, `None` if it could not be, or was not, asked.
+    pub proven: Option<bool>,
+    /// Why it could not be asked.
+    pub untested_because: Option<String>,
+}
+
+/// One rung: something that happened, in the order it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its number, from 1.
+    pub n: u32,
+    /// When, since the exchange began; for what arrives, when the kernel took it.
+    pub at: Duration,
+    /// What.
+    pub event: Event,
+    /// The arrows it walked.
+    pub arrows: Arrows,
+    /// The state after it.
+    pub state: State,
+    /// The rule that decided.
+    pub clause: Option<Clause>,
+    /// The connection's variables after it.
+    pub view: View,
+    /// Whether it came after the verdict, in what is kept of TIME-WAIT.
+    pub late: bool,
+}
+
+/// What a rung is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// We sent a segment.
+    Sent {
+        /// The segment.
+        segment: Segment,
+        /// Its numbers, counted from the initial ones.
+        relative: Relative,
+        /// The beginning of its text.
+        text: Excerpt,
+        /// How often it was sent before.
+        retransmission: u8,
+    },
+    /// A segment arrived.
+    Received {
+        /// The segment.
+        segment: Segment,
+        /// Its numbers, counted from the initial ones.
+        relative: Relative,
+        /// The beginning of its text.
+        text: Excerpt,
+        /// Time to live, or hop limit, left.
+        ttl: u8,
+    },
+    /// A packet arrived that could not be read, and changed nothing.
+    Unreadable(DecodeError),
+    /// An ICMP error that quotes a segment of ours.
+    Icmp {
+        /// The error.
+        error: IcmpError,
+        /// What it meant for the exchange.
+        effect: IcmpEffect,
+    },
+    /// The kernel of this machine sent a RST of its own: no guard held it back.
+    KernelReset(Segment, Relative),
+    /// Nothing came, or nothing was sent: a timer, a limit, or a call without a segment.
+    Quiet,
+}
+
+/// What an ICMP error did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IcmpEffect {
+    /// It ended the attempt.
+    Fatal,
+    /// It was noted; the attempt goes on.
+    Noted,
+    /// It quotes a number that is not under way, so somebody may have made it up.
+    NotOurs,
+}
+
+/// Sequence and acknowledgment number, counted from the initial numbers; `None` where those are not
+/// known, or there is no acknowledgment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relative {
+    /// From the sender's initial number.
+    pub seq: Option<u32>,
+    /// From the receiver's initial number.
+    pub ack: Option<u32>,
+}
+
+/// The beginning of a segment's text.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Excerpt {
+    octets: [u8; Self::LEN],
+    len: u8,
+}
+
+impl Excerpt {
+    /// No more than this is kept.
+    pub const LEN: usize = 32;
+
+    /// The first octets of `text`.
+    pub fn of(text: &[u8]) -> Self {
+        let mut excerpt = Self::default();
+        for (kept, octet) in excerpt.octets.iter_mut().zip(text) {
+            *kept = *octet;
+            excerpt.len += 1;
+        }
+        excerpt
+    }
+
+    /// The octets kept.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.as_bytes().escape_ascii())
+    }
+}
+
+/// The connection's variables (RFC 9293 section 3.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// SND.UNA, SND.NXT, SND.WND, ...
+    pub snd: Snd,
+    /// RCV.NXT, RCV.WND, ...
+    pub rcv: Rcv,
+    /// Shift applied to the windows the peer announces.
+    pub snd_scale: u8,
+    /// The retransmission timeout in force.
+    pub rto: Duration,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As asked.
+    Completed(Ending),
+    /// The peer answered our SYN with RST.
+    Refused,
+    /// Nothing answered in time.
+    Silent,
+    /// The network said that the peer cannot be reached.
+    Unreachable(IcmpError),
+    /// It was open, and the peer reset it.
+    ResetAfterOpening {
+        /// The state it was in.
+        state: State,
+    },
+    /// It was open, but the close did not come to its end.
+    CloseIncomplete {
+        /// The state it was given up in.
+        state: State,
+        /// What was missing.
+        missing: &'static str,
+    },
+    /// The user ended it.
+    Interrupted(Signal),
+}
+
+/// The ways an exchange can end as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Both FINs were acknowledged.
+    Closed,
+    /// Our RST ended it.
+    ResetByUs,
+    /// It was left open: no FIN, no RST.
+    LeftOpen,
+}
+
+/// Signals that end an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// A polite kill.
+    Terminate,
+    /// The terminal went away.
+    HangUp,
+}
+
+impl Outcome {
+    /// One word for machines.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Completed(_) => "completed",
+            Self::Refused => "refused",
+            Self::Silent => "silent",
+            Self::Unreachable(_) => "unreachable",
+            Self::ResetAfterOpening { .. } => "reset",
+            Self::CloseIncomplete { .. } => "close-incomplete",
+            Self::Interrupted(_) => "interrupted",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed(Ending::Closed) => f.write_str("opened and closed, both FINs acknowledged"),
+            Self::Completed(Ending::ResetByUs) => f.write_str("opened, and ended by our RST as asked"),
+            Self::Completed(Ending::LeftOpen) => f.write_str(
+                "opened, and left open as asked: the peer's next segment will draw the kernel's RST",
+            ),
+            Self::Refused => f.write_str("refused: the peer answered our SYN with RST"),
+            Self::Silent => f.write_str("silent: no answer in time (filtered, or nobody there)"),
+            Self::Unreachable(error) => write!(f, "unreachable: {error}"),
+            Self::ResetAfterOpening { state } => write!(f, "reset by the peer in {state}"),
+            Self::CloseIncomplete { state, missing } => {
+                write!(f, "opened, but not closed: {missing} (given up in {state})")
+            }
+            Self::Interrupted(Signal::Interrupt) => f.write_str("interrupted"),
+            Self::Interrupted(Signal::Terminate) => f.write_str("terminated"),
+            Self::Interrupted(Signal::HangUp) => f.write_str("hung up"),
+        }
+    }
+}
+
+/// How an exchange ended, and what it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The verdict.
+    pub outcome: Outcome,
+    /// From our first SYN to ESTABLISHED.
+    pub open_time: Option<Duration>,
+    /// From the first FIN to the acknowledgment of the second.
+    pub close_time: Option<Duration>,
+    /// From a SYN sent once to its answer.
+    pub rtt: Option<Duration>,
+    /// Segments sent again.
+    pub retransmissions: u32,
+    /// Answers of the kernel that the guard held back.
+    pub held_back: u32,
+    /// RSTs of the kernel that left all the same.
+    pub kernel_resets: u32,
+    /// Octets of text acknowledged by the peer.
+    pub text_sent: u64,
+    /// Octets of text taken from the peer.
+    pub text_received: u64,
+    /// The last ICMP error that ended nothing.
+    pub noted: Option<IcmpError>,
+    /// If we hold TIME-WAIT: how long it is by the book, and how much of it is kept.
+    pub time_wait: Option<TimeWait>,
+}
+
+/// TIME-WAIT, shortened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeWait {
+    /// 2 MSL.
+    pub full: Duration,
+    /// What is kept of it, inside the guard.
+    pub kept: Duration,
+}
+
+/// What a run of several exchanges came to, as ping sums up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Exchanges made.
+    pub exchanges: u32,
+    /// Of them, ended as asked.
+    pub completed: u32,
+    /// Segments sent again, in all of them.
+    pub retransmissions: u32,
+    /// Round-trip times of the opens that needed one SYN.
+    pub rtts: Vec<Duration>,
+}
+
+/// Least, mean, most, and mean deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundTrips {
+    /// The least.
+    pub min: Duration,
+    /// The mean.
+    pub avg: Duration,
+    /// The most.
+    pub max: Duration,
+    /// The standard deviation, which ping calls mdev.
+    pub mdev: Duration,
+}
+
+impl Statistics {
+    /// Counts one more exchange.
+    pub fn add(&mut self, summary: &Summary) {
+        self.exchanges += 1;
+        self.completed += u32::from(matches!(summary.outcome, Outcome::Completed(_)));
+        self.retransmissions += summary.retransmissions;
+        self.rtts.extend(summary.rtt);
+    }
+
+    /// Exchanges that did not end as asked, in percent.
+    pub fn failed_percent(&self) -> f64 {
+        f64::from(self.exchanges - self.completed) * 100.0 / f64::from(self.exchanges.max(1))
+    }
+
+    /// `None` if no round trip was measured.
+    pub fn round_trips(&self) -> Option<RoundTrips> {
+        let seconds: Vec<f64> = self.rtts.iter().map(Duration::as_secs_f64).collect();
+        let count = seconds.len() as f64;
+        let mean = seconds.iter().sum::<f64>() / count;
+        let variance = seconds.iter().map(|rtt| (rtt - mean).powi(2)).sum::<f64>() / count;
+        Some(RoundTrips {
+            min: *self.rtts.iter().min()?,
+            avg: Duration::from_secs_f64(mean),
+            max: *self.rtts.iter().max()?,
+            mdev: Duration::from_secs_f64(variance.sqrt()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trips_are_summed_up_like_pings() {
+        assert_eq!(Statistics::default().round_trips(), None);
+        let rtts = [1, 2, 3, 6].map(Duration::from_millis).to_vec();
+        let trips = Statistics {
+            rtts,
+            ..Statistics::default()
+        }
+        .round_trips()
+        .unwrap();
+        assert_eq!(
+            (trips.min, trips.avg, trips.max),
+            (
+                Duration::from_millis(1),
+                Duration::from_millis(3),
+                Duration::from_millis(6)
+            )
+        );
+        assert_eq!(trips.mdev.as_micros(), 1870); // sqrt((4 + 1 + 0 + 9) / 4) ms
+    }
+}

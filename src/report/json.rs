@@ -1,0 +1,391 @@
+//! One JSON object a line: `begin`, `step`, `end`, for several exchanges `statistics`, and `error` where
+//! one could not be carried on.
+//!
+//! The records themselves are not serializable; these mirrors are what the outside may rely on.
+
+use serde::Serialize;
+
+use super::Format;
+use crate::record::{Event, Excerpt, IcmpEffect, Opening, Outcome, Relative, Statistics, Step, Summary};
+use crate::tcp::options::OptionFault;
+use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
+
+/// Version of the format: the first number changes when a field changes its meaning or goes.
+pub const VERSION: &str = "1.0";
+
+/// Writes JSON lines.
+#[derive(Clone, Debug, Default)]
+pub struct Json {
+    exchange: u32,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'l> {
+    Begin(Begin<'l>),
+    Step(Box<StepLine>),
+    End(End),
+    Statistics(StatisticsLine),
+    Error { exchange: u32, message: &'l str },
+}
+
+#[derive(Serialize)]
+struct Begin<'l> {
+    version: &'static str,
+    exchange: u32,
+    local: String,
+    remote: String,
+    host: Option<&'l str>,
+    guard: &'static str,
+    guard_variant: Option<&'static str>,
+    guard_proven: Option<bool>,
+    guard_untested_because: Option<&'l str>,
+    simulated: bool,
+    unix_seconds: u64,
+}
+
+#[derive(Serialize, Default)]
+struct StepLine {
+    exchange: u32,
+    n: u32,
+    at_us: u64,
+    event: &'static str,
+    direction: Option<&'static str>,
+    flags: Option<String>,
+    seq: Option<u32>,
+    ack: Option<u32>,
+    rel_seq: Option<u32>,
+    rel_ack: Option<u32>,
+    len: Option<u32>,
+    window: Option<u16>,
+    urgent: Option<u16>,
+    options: Option<Vec<OptionLine>>,
+    text: Option<String>,
+    ttl: Option<u8>,
+    retransmission: Option<u8>,
+    icmp: Option<IcmpLine>,
+    fault: Option<String>,
+    arrows: Vec<ArrowLine>,
+    state: &'static str,
+    clause: Option<ClauseLine>,
+    snd: Option<SndLine>,
+    rcv: Option<RcvLine>,
+    late: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+enum OptionLine {
+    Nop,
+    Mss { value: u16 },
+    WindowScale { value: u8 },
+    SackPermitted,
+    Timestamps { value: u32, echo: u32 },
+    Unknown { kind: u8, data: String },
+    Malformed { fault: String },
+}
+
+#[derive(Serialize)]
+struct IcmpLine {
+    #[serde(rename = "type")]
+    kind: u8,
+    code: u8,
+    meaning: &'static str,
+    from: String,
+    effect: &'static str,
+}
+
+#[derive(Serialize)]
+struct ArrowLine {
+    from: &'static str,
+    to: &'static str,
+}
+
+#[derive(Serialize)]
+struct ClauseLine {
+    name: &'static str,
+    section: &'static str,
+    text: &'static str,
+}
+
+#[derive(Serialize)]
+struct SndLine {
+    una: u32,
+    nxt: u32,
+    wnd: u32,
+    wl1: u32,
+    wl2: u32,
+    iss: u32,
+}
+
+#[derive(Serialize)]
+struct RcvLine {
+    nxt: u32,
+    wnd: u32,
+    up: u32,
+    irs: u32,
+}
+
+#[derive(Serialize)]
+struct End {
+    exchange: u32,
+    outcome: &'static str,
+    verdict: String,
+    state: Option<&'static str>,
+    icmp: Option<IcmpLine>,
+    open_us: Option<u64>,
+    close_us: Option<u64>,
+    rtt_us: Option<u64>,
+    retransmissions: u32,
+    held_back: u32,
+    kernel_resets: u32,
+    text_sent: u64,
+    text_received: u64,
+    time_wait_full_ms: Option<u64>,
+    time_wait_kept_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct StatisticsLine {
+    exchanges: u32,
+    completed: u32,
+    failed_percent: f64,
+    retransmissions: u32,
+    rtt_min_us: Option<u64>,
+    rtt_avg_us: Option<u64>,
+    rtt_max_us: Option<u64>,
+    rtt_mdev_us: Option<u64>,
+}
+
+fn write(line: &Line<'_>, out: &mut String) {
+    // Plain structs of strings and numbers: there is nothing in them that could fail to serialize.
+    out.push_str(&serde_json::to_string(line).unwrap_or_default());
+    out.push('\n');
+}
+
+fn micros(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn options(options: &Options) -> Vec<OptionLine> {
+    let line = |option: Result<Opt<'_>, OptionFault>| match option {
+        Ok(Opt::Nop) => OptionLine::Nop,
+        Ok(Opt::Mss(value)) => OptionLine::Mss { value },
+        Ok(Opt::WindowScale(value)) => OptionLine::WindowScale { value },
+        Ok(Opt::SackPermitted) => OptionLine::SackPermitted,
+        Ok(Opt::Timestamps { value, echo }) => OptionLine::Timestamps { value, echo },
+        Ok(Opt::Unknown { kind, data }) => OptionLine::Unknown {
+            kind,
+            data: data.iter().map(|octet| format!("{octet:02x}")).collect(),
+        },
+        Err(fault) => OptionLine::Malformed {
+            fault: fault.to_string(),
+        },
+    };
+    options.iter().map(line).collect()
+}
+
+impl StepLine {
+    fn segment(&mut self, direction: &'static str, segment: &Segment, relative: &Relative, text: &Excerpt) {
+        self.event = "segment";
+        self.direction = Some(direction);
+        self.flags = Some(segment.flags.to_string());
+        self.seq = Some(segment.seq.0);
+        self.ack = segment.acknowledgment().map(|ack| ack.0);
+        self.rel_seq = relative.seq;
+        self.rel_ack = relative.ack;
+        self.len = Some(segment.text_len);
+        self.window = Some(segment.window.0);
+        self.urgent = segment.has(crate::tcp::Flags::URG).then_some(segment.urgent);
+        self.options = Some(options(&segment.options));
+        self.text = (segment.text_len > 0).then(|| text.as_bytes().escape_ascii().to_string());
+    }
+
+    fn of(step: &Step, exchange: u32) -> Self {
+        let mut line = Self {
+            exchange,
+            n: step.n,
+            at_us: micros(step.at),
+            arrows: step
+                .arrows
+                .iter()
+                .map(|a| ArrowLine {
+                    from: a.from.name(),
+                    to: a.to.name(),
+                })
+                .collect(),
+            state: step.state.name(),
+            clause: step.clause.map(clause),
+            snd: Some(snd(&step.view.snd)),
+            rcv: Some(rcv(&step.view.rcv)),
+            late: step.late,
+            ..Self::default()
+        };
+        match &step.event {
+            Event::Sent {
+                segment,
+                relative,
+                text,
+                retransmission,
+            } => {
+                line.segment("sent", segment, relative, text);
+                line.retransmission = Some(*retransmission);
+            }
+            Event::Received {
+                segment,
+                relative,
+                text,
+                ttl,
+            } => {
+                line.segment("received", segment, relative, text);
+                line.ttl = Some(*ttl);
+            }
+            Event::Unreadable(error) => {
+                line.event = "unreadable";
+                line.direction = Some("received");
+                line.fault = Some(error.to_string());
+            }
+            Event::Icmp { error, effect } => {
+                line.event = "icmp";
+                line.direction = Some("received");
+                line.icmp = Some(icmp(error, effect_name(*effect)));
+            }
+            Event::KernelReset(segment, relative) => {
+                line.segment("sent", segment, relative, &Excerpt::default());
+                line.event = "kernel-reset";
+            }
+            Event::Quiet => line.event = "quiet",
+        }
+        line
+    }
+}
+
+const fn clause(clause: Clause) -> ClauseLine {
+    ClauseLine {
+        name: clause.name(),
+        section: clause.section(),
+        text: clause.text(),
+    }
+}
+
+const fn snd(snd: &Snd) -> SndLine {
+    SndLine {
+        una: snd.una.0,
+        nxt: snd.nxt.0,
+        wnd: snd.wnd.get(),
+        wl1: snd.wl1.0,
+        wl2: snd.wl2.0,
+        iss: snd.iss.0,
+    }
+}
+
+const fn rcv(rcv: &Rcv) -> RcvLine {
+    RcvLine {
+        nxt: rcv.nxt.0,
+        wnd: rcv.wnd.get(),
+        up: rcv.up.0,
+        irs: rcv.irs.0,
+    }
+}
+
+fn icmp(error: &crate::packet::IcmpError, effect: &'static str) -> IcmpLine {
+    IcmpLine {
+        kind: error.kind,
+        code: error.code,
+        meaning: error.meaning(),
+        from: error.from.to_string(),
+        effect,
+    }
+}
+
+const fn effect_name(effect: IcmpEffect) -> &'static str {
+    match effect {
+        IcmpEffect::Fatal => "fatal",
+        IcmpEffect::Noted => "noted",
+        IcmpEffect::NotOurs => "not-ours",
+    }
+}
+
+impl Format for Json {
+    fn begin(&mut self, opening: &Opening, out: &mut String) {
+        self.exchange = opening.number;
+        let guard = &opening.guard;
+        let line = Begin {
+            version: VERSION,
+            exchange: opening.number,
+            local: opening.local.to_string(),
+            remote: opening.remote.to_string(),
+            host: opening.host.as_deref(),
+            guard: guard.name,
+            guard_variant: guard.variant,
+            guard_proven: guard.proven,
+            guard_untested_because: guard.untested_because.as_deref(),
+            simulated: opening.simulated,
+            unix_seconds: opening.unix_seconds,
+        };
+        write(&Line::Begin(line), out);
+    }
+
+    fn step(&mut self, step: &Step, out: &mut String) {
+        write(&Line::Step(Box::new(StepLine::of(step, self.exchange))), out);
+    }
+
+    fn end(&mut self, summary: &Summary, out: &mut String) {
+        let (state, error) = match &summary.outcome {
+            Outcome::ResetAfterOpening { state } | Outcome::CloseIncomplete { state, .. } => {
+                (Some(state.name()), None)
+            }
+            Outcome::Unreachable(error) => (None, Some(icmp(error, "fatal"))),
+            Outcome::Completed(_) | Outcome::Refused | Outcome::Silent | Outcome::Interrupted(_) => {
+                (None, None)
+            }
+        };
+        let line = End {
+            exchange: self.exchange,
+            outcome: summary.outcome.name(),
+            verdict: summary.outcome.to_string(),
+            state,
+            icmp: error.or_else(|| summary.noted.as_ref().map(|error| icmp(error, "noted"))),
+            open_us: summary.open_time.map(micros),
+            close_us: summary.close_time.map(micros),
+            rtt_us: summary.rtt.map(micros),
+            retransmissions: summary.retransmissions,
+            held_back: summary.held_back,
+            kernel_resets: summary.kernel_resets,
+            text_sent: summary.text_sent,
+            text_received: summary.text_received,
+            time_wait_full_ms: summary.time_wait.map(|time| millis(time.full)),
+            time_wait_kept_ms: summary.time_wait.map(|time| millis(time.kept)),
+        };
+        write(&Line::End(line), out);
+    }
+
+    fn statistics(&mut self, statistics: &Statistics, out: &mut String) {
+        let trips = statistics.round_trips();
+        let line = StatisticsLine {
+            exchanges: statistics.exchanges,
+            completed: statistics.completed,
+            failed_percent: statistics.failed_percent(),
+            retransmissions: statistics.retransmissions,
+            rtt_min_us: trips.map(|trips| micros(trips.min)),
+            rtt_avg_us: trips.map(|trips| micros(trips.avg)),
+            rtt_max_us: trips.map(|trips| micros(trips.max)),
+            rtt_mdev_us: trips.map(|trips| micros(trips.mdev)),
+        };
+        write(&Line::Statistics(line), out);
+    }
+
+    fn failed(&mut self, error: &str, out: &mut String) {
+        write(
+            &Line::Error {
+                exchange: self.exchange,
+                message: error,
+            },
+            out,
+        );
+    }
+}

@@ -1,0 +1,375 @@
+//! The ladder: two lifelines, a rung for each thing that happened. Eighty columns are enough.
+//!
+//! ```text
+//!   #   time/ms  state        local                                        remote
+//!   1     0.000  SYN-SENT     │── SYN ────────────────── len 0  win 64240 ──────▶│
+//!                             │  seq 4321 (0)
+//! ```
+
+use std::fmt::Write;
+
+use colored::{Color, Colorize};
+
+use super::text::{millis, short, wrap};
+use super::{Format, verdict};
+use crate::record::{Event, Excerpt, IcmpEffect, Opening, Relative, Statistics, Step, Summary, View};
+use crate::tcp::{Clause, Flags, Segment};
+
+/// How much the ladder tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// Whether colours are wanted.
+    pub color: bool,
+    /// Clause and variables at each rung.
+    pub verbose: bool,
+    /// A plain sentence for a rung, if there is one.
+    pub explain: Option<fn(&Step) -> Option<String>>,
+}
+
+/// Draws the ladder.
+#[derive(Debug)]
+pub struct Ladder {
+    style: Style,
+    target: String,
+}
+
+/// Between the lifelines.
+const SPAN: usize = 50;
+/// Before the left one: number, time, state.
+const MARGIN: usize = 28;
+
+impl Ladder {
+    /// A ladder in this style.
+    pub const fn new(style: Style) -> Self {
+        Self {
+            style,
+            target: String::new(),
+        }
+    }
+
+    fn paint(&self, text: &str, color: Color) -> String {
+        if self.style.color {
+            text.color(color).to_string()
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn dim(&self, text: &str) -> String {
+        if self.style.color {
+            text.dimmed().to_string()
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn bold(&self, text: &str) -> String {
+        if self.style.color {
+            text.bold().to_string()
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Lines under a rung, behind the left lifeline; `state` stands in the state column of the first.
+    fn detail(&self, out: &mut String, state: &str, text: &str) {
+        let mut state = state;
+        for line in wrap(text, SPAN) {
+            let bar = self.dim("│");
+            let _ = writeln!(
+                out,
+                "{:15}{:13}{bar}  {line}",
+                "",
+                self.bold(&format!("{state:13}"))
+            );
+            state = "";
+        }
+    }
+
+    fn rung(&self, out: &mut String, step: &Step, arrow: &str, color: Color) {
+        let state = step.arrows.iter().next().map_or("", |arrow| arrow.to.name());
+        let state = self.bold(&format!("{state:13}"));
+        let bar = self.dim("│");
+        let arrow = self.paint(arrow, color);
+        let _ = writeln!(
+            out,
+            "{:>3} {:>9}  {state}{bar}{arrow}{bar}",
+            step.n,
+            millis(step.at)
+        );
+    }
+
+    fn segment(&self, out: &mut String, step: &Step, shown: &Shown<'_>) {
+        let Shown {
+            segment, relative, ..
+        } = shown;
+        let color = if segment.has(Flags::RST) {
+            Color::Red
+        } else {
+            shown.color
+        };
+        self.rung(out, step, &shown.arrow(), color);
+
+        let second = step.arrows.iter().nth(1).map_or("", |arrow| arrow.to.name());
+        let third = step.arrows.iter().nth(2).map_or("", |arrow| arrow.to.name());
+        let mut numbers = format!("seq {}", number(segment.seq.0, relative.seq));
+        if let Some(ack) = segment.acknowledgment() {
+            let _ = write!(numbers, "  ack {}", number(ack.0, relative.ack));
+        }
+        if segment.has(Flags::URG) {
+            let _ = write!(numbers, "  urg {}", segment.urgent);
+        }
+        self.detail(out, second, &numbers);
+        if !segment.options.is_empty() {
+            let options = segment.options.to_string().replace(',', ", ");
+            self.detail(out, third, &options);
+        }
+        if segment.text_len > 0 {
+            self.detail(out, "", &quote(shown.text, segment.text_len));
+        }
+    }
+
+    fn note(&self, out: &mut String, text: &str) {
+        for line in wrap(text, SPAN) {
+            let bar = self.dim("│");
+            let _ = writeln!(out, "{:MARGIN$}{bar}  {}", "", self.paint(&line, Color::Yellow));
+        }
+    }
+
+    fn variables(&self, out: &mut String, step: &Step) {
+        if let Some(clause) = step.clause {
+            self.dimmed(out, &format!("why: {}: {}", clause.section(), clause.text()));
+        }
+        let View {
+            snd,
+            rcv,
+            snd_scale,
+            rto,
+        } = &step.view;
+        self.dimmed(
+            out,
+            &format!(
+                "snd.una {}  snd.nxt {}  snd.wnd {}",
+                snd.una,
+                snd.nxt,
+                snd.wnd.get()
+            ),
+        );
+        self.dimmed(out, &format!("rcv.nxt {}  rcv.wnd {}", rcv.nxt, rcv.wnd.get()));
+        self.dimmed(
+            out,
+            &format!("rto {}  peer's windows shifted by {snd_scale}", short(*rto)),
+        );
+    }
+
+    fn dimmed(&self, out: &mut String, text: &str) {
+        for line in wrap(text, SPAN) {
+            let _ = writeln!(out, "{:MARGIN$}{}", "", self.dim(&format!("│  {line}")));
+        }
+    }
+}
+
+/// A segment and how it is drawn.
+struct Shown<'s> {
+    segment: &'s Segment,
+    relative: &'s Relative,
+    text: &'s Excerpt,
+    label: &'s str,
+    toward_remote: bool,
+    color: Color,
+}
+
+impl Shown<'_> {
+    /// `── SYN ──────── len 0  win 64240 ──▶`, the flags at the end that sent them.
+    fn arrow(&self) -> String {
+        let flags = format!("{}{}", self.segment.flags, self.label);
+        let sizes = format!("len {}  win {}", self.segment.text_len, self.segment.window.0);
+        draw(&flags, &sizes, self.toward_remote)
+    }
+}
+
+/// An arrow across the span, `near` by its tail and `far` by its head.
+fn draw(near: &str, far: &str, toward_remote: bool) -> String {
+    const ENDS: usize = 5 + 4; // "── near " and " far ──▶", less what is counted below
+    let far = if far.is_empty() {
+        String::new()
+    } else {
+        format!(" {far} ")
+    };
+    let line = "─".repeat(
+        SPAN.saturating_sub(near.chars().count() + far.chars().count() + ENDS - 2)
+            .max(1),
+    );
+    if toward_remote {
+        format!("── {near} {line}{far}──▶")
+    } else {
+        format!("◀──{far}{line} {near} ──")
+    }
+}
+
+/// `4322 (1)`, or without the relative number where it is not known.
+fn number(absolute: u32, relative: Option<u32>) -> String {
+    match relative {
+        Some(relative) => format!("{absolute} ({relative})"),
+        None => absolute.to_string(),
+    }
+}
+
+/// Text in quotes, every octet that is no plain letter escaped.
+fn quote(text: &Excerpt, len: u32) -> String {
+    let more = if len as usize > text.as_bytes().len() {
+        "…"
+    } else {
+        ""
+    };
+    format!("\"{}\"{more}", text.as_bytes().escape_ascii())
+}
+
+impl Format for Ladder {
+    fn begin(&mut self, opening: &Opening, out: &mut String) {
+        self.target = verdict::target(opening);
+        if opening.number > 1 {
+            out.push('\n');
+        }
+        let guard = &opening.guard;
+        let mut held = guard.name.to_owned();
+        if let Some(variant) = guard.variant {
+            let _ = write!(held, " ({variant})");
+        }
+        held += match guard.proven {
+            Some(true) => ", proven",
+            Some(false) => ", and the kernel answers",
+            None if guard.untested_because.is_some() => ", not tested",
+            None => "",
+        };
+        let _ = writeln!(out, "{} → {}", opening.local, self.bold(&self.target));
+        let _ = writeln!(out, "guard against the kernel's RST: {held}\n");
+        let heading = format!(
+            "{:>3} {:>9}  {:13}{:<46}{:>6}",
+            "#", "time/ms", "state", "local", "remote"
+        );
+        let _ = writeln!(out, "{}", self.dim(&heading));
+    }
+
+    fn step(&mut self, step: &Step, out: &mut String) {
+        match &step.event {
+            Event::Sent {
+                segment,
+                relative,
+                text,
+                retransmission,
+            } => {
+                let again = if *retransmission > 0 { " again" } else { "" };
+                let shown = Shown {
+                    segment,
+                    relative,
+                    text,
+                    label: again,
+                    toward_remote: true,
+                    color: Color::Cyan,
+                };
+                self.segment(out, step, &shown);
+                if *retransmission > 0 {
+                    let rto = short(step.view.rto);
+                    self.note(
+                        out,
+                        &format!("no answer yet: retransmission {retransmission}, the next after {rto}"),
+                    );
+                }
+            }
+            Event::Received {
+                segment,
+                relative,
+                text,
+                ..
+            } => {
+                let shown = Shown {
+                    segment,
+                    relative,
+                    text,
+                    label: "",
+                    toward_remote: false,
+                    color: Color::Green,
+                };
+                self.segment(out, step, &shown);
+                self.remark_on(step.clause, out);
+            }
+            Event::Unreadable(error) => {
+                self.rung(out, step, &draw("unreadable", "", false), Color::Yellow);
+                self.note(out, &format!("ignored: {error}"));
+            }
+            Event::Icmp { error, effect } => {
+                let name = format!("ICMP {}/{}", error.kind, error.code);
+                self.rung(out, step, &draw(&name, "", false), Color::Magenta);
+                self.note(
+                    out,
+                    &format!("{}, from {}{}", error.meaning(), error.from, effect_of(*effect)),
+                );
+            }
+            Event::KernelReset(segment, relative) => {
+                let text = &Excerpt::default();
+                let label = " by the kernel";
+                let shown = Shown {
+                    segment,
+                    relative,
+                    text,
+                    label,
+                    toward_remote: true,
+                    color: Color::Red,
+                };
+                self.segment(out, step, &shown);
+                self.note(out, "sent by the kernel, not by us: no guard held it back");
+            }
+            Event::Quiet => {
+                self.rung(out, step, &" ".repeat(SPAN), Color::White);
+                self.remark_on(step.clause, out);
+            }
+        }
+        if let Some(sentence) = self.style.explain.and_then(|explain| explain(step)) {
+            self.detail(out, "", &sentence);
+        }
+        if self.style.verbose {
+            self.variables(out, step);
+        }
+    }
+
+    fn end(&mut self, summary: &Summary, out: &mut String) {
+        let color = match summary.outcome {
+            crate::record::Outcome::Completed(_) => Color::Green,
+            _ => Color::Red,
+        };
+        let verdict = wrap(&summary.outcome.to_string(), MARGIN + SPAN).join("\n");
+        let _ = writeln!(out, "\n{}", self.paint(&verdict, color));
+        let _ = writeln!(out, "{}", verdict::facts(summary));
+        for remark in verdict::remarks(summary) {
+            let _ = writeln!(out, "{}", wrap(&remark, MARGIN + SPAN).join("\n"));
+        }
+    }
+
+    fn statistics(&mut self, statistics: &Statistics, out: &mut String) {
+        out.push('\n');
+        verdict::statistics(&self.target, statistics, out);
+    }
+
+    fn failed(&mut self, _error: &str, _out: &mut String) {}
+}
+
+impl Ladder {
+    /// What is out of the ordinary is explained without being asked.
+    fn remark_on(&self, clause: Option<Clause>, out: &mut String) {
+        if let Some(clause) = clause.filter(|clause| !clause.is_routine() && !self.style.verbose) {
+            self.note(out, clause.text());
+        }
+    }
+}
+
+const fn effect_of(effect: IcmpEffect) -> &'static str {
+    match effect {
+        IcmpEffect::Fatal => ": given up",
+        IcmpEffect::Noted => ": noted, it may pass",
+        IcmpEffect::NotOurs => ": ignored, it quotes no number under way",
+    }
+}
+
+/// Columns a rung takes; the tests hold the drawing to it.
+pub const WIDTH: usize = MARGIN + 1 + SPAN + 1;

@@ -1,0 +1,24 @@
+//! From [`record`](crate::record) to text: a format is a pure function of what happened, one file each.
+//!
+//! Nothing here knows a socket, a control block, the clock or standard output.
+
+pub mod json;
+pub mod ladder;
+pub mod text;
+pub mod verdict;
+
+use crate::record::{Opening, Statistics, Step, Summary};
+
+/// A way to write an exchange down. Each call appends to `out`, whole lines only.
+pub trait Format: Send {
+    /// An exchange begins.
+    fn begin(&mut self, opening: &Opening, out: &mut String);
+    /// Something happened.
+    fn step(&mut self, step: &Step, out: &mut String);
+    /// The verdict.
+    fn end(&mut self, summary: &Summary, out: &mut String);
+    /// A run of several exchanges is over.
+    fn statistics(&mut self, statistics: &Statistics, out: &mut String);
+    /// The exchange could not be carried on, for a reason on this machine.
+    fn failed(&mut self, error: &str, out: &mut String);
+}

@@ -1,0 +1,76 @@
+//! What the text formats share: cleaning, wrapping, durations.
+
+use std::time::Duration;
+
+/// Text that came from outside, safe for a terminal: control characters, and the characters that change
+/// the direction or are invisible, are escaped (CWE-150).
+pub fn clean(text: &str) -> String {
+    text.chars().fold(String::new(), |mut clean, c| {
+        if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        {
+            clean.extend(c.escape_unicode());
+        } else {
+            clean.push(c);
+        }
+        clean
+    })
+}
+
+/// Breaks `text` at spaces into lines of at most `width` characters; a longer word stands alone.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Milliseconds with three decimals: `0.121`.
+pub fn millis(time: Duration) -> String {
+    let micros = time.as_micros();
+    format!("{}.{:03}", micros / 1000, micros % 1000)
+}
+
+/// A time people chose: `250 ms`, `1.5 s`, `240 s`.
+pub fn short(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{} s", time.as_millis() as f64 / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P-01.
+    #[test]
+    fn p01_nothing_that_moves_the_cursor_gets_through() {
+        let hostile = "a\x1b[2Jb\u{9b}c\u{202e}d\u{200b}e\r\n\x07\x7f";
+        let clean = clean(hostile);
+        assert!(clean.chars().all(|c| c.is_ascii_graphic()), "{clean}");
+        assert!(clean.starts_with("a\\u{1b}[2Jb"));
+        assert_eq!(super::clean("grüße.example"), "grüße.example");
+    }
+
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("incomprehensible it is", 5), ["incomprehensible", "it is"]);
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(millis(Duration::from_nanos(1_234_567)), "1.234");
+        assert_eq!(short(Duration::from_millis(250)), "250 ms");
+        assert_eq!(short(Duration::from_millis(1500)), "1.5 s");
+        assert_eq!(short(Duration::from_secs(240)), "240 s");
+    }
+}

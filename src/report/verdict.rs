@@ -1,0 +1,100 @@
+//! The closing lines: the verdict, and what it took. All that `--quiet` prints.
+
+use std::fmt::Write;
+
+use super::text::{millis, short};
+use super::{Format, text};
+use crate::record::{Opening, Statistics, Step, Summary, TimeWait};
+
+/// Prints no rung, only how it ended.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    target: String,
+}
+
+/// The target as the user named it, with its address if that is something else.
+pub fn target(opening: &Opening) -> String {
+    match &opening.host {
+        Some(host) => format!("{} ({})", text::clean(host), opening.remote),
+        None => opening.remote.to_string(),
+    }
+}
+
+/// What it took, in one line: only what there is to tell.
+pub fn facts(summary: &Summary) -> String {
+    let mut facts = Vec::new();
+    let times = [("open", summary.open_time), ("close", summary.close_time)];
+    facts.extend(
+        times
+            .into_iter()
+            .filter_map(|(name, time)| Some(format!("{name} {} ms", millis(time?)))),
+    );
+    for (octets, direction) in [(summary.text_sent, "sent"), (summary.text_received, "received")] {
+        if octets > 0 {
+            facts.push(format!("{octets} octets {direction}"));
+        }
+    }
+    facts.push(format!("{} retransmitted", summary.retransmissions));
+    facts.push(format!("{} kernel answers held back", summary.held_back));
+    facts.join(" · ")
+}
+
+/// Things the reader should know beyond the verdict, a line each.
+pub fn remarks(summary: &Summary) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if summary.kernel_resets > 0 {
+        remarks.push(format!(
+            "the kernel of this machine sent {} RST of its own: no guard held it back",
+            summary.kernel_resets
+        ));
+    }
+    if let Some(error) = &summary.noted {
+        remarks.push(format!("noted on the way: {error}"));
+    }
+    if let Some(TimeWait { full, kept }) = summary.time_wait {
+        remarks.push(format!(
+            "TIME-WAIT shortened from {} (2 MSL) to {}",
+            short(full),
+            short(kept)
+        ));
+    }
+    remarks
+}
+
+/// Ping's closing lines, for exchanges.
+pub fn statistics(target: &str, statistics: &Statistics, out: &mut String) {
+    let Statistics {
+        exchanges,
+        completed,
+        retransmissions,
+        ..
+    } = statistics;
+    let failed = statistics.failed_percent();
+    let _ = writeln!(out, "--- {target} tcpshake statistics ---");
+    let _ = writeln!(
+        out,
+        "{exchanges} exchanges, {completed} completed, {failed:.0}% failed, {retransmissions} segments retransmitted"
+    );
+    if let Some(trips) = statistics.round_trips() {
+        let [min, avg, max, mdev] = [trips.min, trips.avg, trips.max, trips.mdev].map(millis);
+        let _ = writeln!(out, "rtt min/avg/max/mdev = {min}/{avg}/{max}/{mdev} ms");
+    }
+}
+
+impl Format for Verdict {
+    fn begin(&mut self, opening: &Opening, _out: &mut String) {
+        self.target = target(opening);
+    }
+
+    fn step(&mut self, _step: &Step, _out: &mut String) {}
+
+    fn end(&mut self, summary: &Summary, out: &mut String) {
+        let _ = writeln!(out, "{}: {} · {}", self.target, summary.outcome, facts(summary));
+    }
+
+    fn statistics(&mut self, run: &Statistics, out: &mut String) {
+        statistics(&self.target, run, out);
+    }
+
+    fn failed(&mut self, _error: &str, _out: &mut String) {}
+}
