@@ -16,6 +16,7 @@ use crate::tcp::{Parameters, Retries};
     name = "tcpshake",
     version,
     propagate_version = true,
+    args_override_self = true, // the last of several counts, so that an alias can be overruled
     after_help = Exit::table(),
     subcommand_required = true,
     arg_required_else_help = true

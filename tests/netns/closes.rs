@@ -1,0 +1,253 @@
+//! Every way to open and close against the kernel, told exactly as a capture on the far side saw it.
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+
+use tcpshake::lab::{FAR_V4, NEAR_V4, NEAR_V6};
+
+use crate::Named;
+use crate::capture::{Capture, assert_told_as_captured, resets_from};
+use crate::run::{Run, connect};
+use crate::world::{
+    Server, World, close_after_client, close_before_client, close_with_client, greet,
+};
+
+pub(crate) const TESTS: &[Named] = &[
+    ("a01_a03_active_close_ipv4", a01_a03_active_close_ipv4),
+    ("active_close_ipv6", active_close_ipv6),
+    ("a04_passive_close", a04_passive_close),
+    ("a05_three_segment_close", a05_three_segment_close),
+    ("h20_reset_close", h20_reset_close),
+    ("left_open", left_open),
+    ("loopback_ipv4", loopback_ipv4),
+    ("loopback_ipv6", loopback_ipv6),
+    ("count_and_statistics", count_and_statistics),
+    ("same_source_port_starts_from_syn_again", same_source_port_starts_from_syn_again),
+    ("peer_with_ttl_255", peer_with_ttl_255),
+    ("o03_peer_with_syn_cookies", o03_peer_with_syn_cookies),
+    ("chosen_numbers_and_options", chosen_numbers_and_options),
+    ("must_14_must_16_mss_as_chosen_or_from_the_mtu", must_14_mss),
+    ("no_options", no_options),
+    ("a_greeting_is_taken_and_escaped", a_greeting_is_taken_and_escaped),
+    ("guard_none_shows_what_the_kernel_does", guard_none_shows_what_the_kernel_does),
+];
+
+const NEAR: IpAddr = IpAddr::V4(NEAR_V4);
+
+/// The exchange was told as it was captured, and the kernel of the near host sent no RST of its own.
+#[track_caller]
+fn assert_true_and_quiet(run: &Run, world: &World, near: IpAddr) {
+    let captured = world.capture.segments();
+    assert_told_as_captured(run, &captured, near);
+    let ours = run.flags().iter().filter(|flags| flags.starts_with('>') && flags.contains("RST")).count();
+    assert_eq!(resets_from(&captured, near), ours, "the kernel's RST left: {captured:#?}");
+    assert_eq!(run.end()["kernel_resets"], 0);
+    let from_peer = run.flags().iter().filter(|flags| flags.starts_with('<') && !flags.contains("RST")).count();
+    assert_eq!(run.end()["held_back"], from_peer, "each segment of the peer's was kept from the kernel");
+    assert_eq!(run.lines[0]["guard_proven"], true);
+}
+
+const FOUR_WAY: [&str; 7] = ["> SYN", "< SYN,ACK", "> ACK", "> FIN,ACK", "< ACK", "< FIN,ACK", "> ACK"];
+
+/// three segments to open, four to close.
+fn a01_a03_active_close_ipv4() {
+    let world = World::new();
+    let run = connect(&[&world.server(close_after_client).v4(), "--isn", "4321"]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.flags(), FOUR_WAY);
+    assert_eq!(run.states(), ["SYN-SENT", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT"]);
+    let numbers: Vec<_> = run.steps().map(|step| (step["rel_seq"].as_u64(), step["rel_ack"].as_u64())).collect();
+    assert_eq!(
+        numbers,
+        [
+            (Some(0), None), (Some(0), Some(1)), (Some(1), Some(1)),
+            (Some(1), Some(1)), (Some(1), Some(2)), (Some(1), Some(2)), (Some(2), Some(2)),
+        ]
+    );
+    let first = run.steps().next().unwrap();
+    assert_eq!((&first["seq"], &first["at_us"]), (&4321.into(), &first["at_us"]));
+    assert_eq!(run.steps().nth(1).unwrap()["ack"], 4322);
+    assert_true_and_quiet(&run, &world, NEAR);
+}
+
+fn active_close_ipv6() {
+    let world = World::new();
+    let run = connect(&[&world.server(close_after_client).v6()]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.flags(), FOUR_WAY);
+    assert_true_and_quiet(&run, &world, IpAddr::V6(NEAR_V6));
+}
+
+/// the peer's FIN first.
+fn a04_passive_close() {
+    let world = World::new();
+    let run = connect(&[&world.server(close_before_client).v4(), "--close", "passive"]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.flags(), ["> SYN", "< SYN,ACK", "> ACK", "< FIN,ACK", "> ACK", "> FIN,ACK", "< ACK"]);
+    assert_eq!(run.states(), ["SYN-SENT", "ESTABLISHED", "CLOSE-WAIT", "LAST-ACK", "CLOSED"]);
+    assert!(run.end()["time_wait_kept_ms"].is_null(), "the peer holds TIME-WAIT, not we");
+    assert_true_and_quiet(&run, &world, NEAR);
+}
+
+/// the peer combines FIN with ACK.
+fn a05_three_segment_close() {
+    let world = World::new();
+    let run = connect(&[&world.server(close_with_client).v4()]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.flags(), ["> SYN", "< SYN,ACK", "> ACK", "> FIN,ACK", "< FIN,ACK", "> ACK"]);
+    assert_eq!(run.states(), ["SYN-SENT", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT"]);
+    assert_true_and_quiet(&run, &world, NEAR);
+}
+
+/// H-20: our RST leaves although the kernel's would not.
+fn h20_reset_close() {
+    let world = World::new();
+    let run = connect(&[&world.server(close_with_client).v4(), "--close", "reset"]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.flags(), ["> SYN", "< SYN,ACK", "> ACK", "> RST,ACK"]);
+    assert_true_and_quiet(&run, &world, NEAR);
+}
+
+fn left_open() {
+    let world = World::new();
+    let run = connect(&[&world.server(close_with_client).v4(), "--close", "none"]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.flags(), ["> SYN", "< SYN,ACK", "> ACK"]);
+    assert_true_and_quiet(&run, &world, NEAR);
+}
+
+/// Both ends on one machine, one kernel. On loopback a capture sees each segment twice.
+fn over_loopback(host: &str) {
+    let _world = World::new();
+    let capture = Capture::start("lo");
+    let server = Server::start(TcpListener::bind((host, 0)).unwrap(), close_after_client);
+    let ip: IpAddr = host.parse().unwrap();
+    let run = connect(&[host, &server.port.to_string()]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.flags(), FOUR_WAY);
+    assert_eq!(run.end()["kernel_resets"], 0);
+    let syns = capture.segments().iter().filter(|seen| seen.flags == "SYN" && seen.source == ip).count();
+    assert_eq!(syns, 2);
+}
+
+fn loopback_ipv4() {
+    over_loopback(&Ipv4Addr::LOCALHOST.to_string());
+}
+
+fn loopback_ipv6() {
+    over_loopback("::1");
+}
+
+fn count_and_statistics() {
+    let world = World::new();
+    let run = connect(&[&world.server(close_after_client).v4(), "--count", "3", "--interval", "0"]);
+    run.assert_ended(0, "completed");
+    let begins: Vec<_> = run.lines.iter().filter(|line| line["type"] == "begin").collect();
+    assert_eq!(begins.len(), 3);
+    assert_ne!(begins[0]["local"], begins[1]["local"], "a port of its own for each");
+    let statistics = run.lines.last().unwrap();
+    assert_eq!((&statistics["type"], &statistics["exchanges"], &statistics["completed"]), (&"statistics".into(), &3.into(), &3.into()));
+    let [min, avg, max] = ["rtt_min_us", "rtt_avg_us", "rtt_max_us"].map(|field| statistics[field].as_u64().unwrap());
+    assert!(0 < min && min <= avg && avg <= max);
+    assert_eq!(resets_from(&world.capture.segments(), NEAR), 0);
+}
+
+/// Whoever talks to the same peer again starts from SYN.
+fn same_source_port_starts_from_syn_again() {
+    let world = World::new();
+    let port = ["--count", "2", "--interval", "0", "--source-port", "40000", "--close", "passive"];
+    let run = connect(&[&[&*world.server(close_before_client).v4()], &port[..]].concat());
+    run.assert_ended(0, "completed");
+    let opens = run.steps().filter(|step| step["flags"] == "SYN").count();
+    assert!(opens >= 2, "the peer was still in TIME-WAIT the second time: {:?}", run.flags());
+}
+
+/// The socket guard must not depend on the TTL of what arrives.
+fn peer_with_ttl_255() {
+    let world = World::new();
+    world.far_sysctl("ipv4/ip_default_ttl", "255");
+    let run = connect(&[&world.server(close_after_client).v4()]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.steps().nth(1).unwrap()["ttl"], 255);
+    assert_true_and_quiet(&run, &world, NEAR);
+}
+
+/// O-03: the peer keeps no state until our ACK.
+fn o03_peer_with_syn_cookies() {
+    let world = World::new();
+    world.far_sysctl("ipv4/tcp_syncookies", "2");
+    let run = connect(&[&world.server(close_after_client).v4()]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.flags(), FOUR_WAY);
+    assert_true_and_quiet(&run, &world, NEAR);
+}
+
+/// M-01: the first number after the wrap.
+fn chosen_numbers_and_options() {
+    let world = World::new();
+    let chosen = ["--isn", "4294967295", "--ttl", "7", "--window", "1000000", "--source-port", "40001"];
+    let run = connect(&[&[&*world.server(close_after_client).v4()], &chosen[..]].concat());
+    run.assert_ended(0, "completed");
+    let syn = run.steps().next().unwrap();
+    assert_eq!((&syn["seq"], &syn["window"]), (&4_294_967_295_u32.into(), &65_535.into()));
+    assert_eq!(syn["options"][2], serde_json::json!({"name": "window-scale", "value": 4}));
+    let ack = run.steps().nth(2).unwrap();
+    assert_eq!((&ack["seq"], &ack["window"]), (&0.into(), &(1_000_000 >> 4).into()));
+    assert_eq!(run.lines[0]["local"], format!("{NEAR_V4}:40001"));
+    let captured = world.capture.segments();
+    assert!(captured.iter().filter(|seen| seen.source == NEAR).all(|seen| seen.ttl == 7), "MUST-49");
+    assert_told_as_captured(&run, &captured, NEAR);
+}
+
+/// MUST-14, MUST-67, SHLD-5: MSS on every SYN, from the interface's MTU.
+fn must_14_mss() {
+    let world = World::new();
+    let server = world.server(close_after_client);
+    for (arguments, mss) in
+        [(vec![server.v4()], 1460), (vec![server.v6()], 1440), (vec![server.v4(), "--mss".into(), "536".into()], 536)]
+    {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let run = connect(&arguments);
+        run.assert_ended(0, "completed");
+        assert_eq!(run.steps().next().unwrap()["options"][0]["value"], mss);
+    }
+}
+
+/// MUST-15, K-01: the peer answers without options, and all goes well.
+fn no_options() {
+    let world = World::new();
+    let run = connect(&[&world.server(close_after_client).v4(), "--no-options"]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.steps().next().unwrap()["options"], serde_json::json!([]));
+    assert_true_and_quiet(&run, &world, NEAR);
+}
+
+/// P-01: text of the peer's is shown escaped.
+fn a_greeting_is_taken_and_escaped() {
+    let world = World::new();
+    let server = world.server(greet);
+    let run = connect(&[&server.v4(), "--close", "active"]);
+    run.assert_ended(0, "completed");
+    let (code, shown, _) = crate::run::text(&["connect", &server.v4(), "--linger", "0", "--color", "never"]);
+    assert_eq!(code, Some(0));
+    assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
+}
+
+/// Without a guard the kernel answers the SYN,ACK with RST, and the peer's end is gone: what the guard is for.
+fn guard_none_shows_what_the_kernel_does() {
+    let world = World::new();
+    let server = world.server(close_after_client);
+    let run = connect(&[&server.v4(), "--guard", "none"]);
+    run.assert_ended(6, "reset");
+    let captured = world.capture.segments();
+    assert_eq!(captured[2].flags, "RST", "the kernel answers the SYN,ACK: {captured:#?}");
+    assert_eq!(captured[2].source, NEAR);
+    assert!(captured.iter().any(|seen| seen.source == IpAddr::V4(FAR_V4) && seen.flags == "RST"));
+    let told = run.steps().find(|step| step["event"] == "kernel-reset").expect("the kernel's RST is told");
+    assert_eq!(told["seq"], captured[2].seq);
+    assert!(run.end()["kernel_resets"].as_u64() >= Some(1));
+
+    // The very same with the guard: nothing of it.
+    let guarded = connect(&[&server.v4(), "--guard", "listener"]);
+    guarded.assert_ended(0, "completed");
+    assert_true_and_quiet(&guarded, &world, NEAR);
+}

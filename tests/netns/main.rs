@@ -1,0 +1,58 @@
+//! The program against the Linux kernel, in network namespaces of its own: nothing leaves this machine.
+//!
+//! Each trial runs in a thread that has its own private network, with a far host whose kernel is the
+//! peer. What the program prints is compared with what a capture on the far side saw. No root needed
+//! where ordinary users may make user namespaces; where they may not, every trial says `ignored`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may panic, and says why it ignores"
+)]
+
+mod capture;
+mod closes;
+mod hostile;
+mod killed;
+mod privileges;
+mod refusals;
+mod run;
+mod scripted;
+mod trouble;
+mod world;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+/// In the name of a test that needs the `nft` program, and so is ignored unless asked for.
+const NEEDS_NFT: &str = "_by_nft_";
+
+/// A test by name.
+type Named = (&'static str, fn());
+
+fn main() -> ExitCode {
+    // Before any thread exists: a user namespace can be entered only then.
+    let private = tcpshake::lab::enter_private();
+    if let Err(error) = &private {
+        eprintln!("ignored: {error}");
+        assert!(std::env::var_os("CI").is_none(), "these tests must not be ignored in CI");
+    }
+    let tests = [closes::TESTS, refusals::TESTS, trouble::TESTS, hostile::TESTS, killed::TESTS, privileges::TESTS];
+    let trial = |(name, test): &Named| {
+        let test = *test;
+        let run = move || {
+            // A thread of its own: its namespace and its capabilities end with it.
+            let ended = std::thread::spawn(test).join();
+            ended.map_err(|panic| {
+                let said = panic.downcast_ref::<String>().cloned();
+                said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default().into()
+            })
+        };
+        Trial::test(*name, run).with_ignored_flag(private.is_err() || name.contains(NEEDS_NFT))
+    };
+    let trials = tests.into_iter().flatten().map(trial).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}

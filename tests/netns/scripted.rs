@@ -1,0 +1,106 @@
+//! A far end that sends whatever a test wants, its kernel held back by the guard under test.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tcpshake::guard::{Guard, PortLease};
+use tcpshake::lab;
+use tcpshake::net::interfaces::Interface;
+use tcpshake::packet::ip::{self, IpFields};
+use tcpshake::packet::{Addresses, Ports, TransportChecksum, emit, tcp};
+use tcpshake::tcp::{Flags, Segment, SeqNum};
+use tcpshake::time::Clock;
+use tcpshake::wire::filter::Selection;
+use tcpshake::wire::raw::{RawSpec, RawWire};
+use tcpshake::wire::{Arrival, Wire};
+
+use crate::world::World;
+
+/// The peer's initial number, near the wrap.
+pub(crate) const IRS: SeqNum = SeqNum(u32::MAX - 1);
+
+/// A far end without a mind of its own.
+pub(crate) struct Scripted {
+    pub(crate) address: SocketAddr,
+    client: SocketAddr,
+    wire: RawWire,
+    _guard: Guard,
+}
+
+impl Scripted {
+    /// Waits for `client` on a port of the far host's.
+    pub(crate) fn start(world: &World, client: SocketAddr) -> Self {
+        let make = move || {
+            let clock = Clock::new();
+            let lease = PortLease::take((lab::FAR_V4, 0).into()).map_err(std::io::Error::other)?;
+            let guard = Guard::listener(lease, clock).map_err(std::io::Error::other)?;
+            let address = guard.local();
+            let selection = Selection {
+                local: address.ip(),
+                local_port: address.port(),
+                remote: client.ip(),
+                remote_port: Some(client.port()),
+                interface: Interface::by_name(lab::LINK)?.index,
+                mark: None,
+            };
+            let spec = RawSpec { selection, remote: client, bind_to_interface: None };
+            let wire = RawWire::open(&spec, clock).map_err(std::io::Error::other)?;
+            Ok(Self { address, client, wire, _guard: guard })
+        };
+        world.lab.far.run(make).expect("a scripted far end")
+    }
+
+    /// The client's next segment.
+    #[track_caller]
+    pub(crate) fn hear(&mut self) -> Segment {
+        let deadline = self.wire.now() + Duration::from_secs(10);
+        match self.wire.receive(Some(deadline)).unwrap() {
+            Arrival::Packet(received) => {
+                let packet = ip::parse(received.octets).unwrap();
+                tcp::parse(packet.payload, packet.addresses, TransportChecksum::Complete).unwrap().segment
+            }
+            Arrival::DeadlinePassed | Arrival::Woken => panic!("the client sent nothing"),
+        }
+    }
+
+    /// A segment as a packet, to be sent as it is or spoiled first.
+    pub(crate) fn packet(&self, segment: &Segment) -> Vec<u8> {
+        let addresses = Addresses::new(self.address.ip(), self.client.ip()).unwrap();
+        let ports = Ports { source: self.address.port(), destination: self.client.port() };
+        let text = vec![b'x'; segment.text_len as usize];
+        let mut buffer = vec![0; 2048];
+        let ip = IpFields { addresses, ttl: 64, identification: 1 };
+        let len = emit(&ip, ports, segment, &text, &mut buffer).unwrap();
+        buffer.truncate(len);
+        buffer
+    }
+
+    pub(crate) fn say_packet(&mut self, packet: &[u8]) {
+        self.wire.send(packet).unwrap();
+    }
+
+    pub(crate) fn say(&mut self, segment: &Segment) {
+        let packet = self.packet(segment);
+        self.say_packet(&packet);
+    }
+
+    /// Takes the client's SYN and answers it: both sides are open afterwards.
+    pub(crate) fn open(&mut self) -> Segment {
+        let syn = self.hear();
+        assert_eq!(syn.flags, Flags::SYN);
+        self.say(&syn_ack(&syn));
+        let ack = self.hear();
+        assert_eq!((ack.flags, ack.ack), (Flags::ACK, IRS + 1));
+        ack
+    }
+}
+
+/// The right answer to a SYN.
+pub(crate) fn syn_ack(syn: &Segment) -> Segment {
+    Segment { seq: IRS, ack: syn.seq + 1, flags: Flags::SYN | Flags::ACK, ..segment() }
+}
+
+/// A segment with a window and nothing else.
+pub(crate) fn segment() -> Segment {
+    Segment { window: tcpshake::tcp::UnscaledWindow(64_000), ..Segment::default() }
+}

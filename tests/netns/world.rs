@@ -1,0 +1,139 @@
+//! A private network around the thread of a test, and kernel servers on its far side.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tcpshake::lab::{self, Lab};
+use tcpshake::net::netlink::{Message, Netlink};
+
+use crate::capture::Capture;
+
+/// The network of one test.
+pub(crate) struct World {
+    pub(crate) lab: Lab,
+    pub(crate) capture: Capture,
+}
+
+/// Nothing in these tests takes longer, unless it has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+impl World {
+    pub(crate) fn new() -> Self {
+        lab::unshare_network().expect("a network namespace");
+        let lab = Lab::build().expect("a lab");
+        let capture = lab.far.run(|| Ok(Capture::start(lab::LINK))).expect("a capture");
+        Self { lab, capture }
+    }
+
+    /// Sets a per-namespace sysctl on the far host.
+    pub(crate) fn far_sysctl(&self, name: &str, value: &str) {
+        let (path, value) = (format!("/proc/sys/net/{name}"), value.to_owned());
+        self.lab.far.run(move || std::fs::write(&path, value)).expect("a sysctl");
+    }
+
+    /// A kernel server on the far side that does `serve` with each connection.
+    pub(crate) fn server(&self, serve: fn(TcpStream)) -> Server {
+        Server::start(self.lab.far.run(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))).expect("a server"), serve)
+    }
+}
+
+/// A kernel server in a thread.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    _thread: JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) fn start(listener: TcpListener, serve: fn(TcpStream)) -> Self {
+        let port = listener.local_addr().unwrap().port();
+        let accept = move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                client.set_read_timeout(Some(PATIENCE)).unwrap();
+                serve(client);
+            }
+        };
+        Self { port, _thread: std::thread::spawn(accept) }
+    }
+
+    pub(crate) fn v4(&self) -> String {
+        SocketAddr::new(IpAddr::V4(lab::FAR_V4), self.port).to_string()
+    }
+
+    pub(crate) fn v6(&self) -> String {
+        SocketAddr::new(IpAddr::V6(lab::FAR_V6), self.port).to_string()
+    }
+}
+
+/// Reads to the client's FIN; the kernel acknowledges it at once and sends ours by itself: four segments.
+pub(crate) fn close_after_client(mut client: TcpStream) {
+    let _ = client.read_to_end(&mut Vec::new());
+    let _ = SockRef::from(&client).set_tcp_quickack(true);
+}
+
+/// Reads to the client's FIN and closes: the kernel answers with FIN and ACK in one segment.
+pub(crate) fn close_with_client(mut client: TcpStream) {
+    let _ = client.read_to_end(&mut Vec::new());
+}
+
+/// Closes first, then waits for the client's FIN.
+pub(crate) fn close_before_client(mut client: TcpStream) {
+    let _ = client.shutdown(std::net::Shutdown::Write);
+    let _ = client.read_to_end(&mut Vec::new());
+}
+
+/// Sends a greeting, as mail servers do, then reads to the client's FIN.
+pub(crate) fn greet(mut client: TcpStream) {
+    let _ = client.write_all(b"220 ready\x1b[2J\r\n");
+    let _ = client.read_to_end(&mut Vec::new());
+    let _ = SockRef::from(&client).set_tcp_quickack(true);
+}
+
+/// Reads for ever and never closes its side.
+pub(crate) fn keep_open(mut client: TcpStream) {
+    let _ = client.read_to_end(&mut Vec::new());
+    std::mem::forget(client);
+}
+
+/// Kinds of routes that lead nowhere.
+#[derive(Clone, Copy)]
+pub(crate) enum Route {
+    Blackhole,
+    Unreachable,
+    Prohibit,
+}
+
+impl World {
+    /// A route of the far host's that leads nowhere.
+    pub(crate) fn far_route(&self, kind: Route, to: IpAddr, bits: u8) {
+        let kind = match kind {
+            Route::Blackhole => libc::RTN_BLACKHOLE,
+            Route::Unreachable => libc::RTN_UNREACHABLE,
+            Route::Prohibit => libc::RTN_PROHIBIT,
+        };
+        self.lab.far.run(move || add_route(kind, to, bits, None)).expect("a route");
+    }
+
+    /// A route of the near host's through `gateway`.
+    pub(crate) fn near_route_via(&self, to: IpAddr, bits: u8, gateway: IpAddr) {
+        add_route(libc::RTN_UNICAST, to, bits, Some(gateway)).expect("a route");
+    }
+}
+
+fn add_route(kind: u8, to: IpAddr, bits: u8, gateway: Option<IpAddr>) -> std::io::Result<()> {
+    let octets = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 } as u8;
+    let (table, protocol, scope) = (libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, libc::RT_SCOPE_UNIVERSE);
+    let header = [family, bits, 0, 0, table, protocol, scope, kind, 0, 0, 0, 0];
+    let mut request = Message::new(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &header)
+        .attribute(libc::RTA_DST, &octets(to));
+    if let Some(gateway) = gateway {
+        request = request.attribute(libc::RTA_GATEWAY, &octets(gateway));
+    }
+    Netlink::route()?.request(request).map(drop)
+}
