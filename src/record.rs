@@ -352,19 +352,10 @@ mod tests {
     fn round_trips_are_summed_up_like_pings() {
         assert_eq!(Statistics::default().round_trips(), None);
         let rtts = [1, 2, 3, 6].map(Duration::from_millis).to_vec();
-        let trips = Statistics {
-            rtts,
-            ..Statistics::default()
-        }
-        .round_trips()
-        .unwrap();
+        let trips = Statistics { rtts, ..Statistics::default() }.round_trips().unwrap();
         assert_eq!(
             (trips.min, trips.avg, trips.max),
-            (
-                Duration::from_millis(1),
-                Duration::from_millis(3),
-                Duration::from_millis(6)
-            )
+            (Duration::from_millis(1), Duration::from_millis(3), Duration::from_millis(6))
         );
         assert_eq!(trips.mdev.as_micros(), 1870); // sqrt((4 + 1 + 0 + 9) / 4) ms
     }

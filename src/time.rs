@@ -46,10 +46,7 @@ impl Add<Duration> for Instant {
     type Output = Self;
     /// Saturates: a deadline too far to express is never reached, which is what it means.
     fn add(self, after: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -77,13 +74,10 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
     pub fn new() -> Self {
         let now = std::time::Instant::now();
-        Self {
-            origin: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
-        }
+        Self { origin: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now) }
     }
 
     /// The present moment.
-    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
     pub fn now(&self) -> Instant {
         Instant::ORIGIN + self.origin.elapsed()
     }
@@ -96,10 +90,7 @@ impl Clock {
     pub fn at(&self, stamp: SystemTime, earliest: Instant) -> Instant {
         let now = self.now();
         let age = SystemTime::now().duration_since(stamp).unwrap_or_default();
-        let at = Instant(
-            now.0
-                .saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)),
-        );
+        let at = Instant(now.0.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)));
         at.clamp(earliest.min(now), now)
     }
 }
@@ -113,9 +104,7 @@ impl Default for Clock {
 /// Whole seconds since 1970, for the begin line of a report.
 #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
 pub fn unix_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs())
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 #[cfg(test)]

@@ -21,12 +21,10 @@ use crate::tcp::{Parameters, Retries};
     subcommand_required = true,
     arg_required_else_help = true
 )]
-#[command(
-    long_about = "Open and close TCP connections by hand, and watch every step.\n\n\
+#[command(long_about = "Open and close TCP connections by hand, and watch every step.\n\n\
     tcpshake builds SYN, ACK, FIN and RST segments itself and exchanges them over raw sockets with any host. \
     Meanwhile it keeps the local kernel, which knows nothing of such a connection, from resetting it. \
-    However it ends, it leaves nothing behind on the machine."
-)]
+    However it ends, it leaves nothing behind on the machine.")]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -257,9 +255,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn seconds_or_none(text: &str) -> Result<Duration, String> {
     const MOST: f64 = 86_400.0;
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "a number of seconds is needed, such as 2.5".to_owned())?;
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is needed, such as 2.5".to_owned())?;
     if !(0.0..=MOST).contains(&seconds) {
         return Err(format!("it must be between 0 and {MOST} seconds"));
     }
@@ -290,12 +286,7 @@ mod tests {
     fn every_argument_has_help() {
         for command in Args::command().get_subcommands() {
             for argument in command.get_arguments() {
-                assert!(
-                    argument.get_help().is_some(),
-                    "{} {}",
-                    command.get_name(),
-                    argument.get_id()
-                );
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
             }
         }
     }

@@ -133,11 +133,7 @@ impl<'a> Connection<'a> {
         let mut local = SocketAddr::new(self.source, port);
         if let (SocketAddr::V6(local), SocketAddr::V6(remote)) = (&mut local, &self.remote) {
             let link_local = local.ip().is_unicast_link_local();
-            local.set_scope_id(if link_local {
-                remote.scope_id().max(self.interface.index)
-            } else {
-                0
-            });
+            local.set_scope_id(if link_local { remote.scope_id().max(self.interface.index) } else { 0 });
         }
         let lease = PortLease::take(local).map_err(crate::guard::GuardError::from)?;
         Ok(match self.args.guard {
@@ -169,9 +165,11 @@ impl<'a> Connection<'a> {
             await_text: 0,
             close: segments.close.into(),
             timeout: self.args.pace.timeout,
-            linger: self.args.pace.linger.map_or(Linger::Enough, |millis| {
-                Linger::For(std::time::Duration::from_millis(millis))
-            }),
+            linger: self
+                .args
+                .pace
+                .linger
+                .map_or(Linger::Enough, |millis| Linger::For(std::time::Duration::from_millis(millis))),
             simulated: false,
         }
     }
@@ -188,9 +186,7 @@ const fn source_family(source: Option<IpAddr>) -> Family {
 
 fn usable_interface(name: &str) -> Result<Interface, Failure> {
     let interface = Interface::by_name(name).map_err(|error| {
-        Failure::not_possible(format_args!(
-            "cannot use interface '{name}': {error} (see: ip link)"
-        ))
+        Failure::not_possible(format_args!("cannot use interface '{name}': {error} (see: ip link)"))
     })?;
     if !interface.up {
         return Err(Failure::not_possible(format_args!(
@@ -227,42 +223,27 @@ fn reachable(
         PortLease::take(SocketAddr::new(source, 0)).map_err(crate::guard::GuardError::from)?;
     }
     let scope = match address {
-        SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id()),
-        _ => None,
+        SocketAddr::V6(v6) => Some(v6.scope_id()).filter(|scope| *scope != 0),
+        SocketAddr::V4(_) => None,
     };
     let route = route::lookup(address.ip(), source, interface.or(scope))?;
     if route.destination == Destination::Many {
-        return Err(target::not_one_host(
-            address.ip(),
-            "the broadcast address of a network",
-        ));
+        return Err(target::not_one_host(address.ip(), "the broadcast address of a network"));
     }
     Ok((address, route))
 }
 
 /// What we announce follows from the interface (MUST-67) and the options.
 fn parameters(args: &ConnectArgs, remote: SocketAddr, route: &Route, interface: &Interface) -> Parameters {
-    let (headers, default_peer_mss) = if remote.is_ipv4() {
-        (40, Mss::DEFAULT_IPV4)
-    } else {
-        (60, Mss::DEFAULT_IPV6)
-    };
+    let (headers, default_peer_mss) =
+        if remote.is_ipv4() { (40, Mss::DEFAULT_IPV4) } else { (60, Mss::DEFAULT_IPV6) };
     let mtu = route.mtu.map_or(interface.mtu, |mtu| mtu.min(interface.mtu));
     let from_mtu = u16::try_from(mtu.saturating_sub(headers)).unwrap_or(u16::MAX - headers as u16);
     Parameters {
-        mss: args
-            .segments
-            .mss
-            .and_then(Mss::new)
-            .or(Mss::new(from_mtu))
-            .unwrap_or(default_peer_mss),
+        mss: args.segments.mss.and_then(Mss::new).or(Mss::new(from_mtu)).unwrap_or(default_peer_mss),
         default_peer_mss,
         window: WindowSize::new(args.segments.window),
-        offer: if args.segments.no_options {
-            Offer::Nothing
-        } else {
-            Offer::Usual
-        },
+        offer: if args.segments.no_options { Offer::Nothing } else { Offer::Usual },
         retries: args.pace.retries,
         ..Parameters::default()
     }

@@ -29,11 +29,7 @@ const TEXT: &[u8] = b"hello";
 const DELAY: Duration = Duration::from_millis(10);
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
-    if args.simulate {
-        simulate(args)
-    } else {
-        in_private_network(args)
-    }
+    if args.simulate { simulate(args) } else { in_private_network(args) }
 }
 
 /// Order matters: a user namespace can be entered, and signals be blocked for all, only while there is a
@@ -59,11 +55,7 @@ fn in_private_network(args: &DemoArgs) -> Result<Exit, Failure> {
         bind_to_interface: None,
     };
     let mut wire = RawWire::open(&spec, clock)?;
-    wire.wake_on(
-        signals
-            .descriptor()
-            .map_err(|error| broken("watch signals", error))?,
-    );
+    wire.wake_on(signals.descriptor().map_err(|error| broken("watch signals", error))?);
 
     let mut output = start_output(args)?;
     let mss = Mss::new((interface.mtu - 40) as u16).unwrap_or(Mss::DEFAULT_IPV4);
@@ -100,10 +92,7 @@ fn plan(remote: SocketAddr, mss: Mss, simulated: bool) -> Plan {
         remote,
         host: None,
         iss: ISS,
-        parameters: Parameters {
-            mss,
-            ..Parameters::default()
-        },
+        parameters: Parameters { mss, ..Parameters::default() },
         ttl: 64,
         text: TEXT.to_vec(),
         await_text: TEXT.len() as u64,

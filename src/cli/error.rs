@@ -24,10 +24,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with its cause.
     pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self {
-            exit,
-            error: error.into(),
-        }
+        Self { exit, error: error.into() }
     }
 
     /// A command line that asks for what cannot be.

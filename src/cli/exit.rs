@@ -45,9 +45,7 @@ impl Exit {
 
     /// The list, a line each, for help.
     pub fn table() -> String {
-        let lines = Self::ALL
-            .iter()
-            .map(|exit| format!("{:>5}  {}", exit.code(), exit.text()));
+        let lines = Self::ALL.iter().map(|exit| format!("{:>5}  {}", exit.code(), exit.text()));
         format!("Exit codes:\n{}", lines.collect::<Vec<_>>().join("\n"))
     }
 }

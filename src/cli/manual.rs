@@ -35,12 +35,7 @@ fn page(command: &Command, name: &str) -> io::Result<Page> {
     // The exit codes have a section of their own, where manual readers look for them.
     let title = name.to_owned();
     let bin_name = name.replacen('-', " ", 1);
-    let command = command
-        .clone()
-        .name(title)
-        .bin_name(bin_name)
-        .after_help("")
-        .after_long_help("");
+    let command = command.clone().name(title).bin_name(bin_name).after_help("").after_long_help("");
     let man = Man::new(command)
         .date("")
         .manual("tcpshake manual")
@@ -56,10 +51,7 @@ fn page(command: &Command, name: &str) -> io::Result<Page> {
         files_and_privileges().to_writer(&mut roff)?;
     }
     exit_status().to_writer(&mut roff)?;
-    Ok(Page {
-        name: format!("{name}.1"),
-        roff,
-    })
+    Ok(Page { name: format!("{name}.1"), roff })
 }
 
 fn exit_status() -> Roff {

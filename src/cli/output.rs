@@ -37,11 +37,7 @@ impl Output {
     pub(super) fn start(args: &OutputArgs, explain: Option<fn(&Step) -> Option<String>>) -> io::Result<Self> {
         let color = wants_color(args.color, io::stdout().is_terminal());
         colored::control::set_override(color);
-        let style = Style {
-            color,
-            verbose: args.verbose,
-            explain,
-        };
+        let style = Style { color, verbose: args.verbose, explain };
         let format: Box<dyn Format> = match (args.format, args.quiet) {
             (FormatKind::Json, _) => Box::new(Json::default()),
             (FormatKind::Ladder, true) => Box::new(Verdict::default()),
@@ -51,11 +47,7 @@ impl Output {
         let quiet_json = args.quiet && args.format == FormatKind::Json;
         let write = move || write_all(&queue, format, quiet_json, io::stdout());
         let writer = std::thread::Builder::new().name("output".into()).spawn(write)?;
-        Ok(Self {
-            news: Some(news),
-            writer: Some(writer),
-            lost: 0,
-        })
+        Ok(Self { news: Some(news), writer: Some(writer), lost: 0 })
     }
 
     pub(super) fn statistics(&mut self, statistics: &Statistics) {
@@ -76,7 +68,9 @@ impl Output {
     }
 
     fn tell(&mut self, news: News) {
-        if let Some(Err(_)) = self.news.as_ref().map(|sender| sender.try_send(news)) {
+        if let Some(sender) = &self.news
+            && sender.try_send(news).is_err()
+        {
             self.lost += 1;
         }
     }
@@ -110,10 +104,7 @@ fn write_all(queue: &Receiver<News>, mut format: Box<dyn Format>, closing_only: 
             News::Failed(error) => format.failed(&error, &mut out),
         }
         if !reader_is_gone {
-            reader_is_gone = sink
-                .write_all(out.as_bytes())
-                .and_then(|()| sink.flush())
-                .is_err();
+            reader_is_gone = sink.write_all(out.as_bytes()).and_then(|()| sink.flush()).is_err();
         }
         out.clear();
     }

@@ -39,9 +39,7 @@ impl Signals {
     /// The signal that waits, if one does.
     pub(super) fn pending(&self) -> Option<Signal> {
         let info = self.0.read_signal().ok()??;
-        let known = WATCHED
-            .iter()
-            .find(|(number, _)| *number as u32 == info.ssi_signo);
+        let known = WATCHED.iter().find(|(number, _)| *number as u32 == info.ssi_signo);
         known.map(|(_, signal)| *signal)
     }
 

@@ -25,27 +25,18 @@ impl Target {
             }
             (None, None) => host.rsplit_once(':').unwrap_or((host, "")),
             (Some(port), Some(_)) => {
-                return Err(Failure::usage(format_args!(
-                    "'{host}' and '{port}': the port is given twice"
-                )));
+                return Err(Failure::usage(format_args!("'{host}' and '{port}': the port is given twice")));
             }
         };
         if host.is_empty() {
             return Err(Failure::usage("the host is missing (write HOST:PORT)"));
         }
         if port.is_empty() {
-            return Err(Failure::usage(format_args!(
-                "the port is missing (write {host}:PORT)"
-            )));
+            return Err(Failure::usage(format_args!("the port is missing (write {host}:PORT)")));
         }
         match port.parse() {
-            Ok(port @ 1..) => Ok(Self {
-                host: host.to_owned(),
-                port,
-            }),
-            _ => Err(Failure::usage(format_args!(
-                "'{port}' is no port (a number from 1 to 65535)"
-            ))),
+            Ok(port @ 1..) => Ok(Self { host: host.to_owned(), port }),
+            _ => Err(Failure::usage(format_args!("'{port}' is no port (a number from 1 to 65535)"))),
         }
     }
 
@@ -76,9 +67,7 @@ pub(super) fn unicast(address: SocketAddr) -> Result<SocketAddr, Failure> {
 
 /// The answer to a target that is no single host.
 pub(super) fn not_one_host(ip: IpAddr, kind: &str) -> Failure {
-    Failure::usage(format_args!(
-        "cannot connect to {ip}: it is {kind}, and tcp speaks to one host"
-    ))
+    Failure::usage(format_args!("cannot connect to {ip}: it is {kind}, and tcp speaks to one host"))
 }
 
 #[cfg(test)]
@@ -86,9 +75,7 @@ mod tests {
     use super::*;
 
     fn parsed(host: &str, port: Option<&str>) -> Result<(String, u16), String> {
-        Target::parse(host, port)
-            .map(|t| (t.host, t.port))
-            .map_err(|failure| failure.to_string())
+        Target::parse(host, port).map(|t| (t.host, t.port)).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -102,11 +89,7 @@ mod tests {
             ("fd99::2", Some("80"), ("fd99::2", 80)),
             ("[fe80::1%eth0]:80", None, ("fe80::1%eth0", 80)),
         ] {
-            assert_eq!(
-                parsed(host, port).unwrap(),
-                (expected.0.to_owned(), expected.1),
-                "{host} {port:?}"
-            );
+            assert_eq!(parsed(host, port).unwrap(), (expected.0.to_owned(), expected.1), "{host} {port:?}");
         }
     }
 
@@ -147,9 +130,6 @@ mod tests {
         ] {
             assert_eq!(unicast(target.parse().unwrap()).is_ok(), allowed, "{target}");
         }
-        assert_eq!(
-            unicast("[::ffff:10.0.0.1]:1".parse().unwrap()).unwrap(),
-            "10.0.0.1:1".parse().unwrap()
-        );
+        assert_eq!(unicast("[::ffff:10.0.0.1]:1".parse().unwrap()).unwrap(), "10.0.0.1:1".parse().unwrap());
     }
 }

@@ -99,11 +99,7 @@ const LONGEST_PACKET: usize = 65_575;
 
 /// A packet that was read, apart from the buffer it arrived in.
 enum Heard {
-    Segment {
-        segment: Segment,
-        text: Excerpt,
-        ttl: u8,
-    },
+    Segment { segment: Segment, text: Excerpt, ttl: u8 },
     OurKernel(Segment),
     Icmp(IcmpError),
     Unreadable(crate::packet::DecodeError),
@@ -126,10 +122,7 @@ impl<'x> Exchange<'x> {
             story: Story::begin(observer, guard, plan, begun),
             tcb: Tcb::new(&plan.parameters),
             addresses,
-            ports: Ports {
-                source: local.port(),
-                destination: plan.remote.port(),
-            },
+            ports: Ports { source: local.port(), destination: plan.remote.port() },
             phase: Phase::Opening,
             phase_ends: begun + plan.timeout,
             outcome: None,
@@ -151,10 +144,7 @@ impl<'x> Exchange<'x> {
     }
 
     fn next_event(&mut self, signal: PendingSignal<'_>) -> Result<(), DriveError> {
-        let deadline = self
-            .tcb
-            .deadline()
-            .map_or(self.phase_ends, |timer| timer.at.min(self.phase_ends));
+        let deadline = self.tcb.deadline().map_or(self.phase_ends, |timer| timer.at.min(self.phase_ends));
         let (local, remote) = (self.guard.local(), self.plan.remote);
         let (heard, at) = match self.wire.receive(Some(deadline))? {
             Arrival::Packet(received) => (hear(&received, local, remote), received.at),
@@ -193,7 +183,7 @@ impl<'x> Exchange<'x> {
         let reaction = self.tcb.on_segment(segment, at);
         let sent = self.send(&reaction)?;
         self.story.received(segment, text, ttl, at, &reaction, &self.tcb);
-        self.story.sent(sent, &reaction, &self.tcb, Part::Reply);
+        self.story.sent(sent.as_ref(), &reaction, &self.tcb, Part::Reply);
         self.transmit_rest()?;
         self.judge(&reaction);
         self.follow_plan()
@@ -203,7 +193,7 @@ impl<'x> Exchange<'x> {
     fn call(&mut self, reaction: Reaction, now: Instant) -> Result<(), DriveError> {
         let sent = self.send(&reaction)?;
         if sent.is_some() {
-            self.story.sent(sent, &reaction, &self.tcb, Part::Call);
+            self.story.sent(sent.as_ref(), &reaction, &self.tcb, Part::Call);
         } else if !reaction.arrows.is_empty() {
             self.story.quiet(&reaction, now, &self.tcb);
         }
@@ -215,7 +205,7 @@ impl<'x> Exchange<'x> {
     fn transmit_rest(&mut self) -> Result<(), DriveError> {
         while let Some(reaction) = self.tcb.transmit(self.wire.now()) {
             let sent = self.send(&reaction)?;
-            self.story.sent(sent, &reaction, &self.tcb, Part::Call);
+            self.story.sent(sent.as_ref(), &reaction, &self.tcb, Part::Call);
         }
         Ok(())
     }
@@ -226,30 +216,20 @@ impl<'x> Exchange<'x> {
             return Ok(None);
         };
         self.identification = self.identification.wrapping_add(1).max(1);
-        let ip = IpFields {
-            addresses: self.addresses,
-            ttl: self.plan.ttl,
-            identification: self.identification,
-        };
+        let ip =
+            IpFields { addresses: self.addresses, ttl: self.plan.ttl, identification: self.identification };
         let text = self.text_of(&segment);
         let len = emit(&ip, self.ports, &segment, text, &mut self.buffer)?;
         let at = self.wire.now();
         self.wire.send(self.buffer.get(..len).unwrap_or_default())?;
-        Ok(Some(Outgoing {
-            segment,
-            text: Excerpt::of(self.text_of(&segment)),
-            at,
-        }))
+        Ok(Some(Outgoing { segment, text: Excerpt::of(self.text_of(&segment)), at }))
     }
 
     /// The octets a segment of ours carries: those at its place in the plan's text.
     fn text_of(&self, segment: &Segment) -> &'x [u8] {
         let first = self.tcb.snd().iss + 1;
         let from = (segment.text_seq() - first).max(0) as usize;
-        self.plan
-            .text
-            .get(from..from + segment.text_len as usize)
-            .unwrap_or_default()
+        self.plan.text.get(from..from + segment.text_len as usize).unwrap_or_default()
     }
 
     /// What the plan does next, if its moment has come.
@@ -332,10 +312,7 @@ impl<'x> Exchange<'x> {
                 None => Ok(()),
             };
         }
-        self.abort(Outcome::CloseIncomplete {
-            state,
-            missing: missing_in(state),
-        })
+        self.abort(Outcome::CloseIncomplete { state, missing: missing_in(state) })
     }
 
     /// The verdict that a reaction brings, if it does.
@@ -354,18 +331,14 @@ impl<'x> Exchange<'x> {
             (State::Closed, Clause::RstResets) => Some(Outcome::ResetAfterOpening { state: last.from }),
             (State::Closed, Clause::RstEndsClosing) => {
                 let missing = "the peer reset it before it acknowledged our FIN";
-                Some(Outcome::CloseIncomplete {
-                    state: last.from,
-                    missing,
-                })
+                Some(Outcome::CloseIncomplete { state: last.from, missing })
             }
             (State::Closed, _) if !last.from.is_synchronized() => {
                 Some(self.noted.map_or(Outcome::Silent, Outcome::Unreachable))
             }
-            (State::Closed, _) => Some(Outcome::CloseIncomplete {
-                state: last.from,
-                missing: missing_in(last.from),
-            }),
+            (State::Closed, _) => {
+                Some(Outcome::CloseIncomplete { state: last.from, missing: missing_in(last.from) })
+            }
             _ => None,
         };
     }
@@ -390,22 +363,17 @@ impl<'x> Exchange<'x> {
             IcmpEffect::Noted => self.noted = Some(error),
             IcmpEffect::NotOurs => {}
         }
-        self.story
-            .rung(Event::Icmp { error, effect }, at, None, &self.tcb);
+        self.story.rung(Event::Icmp { error, effect }, at, None, &self.tcb);
     }
 
     fn summarize(&self) -> Summary {
         let outcome = self.outcome.clone().unwrap_or(Outcome::Silent);
         let time_wait = (self.tcb.state() == State::TimeWait).then(|| {
             let full = self.tcb.time_wait();
-            TimeWait {
-                full,
-                kept: self.plan.linger.after(self.tcb.smoothed_rtt(), full),
-            }
+            TimeWait { full, kept: self.plan.linger.after(self.tcb.smoothed_rtt(), full) }
         });
         let answers = self.guard.discarded().saturating_sub(self.resets_received);
-        self.story
-            .summary(outcome, &self.tcb, self.noted, answers, time_wait)
+        self.story.summary(outcome, &self.tcb, self.noted, answers, time_wait)
     }
 
     /// Stays for a part of TIME-WAIT, to acknowledge a FIN that the peer repeats. What happens meanwhile is
@@ -484,11 +452,7 @@ fn hear(received: &Received<'_>, local: std::net::SocketAddr, remote: std::net::
                 Heard::OurKernel(tcp.segment)
             }
             Ok(tcp) if received.sender == Sender::Network && ours(remote, local, tcp.ports) => {
-                Heard::Segment {
-                    segment: tcp.segment,
-                    text: Excerpt::of(tcp.text),
-                    ttl: packet.ttl,
-                }
+                Heard::Segment { segment: tcp.segment, text: Excerpt::of(tcp.text), ttl: packet.ttl }
             }
             Ok(_) => Heard::Foreign,
         },

@@ -58,8 +58,8 @@ impl<'o> Story<'o> {
         self.text_received
     }
 
-    pub(super) fn sent(&mut self, sent: Option<Outgoing>, reaction: &Reaction, tcb: &Tcb, part: Part) {
-        let Some(Outgoing { segment, text, at }) = sent else {
+    pub(super) fn sent(&mut self, sent: Option<&Outgoing>, reaction: &Reaction, tcb: &Tcb, part: Part) {
+        let Some(&Outgoing { segment, text, at }) = sent else {
             return;
         };
         let again = reaction.clause == Clause::RetransmissionTimeout;
@@ -79,15 +79,7 @@ impl<'o> Story<'o> {
         match part {
             Part::Call => self.rung(event, at, Some(reaction), tcb),
             Part::Reply => {
-                self.rung(
-                    event,
-                    at,
-                    Some(&Reaction {
-                        arrows: Arrows::default(),
-                        ..*reaction
-                    }),
-                    tcb,
-                );
+                self.rung(event, at, Some(&Reaction { arrows: Arrows::default(), ..*reaction }), tcb);
             }
         }
     }
@@ -115,17 +107,7 @@ impl<'o> Story<'o> {
             self.first_fin_at = Some(at);
         }
         let relative = self.relative(segment, tcb, Direction::Received);
-        self.rung(
-            Event::Received {
-                segment: *segment,
-                relative,
-                text,
-                ttl,
-            },
-            at,
-            Some(reaction),
-            tcb,
-        );
+        self.rung(Event::Received { segment: *segment, relative, text, ttl }, at, Some(reaction), tcb);
     }
 
     pub(super) fn kernel_reset(&mut self, segment: Segment, at: Instant, tcb: &Tcb) {

@@ -48,15 +48,10 @@ impl PortLease {
         let bind = || -> io::Result<(Socket, SocketAddr)> {
             let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
             socket.bind(&local.into())?;
-            let bound = socket
-                .local_addr()?
-                .as_socket()
-                .ok_or(io::ErrorKind::InvalidData)?;
+            let bound = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::InvalidData)?;
             Ok((socket, bound))
         };
-        bind()
-            .map(|(socket, local)| Self { socket, local })
-            .map_err(|error| explain(local, error))
+        bind().map(|(socket, local)| Self { socket, local }).map_err(|error| explain(local, error))
     }
 
     /// The address and port held.
@@ -70,21 +65,18 @@ impl PortLease {
 }
 
 fn explain(local: SocketAddr, error: io::Error) -> LeaseError {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => LeaseError::Taken {
+    match error.raw_os_error() {
+        Some(libc::EADDRINUSE) => LeaseError::Taken {
             port: local.port(),
             by: holder::of(local).map_or_else(String::new, |holder| format!(" by {holder}")),
         },
-        io::ErrorKind::AddrNotAvailable => {
+        Some(libc::EADDRNOTAVAIL) => {
             let same_family = |address: &IpAddr| address.is_ipv4() == local.is_ipv4();
             let own = interfaces::own_addresses().into_iter().filter(same_family);
             let own: Vec<String> = own.map(|address| address.to_string()).collect();
-            LeaseError::NotOurs {
-                address: local.ip(),
-                own: own.join(", "),
-            }
+            LeaseError::NotOurs { address: local.ip(), own: own.join(", ") }
         }
-        io::ErrorKind::PermissionDenied => LeaseError::Privileged(local.port()),
+        Some(libc::EACCES | libc::EPERM) => LeaseError::Privileged(local.port()),
         _ => LeaseError::Io(local, error),
     }
 }

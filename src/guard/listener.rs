@@ -40,10 +40,7 @@ pub(super) fn listen(lease: &PortLease) -> Result<Discard, GuardError> {
     };
     const BACKLOG: i32 = 1;
     let local = lease.local();
-    lease
-        .socket()
-        .listen(BACKLOG)
-        .map_err(|error| super::LeaseError::Io(local, error))?;
+    lease.socket().listen(BACKLOG).map_err(|error| super::LeaseError::Io(local, error))?;
     Ok(discard)
 }
 
@@ -53,16 +50,20 @@ fn require_md5(lease: &PortLease) -> io::Result<()> {
     const FLAG_PREFIX: u8 = 1;
     const KEY: &[u8] = b"deaf";
     // struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, interface, key.
-    let mut option = [0; 216];
-    let family = if lease.local().is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    } as u16;
-    option[..2].copy_from_slice(&family.to_ne_bytes());
-    option[128] = FLAG_PREFIX;
-    option[130..132].copy_from_slice(&(KEY.len() as u16).to_ne_bytes());
-    option[136..136 + KEY.len()].copy_from_slice(KEY);
+    const LEN: usize = 216;
+    const FLAGS: usize = 128;
+    const KEY_LEN: usize = FLAGS + 2;
+    const KEY_AT: usize = FLAGS + 8;
+    let family = if lease.local().is_ipv4() { libc::AF_INET } else { libc::AF_INET6 } as u16;
+    let mut option = Vec::with_capacity(LEN);
+    option.extend(family.to_ne_bytes());
+    option.resize(FLAGS, 0);
+    option.push(FLAG_PREFIX);
+    option.resize(KEY_LEN, 0);
+    option.extend((KEY.len() as u16).to_ne_bytes());
+    option.resize(KEY_AT, 0);
+    option.extend(KEY);
+    option.resize(LEN, 0);
     sys::set_option(lease.socket(), libc::IPPROTO_TCP, TCP_MD5SIG_EXT, &option)
 }
 

@@ -65,31 +65,19 @@ impl Guard {
         if proof == Proof::Answered {
             return Err(GuardError::StillAnswers("listener", local.port()));
         }
-        let mut guard = Self {
-            kind: Kind::Listener(lease, discard),
-            proof,
-            discarded_before: 0,
-        };
+        let mut guard = Self { kind: Kind::Listener(lease, discard), proof, discarded_before: 0 };
         guard.discarded_before = guard.discarded();
         Ok(guard)
     }
 
     /// No guard, on purpose: the port is ours, but the kernel will answer.
     pub fn none(lease: PortLease) -> Self {
-        Self {
-            kind: Kind::None(lease),
-            proof: Proof::NotAsked,
-            discarded_before: 0,
-        }
+        Self { kind: Kind::None(lease), proof: Proof::NotAsked, discarded_before: 0 }
     }
 
     /// For a wire that no kernel listens to.
     pub fn not_needed(local: SocketAddr) -> Self {
-        Self {
-            kind: Kind::NotNeeded(local),
-            proof: Proof::NotAsked,
-            discarded_before: 0,
-        }
+        Self { kind: Kind::NotNeeded(local), proof: Proof::NotAsked, discarded_before: 0 }
     }
 
     /// The address and port guarded.

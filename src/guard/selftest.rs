@@ -49,15 +49,10 @@ fn ask(guarded: SocketAddr, clock: Clock) -> Result<Proof, String> {
         interface: LOOPBACK,
         mark: None,
     };
-    let spec = RawSpec {
-        selection,
-        remote: guarded,
-        bind_to_interface: None,
-    };
+    let spec = RawSpec { selection, remote: guarded, bind_to_interface: None };
     let mut wire = RawWire::open(&spec, clock).map_err(|error| error.to_string())?;
     for port in [guarded.port(), CONTROL_PORT] {
-        wire.send(&stray_ack(guarded, port)?)
-            .map_err(|error| error.to_string())?;
+        wire.send(&stray_ack(guarded, port)?).map_err(|error| error.to_string())?;
     }
     let deadline = wire.now() + PATIENCE;
     loop {
@@ -79,21 +74,9 @@ fn ask(guarded: SocketAddr, clock: Clock) -> Result<Proof, String> {
 /// An ACK for a connection that nobody has.
 fn stray_ack(guarded: SocketAddr, port: u16) -> Result<Vec<u8>, String> {
     let addresses = Addresses::new(guarded.ip(), guarded.ip()).ok_or("two families")?;
-    let ip = IpFields {
-        addresses,
-        ttl: 64,
-        identification: 1,
-    };
-    let segment = Segment {
-        seq: SeqNum(1),
-        ack: SeqNum(1),
-        flags: Flags::ACK,
-        ..Segment::default()
-    };
-    let ports = Ports {
-        source: PROBE_PORT,
-        destination: port,
-    };
+    let ip = IpFields { addresses, ttl: 64, identification: 1 };
+    let segment = Segment { seq: SeqNum(1), ack: SeqNum(1), flags: Flags::ACK, ..Segment::default() };
+    let ports = Ports { source: PROBE_PORT, destination: port };
     let mut packet = vec![0; 128];
     let len = emit(&ip, ports, &segment, b"", &mut packet).map_err(|error| error.to_string())?;
     packet.truncate(len);
@@ -102,9 +85,7 @@ fn stray_ack(guarded: SocketAddr, port: u16) -> Result<Vec<u8>, String> {
 
 /// The source port of a RST.
 fn reset_from(octets: &[u8]) -> Option<u16> {
-    let packet = ip::parse(octets)
-        .ok()
-        .filter(|packet| packet.protocol == Protocol::Tcp)?;
+    let packet = ip::parse(octets).ok().filter(|packet| packet.protocol == Protocol::Tcp)?;
     let segment = tcp::parse(packet.payload, packet.addresses, TransportChecksum::LeftToCard).ok()?;
     segment.segment.has(Flags::RST).then_some(segment.ports.source)
 }

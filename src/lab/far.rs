@@ -28,16 +28,14 @@ impl FarHost {
             let stay = moved.is_ok();
             let _ = ready.send(moved);
             if stay {
-                queue.iter().for_each(|job| job());
+                for job in queue {
+                    job();
+                }
             }
         };
         let thread = std::thread::Builder::new().name("far host".into()).spawn(live)?;
         let namespace = is_ready.recv().map_err(io::Error::other)??.into();
-        Ok(Self {
-            jobs: Some(jobs),
-            namespace,
-            thread: Some(thread),
-        })
+        Ok(Self { jobs: Some(jobs), namespace, thread: Some(thread) })
     }
 
     /// Its namespace.
@@ -55,11 +53,7 @@ impl FarHost {
             let _ = result.send(work());
         });
         let gone = || io::Error::other("the far host is gone");
-        self.jobs
-            .as_ref()
-            .ok_or_else(gone)?
-            .send(job)
-            .map_err(|_| gone())?;
+        self.jobs.as_ref().ok_or_else(gone)?.send(job).map_err(|_| gone())?;
         is_done.recv().map_err(|_| gone())?
     }
 }

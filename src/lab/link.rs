@@ -33,16 +33,13 @@ pub(super) fn cable(far: BorrowedFd<'_>) -> io::Result<()> {
             .attribute(libc::IFLA_IFNAME, name.as_bytes())
             .attribute(libc::IFLA_NET_NS_FD, &far.as_raw_fd().to_ne_bytes())
     };
-    let request = Message::new(
-        libc::RTM_NEWLINK,
-        libc::NLM_F_CREATE | libc::NLM_F_EXCL,
-        &link_header(0, 0, 0),
-    )
-    .attribute(libc::IFLA_IFNAME, name.as_bytes())
-    .nested(libc::IFLA_LINKINFO, |info| {
-        info.attribute(IFLA_INFO_KIND, b"veth")
-            .nested(IFLA_INFO_DATA, |data| data.nested(VETH_INFO_PEER, peer))
-    });
+    let request =
+        Message::new(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &link_header(0, 0, 0))
+            .attribute(libc::IFLA_IFNAME, name.as_bytes())
+            .nested(libc::IFLA_LINKINFO, |info| {
+                info.attribute(IFLA_INFO_KIND, b"veth")
+                    .nested(IFLA_INFO_DATA, |data| data.nested(VETH_INFO_PEER, peer))
+            });
     Netlink::route()?.request(request).map(drop)
 }
 
@@ -69,16 +66,7 @@ fn add(index: u32, address: Address) -> io::Result<()> {
         IpAddr::V4(ip) => (libc::AF_INET, ip.octets().to_vec()),
         IpAddr::V6(ip) => (libc::AF_INET6, ip.octets().to_vec()),
     };
-    let mut header = [
-        family as u8,
-        address.prefix_len,
-        libc::IFA_F_NODAD as u8,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ];
+    let mut header = [family as u8, address.prefix_len, libc::IFA_F_NODAD as u8, 0, 0, 0, 0, 0];
     header[4..].copy_from_slice(&index.to_ne_bytes());
     let request = Message::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &header)
         .attribute(libc::IFA_LOCAL, &octets)

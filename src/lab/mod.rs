@@ -54,14 +54,5 @@ impl Lab {
 }
 
 fn addresses(v4: Ipv4Addr, v6: Ipv6Addr) -> [Address; 2] {
-    [
-        Address {
-            ip: IpAddr::V4(v4),
-            prefix_len: 24,
-        },
-        Address {
-            ip: IpAddr::V6(v6),
-            prefix_len: 64,
-        },
-    ]
+    [Address { ip: IpAddr::V4(v4), prefix_len: 24 }, Address { ip: IpAddr::V6(v6), prefix_len: 64 }]
 }

@@ -22,17 +22,9 @@ impl LabError {
         match error.raw_os_error() {
             Some(libc::EPERM | libc::EACCES | libc::ENOSPC | libc::EINVAL) => {
                 let (reason, remedy) = forbidden(&error);
-                Self {
-                    doing,
-                    reason,
-                    remedy,
-                }
+                Self { doing, reason, remedy }
             }
-            _ => Self {
-                doing,
-                reason: error.to_string(),
-                remedy: "",
-            },
+            _ => Self { doing, reason: error.to_string(), remedy: "" },
         }
     }
 }

@@ -24,12 +24,10 @@ impl EchoServer {
     pub fn start(far: &FarHost, port: u16) -> io::Result<Self> {
         let listener = far.run(move || TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))?;
         let address = listener.local_addr()?;
-        let thread = std::thread::Builder::new()
-            .name("echo server".into())
-            .spawn(move || {
-                let (client, _) = listener.accept()?;
-                serve(client)
-            })?;
+        let thread = std::thread::Builder::new().name("echo server".into()).spawn(move || {
+            let (client, _) = listener.accept()?;
+            serve(client)
+        })?;
         Ok(Self { address, thread })
     }
 
@@ -40,9 +38,7 @@ impl EchoServer {
 
     /// Waits until it has served its connection.
     pub fn finish(self) -> io::Result<()> {
-        self.thread
-            .join()
-            .map_err(|_| io::Error::other("the server panicked"))?
+        self.thread.join().map_err(|_| io::Error::other("the server panicked"))?
     }
 }
 

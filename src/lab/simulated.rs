@@ -30,12 +30,7 @@ const LONGEST_PACKET: usize = 2048;
 impl SimulatedServer {
     /// A server that listens on `address` and begins its numbers at `iss`.
     pub const fn new(address: SocketAddr, iss: SeqNum, parameters: Parameters) -> Self {
-        Self {
-            address,
-            iss,
-            parameters,
-            client: None,
-        }
+        Self { address, iss, parameters, client: None }
     }
 
     fn on_packet(&mut self, octets: &[u8], now: Instant) -> Option<Vec<Vec<u8>>> {
@@ -45,23 +40,14 @@ impl SimulatedServer {
             return None;
         }
         let addresses = Addresses::new(self.address.ip(), packet.addresses.source())?;
-        let ports = Ports {
-            source: tcp.ports.destination,
-            destination: tcp.ports.source,
-        };
+        let ports = Ports { source: tcp.ports.destination, destination: tcp.ports.source };
         if ports.source != self.address.port() {
             let (answer, _) = answer_in_closed(&tcp.segment);
-            return Some(
-                answer
-                    .iter()
-                    .filter_map(|segment| write(addresses, ports, segment, b""))
-                    .collect(),
-            );
+            return Some(answer.iter().filter_map(|segment| write(addresses, ports, segment, b"")).collect());
         }
         let (iss, parameters) = (self.iss, &self.parameters);
-        let client = self
-            .client
-            .get_or_insert_with(|| Client::listen(addresses, ports, parameters, iss, now));
+        let client =
+            self.client.get_or_insert_with(|| Client::listen(addresses, ports, parameters, iss, now));
         if client.ports != ports || client.addresses != addresses {
             return None;
         }
@@ -79,12 +65,7 @@ impl Client {
     ) -> Self {
         let mut tcb = Tcb::new(parameters);
         let _ = tcb.open(Origin::Passive, iss, now); // LISTEN: nothing to send
-        Self {
-            addresses,
-            ports,
-            tcb,
-            echo: Vec::new(),
-        }
+        Self { addresses, ports, tcb, echo: Vec::new() }
     }
 
     fn on_segment(&mut self, segment: &Segment, text: &[u8], now: Instant) -> Vec<Vec<u8>> {
@@ -111,20 +92,13 @@ impl Client {
     fn packet(&self, reaction: &Reaction) -> Option<Vec<u8>> {
         let segment = reaction.segment?;
         let from = (segment.text_seq() - (self.tcb.snd().iss + 1)).max(0) as usize;
-        let text = self
-            .echo
-            .get(from..from + segment.text_len as usize)
-            .unwrap_or_default();
+        let text = self.echo.get(from..from + segment.text_len as usize).unwrap_or_default();
         write(self.addresses, self.ports, &segment, text)
     }
 }
 
 fn write(addresses: Addresses, ports: Ports, segment: &Segment, text: &[u8]) -> Option<Vec<u8>> {
-    let ip = IpFields {
-        addresses,
-        ttl: TTL,
-        identification: 1,
-    };
+    let ip = IpFields { addresses, ttl: TTL, identification: 1 };
     let mut packet = vec![0; LONGEST_PACKET];
     let len = emit(&ip, ports, segment, text, &mut packet).ok()?;
     packet.truncate(len);

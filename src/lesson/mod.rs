@@ -7,12 +7,13 @@ use crate::tcp::{Clause, Flags, Segment, State};
 pub fn sentence(step: &Step) -> Option<String> {
     let clause = step.clause?;
     match &step.event {
-        Event::Sent {
-            retransmission: 1.., ..
-        } => None,
-        Event::Sent { segment, .. } => sent(segment, clause, step.state),
+        Event::Sent { segment, retransmission: 0, .. } => sent(segment, clause, step.state),
         Event::Received { segment, .. } => received(segment, clause),
-        Event::Unreadable(_) | Event::Icmp { .. } | Event::KernelReset(..) | Event::Quiet => None,
+        Event::Sent { .. }
+        | Event::Unreadable(_)
+        | Event::Icmp { .. }
+        | Event::KernelReset(..)
+        | Event::Quiet => None,
     }
 }
 
@@ -28,10 +29,7 @@ fn sent(segment: &Segment, clause: Clause, state: State) -> Option<String> {
             "We acknowledge the server's {taken} + 1 = {expected}. Both sides know both numbers now: the connection is open."
         ),
         (Clause::Send, _) if text_len > 0 => {
-            format!(
-                "We send {text_len} octets, numbered {seq} to {}.",
-                seq + (text_len - 1)
-            )
+            format!("We send {text_len} octets, numbered {seq} to {}.", seq + (text_len - 1))
         }
         (Clause::TextAccepted, _) => format!("We have them all, and expect {expected} next."),
         (Clause::Close, State::LastAck) => {
@@ -51,6 +49,7 @@ fn sent(segment: &Segment, clause: Clause, state: State) -> Option<String> {
     })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "there is no lesson in every rule")]
 fn received(segment: &Segment, clause: Clause) -> Option<String> {
     let (seq, ack, text_len) = (segment.seq, segment.ack, segment.text_len);
     let ours = ack - 1;
@@ -68,10 +67,7 @@ fn received(segment: &Segment, clause: Clause) -> Option<String> {
             "The server acknowledges our FIN: {ours} + 1 = {ack}. Our side is closed; the server may still send."
         ),
         Clause::FinAccepted if acknowledges_fin => {
-            format!(
-                "The server has nothing more to send: its FIN takes number {}.",
-                segment.end() - 1
-            )
+            format!("The server has nothing more to send: its FIN takes number {}.", segment.end() - 1)
         }
         Clause::AckOfFinLast => format!("The server acknowledges our FIN: {ours} + 1 = {ack}. Closed."),
         Clause::SynSentRefused => {
@@ -101,11 +97,7 @@ mod tests {
 
     #[test]
     fn a_number_at_the_wrap_is_counted_round() {
-        let ack = Segment {
-            ack: SeqNum(0),
-            flags: Flags::ACK,
-            ..Segment::default()
-        };
+        let ack = Segment { ack: SeqNum(0), flags: Flags::ACK, ..Segment::default() };
         let words = sent(&ack, Clause::SynSentOpened, State::Established).unwrap();
         assert!(words.contains("4294967295 + 1 = 0"), "{words}");
     }

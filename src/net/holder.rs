@@ -22,11 +22,7 @@ impl fmt::Display for Holder {
 /// The process that has a socket bound to the port of `local`, if `/proc` tells: without root it does
 /// only for one's own processes.
 pub fn of(local: SocketAddr) -> Option<Holder> {
-    let table = if local.is_ipv4() {
-        "/proc/thread-self/net/tcp"
-    } else {
-        "/proc/thread-self/net/tcp6"
-    };
+    let table = if local.is_ipv4() { "/proc/thread-self/net/tcp" } else { "/proc/thread-self/net/tcp6" };
     let sockets: Vec<String> = fs::read_to_string(table)
         .ok()?
         .lines()
@@ -41,10 +37,7 @@ pub fn of(local: SocketAddr) -> Option<Holder> {
             fs::read_link(file.path())
                 .is_ok_and(|target| sockets.iter().any(|socket| target.as_os_str() == &**socket))
         })?;
-        let name = fs::read_to_string(entry.path().join("comm"))
-            .ok()?
-            .trim_end()
-            .to_owned();
+        let name = fs::read_to_string(entry.path().join("comm")).ok()?.trim_end().to_owned();
         Some(Holder { pid, name })
     })
 }

@@ -53,17 +53,15 @@ impl Interface {
         let (mut name, mut mtu) = (String::new(), 0);
         for (kind, value) in attributes(rest) {
             match kind {
-                libc::IFLA_IFNAME => name = String::from_utf8_lossy(value).trim_end_matches('\0').to_owned(),
+                libc::IFLA_IFNAME => {
+                    let text = value.strip_suffix(&[0]).unwrap_or(value);
+                    name = String::from_utf8_lossy(text).into_owned();
+                }
                 libc::IFLA_MTU => mtu = as_u32(value)?,
                 _ => {}
             }
         }
-        Some(Self {
-            index,
-            name,
-            mtu,
-            up: flags & libc::IFF_UP as u32 != 0,
-        })
+        Some(Self { index, name, mtu, up: flags & libc::IFF_UP as u32 != 0 })
     }
 }
 
@@ -81,6 +79,6 @@ pub fn own_addresses() -> Vec<IpAddr> {
     pnet::datalink::interfaces()
         .iter()
         .flat_map(|interface| &interface.ips)
-        .map(|network| network.ip())
+        .map(pnet::ipnetwork::IpNetwork::ip)
         .collect()
 }

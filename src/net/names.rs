@@ -43,11 +43,7 @@ pub fn resolve(host: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>,
         .to_socket_addrs()
         .map_err(|error| NameError::Resolver(host.to_owned(), plain(error)))?
         .collect();
-    let wanted: Vec<SocketAddr> = all
-        .iter()
-        .copied()
-        .filter(|address| family.has(*address))
-        .collect();
+    let wanted: Vec<SocketAddr> = all.iter().copied().filter(|address| family.has(*address)).collect();
     if wanted.is_empty() {
         let name = if family == Family::V4 { "ipv4" } else { "ipv6" };
         let found: Vec<String> = all.iter().map(|address| address.ip().to_string()).collect();

@@ -122,12 +122,7 @@ fn split_message(octets: &[u8]) -> Option<(u16, u32, &[u8], &[u8])> {
     let len = u32::from_ne_bytes([a, b, c, d]) as usize;
     let body = octets.get(HEADER..len)?;
     let after = octets.get(len.next_multiple_of(ALIGN)..).unwrap_or_default();
-    Some((
-        u16::from_ne_bytes([k0, k1]),
-        u32::from_ne_bytes([s0, s1, s2, s3]),
-        body,
-        after,
-    ))
+    Some((u16::from_ne_bytes([k0, k1]), u32::from_ne_bytes([s0, s1, s2, s3]), body, after))
 }
 
 /// Reads attributes: pairs of type and value. Ends where they stop making sense.

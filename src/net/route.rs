@@ -53,10 +53,7 @@ pub fn lookup(
         .and_then(|mut netlink| netlink.request(request(destination, source, interface)))
         .map_err(|error| explain(destination, error))?;
     let malformed = || RouteError::Netlink(destination, io::ErrorKind::InvalidData.into());
-    answers
-        .first()
-        .and_then(|answer| parse(answer))
-        .ok_or_else(malformed)
+    answers.first().and_then(|answer| parse(answer)).ok_or_else(malformed)
 }
 
 fn explain(destination: IpAddr, error: io::Error) -> RouteError {
@@ -69,30 +66,13 @@ fn explain(destination: IpAddr, error: io::Error) -> RouteError {
 }
 
 fn request(destination: IpAddr, source: Option<IpAddr>, interface: Option<u32>) -> Message {
-    let family = if destination.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
+    let family = if destination.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let prefix = |address: Option<IpAddr>| match address {
         Some(IpAddr::V4(_)) => 32,
         Some(IpAddr::V6(_)) => 128,
         None => 0,
     };
-    let header = [
-        family as u8,
-        prefix(Some(destination)),
-        prefix(source),
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ];
+    let header = [family as u8, prefix(Some(destination)), prefix(source), 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let mut message = Message::new(libc::RTM_GETROUTE, 0, &header);
     for (kind, address) in [(libc::RTA_DST, Some(destination)), (libc::RTA_SRC, source)] {
         message = match address {

@@ -69,14 +69,11 @@ mod tests {
 
     #[test]
     fn an_odd_octet_is_padded_with_zero() {
-        assert_eq!(
-            Sum::default().octets(&[1, 2, 3]).folded(),
-            Sum::default().octets(&[1, 2, 3, 0]).folded()
-        );
+        assert_eq!(Sum::default().octets(&[1, 2, 3]).folded(), Sum::default().octets(&[1, 2, 3, 0]).folded());
     }
 
     #[test]
     fn many_carries_fold() {
-        assert_eq!(Sum::default().octets(&[0xff; 131_072]).folded(), 0xffff);
+        assert_eq!(Sum::default().octets(&vec![0xff; 131_072]).folded(), 0xffff);
     }
 }

@@ -53,26 +53,17 @@ pub fn parse(packet: &IpPacket<'_>) -> Result<Option<IcmpError>, DecodeError> {
     let layer = "icmp";
     let have = packet.payload.len();
     let &[kind, code, c0, c1, ..] =
-        packet
-            .payload
-            .first_chunk::<8>()
-            .ok_or(DecodeError::Truncated { layer, need: 8, have })?;
+        packet.payload.first_chunk::<8>().ok_or(DecodeError::Truncated { layer, need: 8, have })?;
     let (version, sum) = match packet.protocol {
         Protocol::Icmp => (IcmpVersion::V4, Sum::default()),
-        Protocol::Icmpv6 => (
-            IcmpVersion::V6,
-            Sum::default().pseudo_header(packet.addresses, 58, have),
-        ),
+        Protocol::Icmpv6 => (IcmpVersion::V6, Sum::default().pseudo_header(packet.addresses, 58, have)),
         Protocol::Tcp | Protocol::Other(_) => return Ok(None),
     };
     if !is_error(version, kind) {
         return Ok(None);
     }
     if !sum.octets(packet.payload).verifies() {
-        return Err(DecodeError::Checksum {
-            layer,
-            found: u16::from_be_bytes([c0, c1]),
-        });
+        return Err(DecodeError::Checksum { layer, found: u16::from_be_bytes([c0, c1]) });
     }
     let quoted = ip::parse_quoted(packet.payload.get(8..).unwrap_or_default())?;
     let same_family = matches!(
@@ -145,14 +136,7 @@ impl fmt::Display for IcmpError {
             IcmpVersion::V4 => "ICMP",
             IcmpVersion::V6 => "ICMPv6",
         };
-        write!(
-            f,
-            "{name} {}/{} {}, from {}",
-            self.kind,
-            self.code,
-            self.meaning(),
-            self.from
-        )
+        write!(f, "{name} {}/{} {}, from {}", self.kind, self.code, self.meaning(), self.from)
     }
 }
 
@@ -182,16 +166,8 @@ mod tests {
     }
 
     fn read(payload: &[u8]) -> Result<Option<IcmpError>, DecodeError> {
-        let addresses = Addresses::V4 {
-            source: REMOTE,
-            destination: LOCAL,
-        };
-        parse(&IpPacket {
-            addresses,
-            ttl: 64,
-            protocol: Protocol::Icmp,
-            payload,
-        })
+        let addresses = Addresses::V4 { source: REMOTE, destination: LOCAL };
+        parse(&IpPacket { addresses, ttl: 64, protocol: Protocol::Icmp, payload })
     }
 
     /// MUST-54, N-06: the quote says which segment; IP options in it are skipped; a short quote is refused.
@@ -202,10 +178,7 @@ mod tests {
             assert_eq!(error.local, SocketAddr::from((LOCAL, 40_000)));
             assert_eq!(error.remote, SocketAddr::from((REMOTE, 80)));
             assert_eq!(error.seq, SeqNum(4321));
-            assert_eq!(
-                error.to_string(),
-                "ICMP 3/13 administratively prohibited, from 10.0.0.2"
-            );
+            assert_eq!(error.to_string(), "ICMP 3/13 administratively prohibited, from 10.0.0.2");
         }
         for quoted in 0..8 {
             assert_eq!(read(&message(3, 13, 5, quoted)), Err(DecodeError::Quote));

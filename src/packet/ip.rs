@@ -117,11 +117,7 @@ pub fn parse(octets: &[u8]) -> Result<IpPacket<'_>, DecodeError> {
         Some(4) => parse_v4(octets, Quoted::No),
         Some(6) => parse_v6(octets, Quoted::No),
         Some(version) => Err(DecodeError::Version(version)),
-        None => Err(DecodeError::Truncated {
-            layer: "ip",
-            need: IPV4_HEADER,
-            have: 0,
-        }),
+        None => Err(DecodeError::Truncated { layer: "ip", need: IPV4_HEADER, have: 0 }),
     }
 }
 
@@ -143,35 +139,13 @@ enum Quoted {
 
 fn parse_v4(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> {
     const LAYER: &str = "ipv4";
-    let truncated = |need| DecodeError::Truncated {
-        layer: LAYER,
-        need,
-        have: octets.len(),
-    };
+    let truncated = |need| DecodeError::Truncated { layer: LAYER, need, have: octets.len() };
     let header: &[u8; IPV4_HEADER] = octets.first_chunk().ok_or(truncated(IPV4_HEADER))?;
-    let [
-        version_ihl,
-        _,
-        t0,
-        t1,
-        _,
-        _,
-        f0,
-        f1,
-        ttl,
-        protocol,
-        c0,
-        c1,
-        addresses @ ..,
-    ] = *header;
+    let [version_ihl, _, t0, t1, _, _, f0, f1, ttl, protocol, c0, c1, addresses @ ..] = *header;
 
     let header_len = usize::from(version_ihl & 0xf) * 4;
     if header_len < IPV4_HEADER {
-        return Err(DecodeError::HeaderLength {
-            layer: LAYER,
-            octets: header_len,
-            least: IPV4_HEADER,
-        });
+        return Err(DecodeError::HeaderLength { layer: LAYER, octets: header_len, least: IPV4_HEADER });
     }
     let (whole_header, rest) = octets.split_at_checked(header_len).ok_or(truncated(header_len))?;
     let total_len = usize::from(u16::from_be_bytes([t0, t1]));
@@ -188,10 +162,7 @@ fn parse_v4(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
     };
     if quoted == Quoted::No {
         if !Sum::default().octets(whole_header).verifies() {
-            return Err(DecodeError::Checksum {
-                layer: LAYER,
-                found: u16::from_be_bytes([c0, c1]),
-            });
+            return Err(DecodeError::Checksum { layer: LAYER, found: u16::from_be_bytes([c0, c1]) });
         }
         if source_routed(whole_header.get(IPV4_HEADER..).unwrap_or_default()) {
             return Err(DecodeError::SourceRoute);
@@ -203,10 +174,7 @@ fn parse_v4(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
     }
     let [a, b, c, d, e, f, g, h] = addresses;
     Ok(IpPacket {
-        addresses: Addresses::V4 {
-            source: [a, b, c, d].into(),
-            destination: [e, f, g, h].into(),
-        },
+        addresses: Addresses::V4 { source: [a, b, c, d].into(), destination: [e, f, g, h].into() },
         ttl,
         protocol: match protocol {
             TCP => Protocol::Tcp,
@@ -228,10 +196,7 @@ fn source_routed(mut options: &[u8]) -> bool {
             END => return false,
             NOP => options = after,
             LOOSE | STRICT => return true,
-            _ => match after
-                .first()
-                .and_then(|&len| options.get(usize::from(len)..).filter(|_| len >= 2))
-            {
+            _ => match after.first().and_then(|&len| options.get(usize::from(len)..).filter(|_| len >= 2)) {
                 Some(rest) => options = rest,
                 None => return false,
             },
@@ -242,14 +207,8 @@ fn source_routed(mut options: &[u8]) -> bool {
 
 fn parse_v6(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> {
     const LAYER: &str = "ipv6";
-    let truncated = |need| DecodeError::Truncated {
-        layer: LAYER,
-        need,
-        have: octets.len(),
-    };
-    let (header, rest) = octets
-        .split_first_chunk::<IPV6_HEADER>()
-        .ok_or(truncated(IPV6_HEADER))?;
+    let truncated = |need| DecodeError::Truncated { layer: LAYER, need, have: octets.len() };
+    let (header, rest) = octets.split_first_chunk::<IPV6_HEADER>().ok_or(truncated(IPV6_HEADER))?;
     let [_, _, _, _, l0, l1, next_header, hop_limit, addresses @ ..] = *header;
     let len = usize::from(u16::from_be_bytes([l0, l1]));
     let payload = match (rest.get(..len), quoted) {
@@ -261,10 +220,7 @@ fn parse_v6(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
     let (source, destination) = addresses.split_at(16);
     let address = |octets: &[u8]| Ipv6Addr::from(<[u8; 16]>::try_from(octets).unwrap_or_default());
     Ok(IpPacket {
-        addresses: Addresses::V6 {
-            source: address(source),
-            destination: address(destination),
-        },
+        addresses: Addresses::V6 { source: address(source), destination: address(destination) },
         ttl: hop_limit,
         protocol: match protocol {
             TCP => Protocol::Tcp,
@@ -285,11 +241,8 @@ fn skip_extension_headers(mut next: u8, mut octets: &[u8]) -> Result<(u8, &[u8])
         if !matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION) {
             return Ok((next, octets));
         }
-        let truncated = DecodeError::Truncated {
-            layer: "ipv6 extension header",
-            need: 8,
-            have: octets.len(),
-        };
+        let truncated =
+            DecodeError::Truncated { layer: "ipv6 extension header", need: 8, have: octets.len() };
         let &[following, units, o0, o1, ..] = octets.first_chunk::<8>().ok_or(truncated)?;
         let mut len = 8 + usize::from(units) * 8;
         if next == FRAGMENT {
@@ -387,10 +340,7 @@ mod tests {
         }
         let mut packet = v4(5, b"xy");
         packet[0] = 0x44;
-        assert!(matches!(
-            parse(&packet),
-            Err(DecodeError::HeaderLength { octets: 16, .. })
-        ));
+        assert!(matches!(parse(&packet), Err(DecodeError::HeaderLength { octets: 16, .. })));
     }
 
     /// L-10, L-11.
@@ -442,9 +392,6 @@ mod tests {
             let packet = chained(count);
             assert_eq!(parse(&packet).unwrap().payload, b"xy", "{count} headers");
         }
-        assert_eq!(
-            parse(&chained(100)),
-            Err(DecodeError::ExtensionHeaders(MOST_EXTENSION_HEADERS))
-        );
+        assert_eq!(parse(&chained(100)), Err(DecodeError::ExtensionHeaders(MOST_EXTENSION_HEADERS)));
     }
 }

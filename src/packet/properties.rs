@@ -35,11 +35,7 @@ fn options() -> impl Strategy<Value = Options> {
     proptest::collection::vec(option, 0..6).prop_map(|list| {
         let mut built = OptionsBuilder::default();
         for (kind, data) in &list {
-            let option = if *kind == 1 {
-                Opt::Nop
-            } else {
-                Opt::Unknown { kind: *kind, data }
-            };
+            let option = if *kind == 1 { Opt::Nop } else { Opt::Unknown { kind: *kind, data } };
             built = built.push(option).unwrap_or(built);
         }
         built.build()
@@ -61,15 +57,8 @@ prop_compose! {
 
 fn written(addresses: Addresses, ports: (u16, u16), segment: &Segment, text: &[u8]) -> Vec<u8> {
     let mut buffer = [0xa5; 2048];
-    let ip = IpFields {
-        addresses,
-        ttl: 64,
-        identification: 7,
-    };
-    let ports = Ports {
-        source: ports.0,
-        destination: ports.1,
-    };
+    let ip = IpFields { addresses, ttl: 64, identification: 7 };
+    let ports = Ports { source: ports.0, destination: ports.1 };
     let len = emit(&ip, ports, segment, text, &mut buffer).unwrap();
     buffer[..len].to_vec()
 }
@@ -158,9 +147,10 @@ proptest! {
         (segment, text) in segment(), v6 in any::<bool>(), cut in 0..400_usize,
         faults in proptest::collection::vec((0..400_usize, any::<u8>()), 1..6),
     ) {
-        let addresses = match v6 {
-            true => Addresses::V6 { source: Ipv6Addr::LOCALHOST, destination: Ipv6Addr::LOCALHOST },
-            false => Addresses::V4 { source: Ipv4Addr::LOCALHOST, destination: Ipv4Addr::LOCALHOST },
+        let addresses = if v6 {
+            Addresses::V6 { source: Ipv6Addr::LOCALHOST, destination: Ipv6Addr::LOCALHOST }
+        } else {
+            Addresses::V4 { source: Ipv4Addr::LOCALHOST, destination: Ipv4Addr::LOCALHOST }
         };
         let mut octets = written(addresses, (1, 2), &segment, &text);
         for (at, value) in faults {

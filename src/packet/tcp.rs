@@ -60,58 +60,21 @@ pub fn parse(
     addresses: Addresses,
     checksum: TransportChecksum,
 ) -> Result<TcpPacket<'_>, DecodeError> {
-    let truncated = |need| DecodeError::Truncated {
-        layer: LAYER,
-        need,
-        have: octets.len(),
-    };
+    let truncated = |need| DecodeError::Truncated { layer: LAYER, need, have: octets.len() };
     let header: &[u8; HEADER] = octets.first_chunk().ok_or(truncated(HEADER))?;
-    let &[
-        s0,
-        s1,
-        d0,
-        d1,
-        q0,
-        q1,
-        q2,
-        q3,
-        a0,
-        a1,
-        a2,
-        a3,
-        offset,
-        bits,
-        w0,
-        w1,
-        c0,
-        c1,
-        u0,
-        u1,
-    ] = header;
+    let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, bits, w0, w1, c0, c1, u0, u1] = header;
 
     let header_len = usize::from(offset >> 4) * 4;
     if header_len < HEADER {
-        return Err(DecodeError::HeaderLength {
-            layer: LAYER,
-            octets: header_len,
-            least: HEADER,
-        });
+        return Err(DecodeError::HeaderLength { layer: LAYER, octets: header_len, least: HEADER });
     }
     let (whole_header, text) = octets.split_at_checked(header_len).ok_or(truncated(header_len))?;
-    let sum = Sum::default()
-        .pseudo_header(addresses, PROTOCOL, octets.len())
-        .octets(octets);
+    let sum = Sum::default().pseudo_header(addresses, PROTOCOL, octets.len()).octets(octets);
     if checksum == TransportChecksum::Complete && !sum.verifies() {
-        return Err(DecodeError::Checksum {
-            layer: LAYER,
-            found: u16::from_be_bytes([c0, c1]),
-        });
+        return Err(DecodeError::Checksum { layer: LAYER, found: u16::from_be_bytes([c0, c1]) });
     }
     Ok(TcpPacket {
-        ports: Ports {
-            source: u16::from_be_bytes([s0, s1]),
-            destination: u16::from_be_bytes([d0, d1]),
-        },
+        ports: Ports { source: u16::from_be_bytes([s0, s1]), destination: u16::from_be_bytes([d0, d1]) },
         segment: Segment {
             seq: SeqNum(u32::from_be_bytes([q0, q1, q2, q3])),
             ack: SeqNum(u32::from_be_bytes([a0, a1, a2, a3])),
@@ -137,10 +100,7 @@ pub fn emit(
     buffer: &mut [u8],
 ) -> Result<usize, EmitError> {
     debug_assert_eq!(text.len(), segment.text_len as usize);
-    let too_long = EmitError::TooLong {
-        text: text.len(),
-        room: buffer.len(),
-    };
+    let too_long = EmitError::TooLong { text: text.len(), room: buffer.len() };
     let options = segment.options.as_bytes();
     let header_len = HEADER + options.len();
     let tcp_len = header_len + text.len();
@@ -150,9 +110,7 @@ pub fn emit(
 
     let tcp = packet.get_mut(ip_len..).ok_or(too_long)?;
     tcp.fill(0);
-    tcp.get_mut(HEADER..header_len)
-        .ok_or(too_long)?
-        .copy_from_slice(options);
+    tcp.get_mut(HEADER..header_len).ok_or(too_long)?.copy_from_slice(options);
     tcp.get_mut(header_len..).ok_or(too_long)?.copy_from_slice(text);
     let mut header = MutableTcpPacket::new(tcp).ok_or(too_long)?;
     header.set_source(ports.source);
@@ -166,10 +124,7 @@ pub fn emit(
     header.set_urgent_ptr(segment.urgent);
     drop(header);
 
-    let checksum = Sum::default()
-        .pseudo_header(ip.addresses, PROTOCOL, tcp_len)
-        .octets(tcp)
-        .checksum();
+    let checksum = Sum::default().pseudo_header(ip.addresses, PROTOCOL, tcp_len).octets(tcp).checksum();
     MutableTcpPacket::new(tcp).ok_or(too_long)?.set_checksum(checksum);
     Ok(ip_len + tcp_len)
 }
@@ -184,28 +139,10 @@ mod tests {
     };
 
     fn sample() -> Vec<u8> {
-        let ip = IpFields {
-            addresses: ADDRESSES,
-            ttl: 64,
-            identification: 1,
-        };
-        let segment = Segment {
-            seq: SeqNum(4321),
-            flags: Flags::SYN,
-            ..Segment::default()
-        };
+        let ip = IpFields { addresses: ADDRESSES, ttl: 64, identification: 1 };
+        let segment = Segment { seq: SeqNum(4321), flags: Flags::SYN, ..Segment::default() };
         let mut buffer = [0; 100];
-        let len = emit(
-            &ip,
-            Ports {
-                source: 40_000,
-                destination: 80,
-            },
-            &segment,
-            b"",
-            &mut buffer,
-        )
-        .unwrap();
+        let len = emit(&ip, Ports { source: 40_000, destination: 80 }, &segment, b"", &mut buffer).unwrap();
         buffer[20..len].to_vec()
     }
 
@@ -225,10 +162,7 @@ mod tests {
             assert!(
                 parse(
                     &good,
-                    Addresses::V4 {
-                        source: [10, 0, 0, 9].into(),
-                        destination: [10, 0, 0, 2].into()
-                    },
+                    Addresses::V4 { source: [10, 0, 0, 9].into(), destination: [10, 0, 0, 2].into() },
                     TransportChecksum::Complete
                 )
                 .is_err()
@@ -249,10 +183,7 @@ mod tests {
             assert!(result.is_err(), "offset {words}");
         }
         for len in [0, 8, 19] {
-            assert!(matches!(
-                read(&sample()[..len]),
-                Err(DecodeError::Truncated { .. })
-            ));
+            assert!(matches!(read(&sample()[..len]), Err(DecodeError::Truncated { .. })));
         }
     }
 
@@ -268,15 +199,8 @@ mod tests {
 
     #[test]
     fn a_buffer_too_small_is_an_error() {
-        let ip = IpFields {
-            addresses: ADDRESSES,
-            ttl: 64,
-            identification: 1,
-        };
-        let ports = Ports {
-            source: 1,
-            destination: 2,
-        };
+        let ip = IpFields { addresses: ADDRESSES, ttl: 64, identification: 1 };
+        let ports = Ports { source: 1, destination: 2 };
         let error = emit(&ip, ports, &Segment::default(), b"", &mut [0; 39]).unwrap_err();
         assert_eq!(error, EmitError::TooLong { text: 0, room: 39 });
     }

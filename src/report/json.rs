@@ -178,13 +178,10 @@ fn options(options: &Options) -> Vec<OptionLine> {
         Ok(Opt::WindowScale(value)) => OptionLine::WindowScale { value },
         Ok(Opt::SackPermitted) => OptionLine::SackPermitted,
         Ok(Opt::Timestamps { value, echo }) => OptionLine::Timestamps { value, echo },
-        Ok(Opt::Unknown { kind, data }) => OptionLine::Unknown {
-            kind,
-            data: data.iter().map(|octet| format!("{octet:02x}")).collect(),
-        },
-        Err(fault) => OptionLine::Malformed {
-            fault: fault.to_string(),
-        },
+        Ok(Opt::Unknown { kind, data }) => {
+            OptionLine::Unknown { kind, data: data.iter().map(|octet| format!("{octet:02x}")).collect() }
+        }
+        Err(fault) => OptionLine::Malformed { fault: fault.to_string() },
     };
     options.iter().map(line).collect()
 }
@@ -210,14 +207,7 @@ impl StepLine {
             exchange,
             n: step.n,
             at_us: micros(step.at),
-            arrows: step
-                .arrows
-                .iter()
-                .map(|a| ArrowLine {
-                    from: a.from.name(),
-                    to: a.to.name(),
-                })
-                .collect(),
+            arrows: step.arrows.iter().map(|a| ArrowLine { from: a.from.name(), to: a.to.name() }).collect(),
             state: step.state.name(),
             clause: step.clause.map(clause),
             snd: Some(snd(&step.view.snd)),
@@ -226,21 +216,11 @@ impl StepLine {
             ..Self::default()
         };
         match &step.event {
-            Event::Sent {
-                segment,
-                relative,
-                text,
-                retransmission,
-            } => {
+            Event::Sent { segment, relative, text, retransmission } => {
                 line.segment("sent", segment, relative, text);
                 line.retransmission = Some(*retransmission);
             }
-            Event::Received {
-                segment,
-                relative,
-                text,
-                ttl,
-            } => {
+            Event::Received { segment, relative, text, ttl } => {
                 line.segment("received", segment, relative, text);
                 line.ttl = Some(*ttl);
             }
@@ -265,11 +245,7 @@ impl StepLine {
 }
 
 const fn clause(clause: Clause) -> ClauseLine {
-    ClauseLine {
-        name: clause.name(),
-        section: clause.section(),
-        text: clause.text(),
-    }
+    ClauseLine { name: clause.name(), section: clause.section(), text: clause.text() }
 }
 
 const fn snd(snd: &Snd) -> SndLine {
@@ -284,12 +260,7 @@ const fn snd(snd: &Snd) -> SndLine {
 }
 
 const fn rcv(rcv: &Rcv) -> RcvLine {
-    RcvLine {
-        nxt: rcv.nxt.0,
-        wnd: rcv.wnd.get(),
-        up: rcv.up.0,
-        irs: rcv.irs.0,
-    }
+    RcvLine { nxt: rcv.nxt.0, wnd: rcv.wnd.get(), up: rcv.up.0, irs: rcv.irs.0 }
 }
 
 fn icmp(error: &crate::packet::IcmpError, effect: &'static str) -> IcmpLine {
@@ -380,12 +351,6 @@ impl Format for Json {
     }
 
     fn failed(&mut self, error: &str, out: &mut String) {
-        write(
-            &Line::Error {
-                exchange: self.exchange,
-                message: error,
-            },
-            out,
-        );
+        write(&Line::Error { exchange: self.exchange, message: error }, out);
     }
 }

@@ -12,7 +12,9 @@ use colored::{Color, Colorize};
 
 use super::text::{millis, short, wrap};
 use super::{Format, verdict};
-use crate::record::{Event, Excerpt, IcmpEffect, Opening, Relative, Statistics, Step, Summary, View};
+use crate::record::{
+    Event, Excerpt, IcmpEffect, Opening, Outcome, Relative, Statistics, Step, Summary, View,
+};
 use crate::tcp::{Clause, Flags, Segment};
 
 /// How much the ladder tells.
@@ -41,34 +43,19 @@ const MARGIN: usize = 28;
 impl Ladder {
     /// A ladder in this style.
     pub const fn new(style: Style) -> Self {
-        Self {
-            style,
-            target: String::new(),
-        }
+        Self { style, target: String::new() }
     }
 
     fn paint(&self, text: &str, color: Color) -> String {
-        if self.style.color {
-            text.color(color).to_string()
-        } else {
-            text.to_owned()
-        }
+        if self.style.color { text.color(color).to_string() } else { text.to_owned() }
     }
 
     fn dim(&self, text: &str) -> String {
-        if self.style.color {
-            text.dimmed().to_string()
-        } else {
-            text.to_owned()
-        }
+        if self.style.color { text.dimmed().to_string() } else { text.to_owned() }
     }
 
     fn bold(&self, text: &str) -> String {
-        if self.style.color {
-            text.bold().to_string()
-        } else {
-            text.to_owned()
-        }
+        if self.style.color { text.bold().to_string() } else { text.to_owned() }
     }
 
     /// Lines under a rung, behind the left lifeline; `state` stands in the state column of the first.
@@ -76,12 +63,7 @@ impl Ladder {
         let mut state = state;
         for line in wrap(text, SPAN) {
             let bar = self.dim("│");
-            let _ = writeln!(
-                out,
-                "{:15}{:13}{bar}  {line}",
-                "",
-                self.bold(&format!("{state:13}"))
-            );
+            let _ = writeln!(out, "{:15}{:13}{bar}  {line}", "", self.bold(&format!("{state:13}")));
             state = "";
         }
     }
@@ -91,23 +73,12 @@ impl Ladder {
         let state = self.bold(&format!("{state:13}"));
         let bar = self.dim("│");
         let arrow = self.paint(arrow, color);
-        let _ = writeln!(
-            out,
-            "{:>3} {:>9}  {state}{bar}{arrow}{bar}",
-            step.n,
-            millis(step.at)
-        );
+        let _ = writeln!(out, "{:>3} {:>9}  {state}{bar}{arrow}{bar}", step.n, millis(step.at));
     }
 
     fn segment(&self, out: &mut String, step: &Step, shown: &Shown<'_>) {
-        let Shown {
-            segment, relative, ..
-        } = shown;
-        let color = if segment.has(Flags::RST) {
-            Color::Red
-        } else {
-            shown.color
-        };
+        let Shown { segment, relative, .. } = shown;
+        let color = if segment.has(Flags::RST) { Color::Red } else { shown.color };
         self.rung(out, step, &shown.arrow(), color);
 
         let second = step.arrows.iter().nth(1).map_or("", |arrow| arrow.to.name());
@@ -140,26 +111,10 @@ impl Ladder {
         if let Some(clause) = step.clause {
             self.dimmed(out, &format!("why: {}: {}", clause.section(), clause.text()));
         }
-        let View {
-            snd,
-            rcv,
-            snd_scale,
-            rto,
-        } = &step.view;
-        self.dimmed(
-            out,
-            &format!(
-                "snd.una {}  snd.nxt {}  snd.wnd {}",
-                snd.una,
-                snd.nxt,
-                snd.wnd.get()
-            ),
-        );
+        let View { snd, rcv, snd_scale, rto } = &step.view;
+        self.dimmed(out, &format!("snd.una {}  snd.nxt {}  snd.wnd {}", snd.una, snd.nxt, snd.wnd.get()));
         self.dimmed(out, &format!("rcv.nxt {}  rcv.wnd {}", rcv.nxt, rcv.wnd.get()));
-        self.dimmed(
-            out,
-            &format!("rto {}  peer's windows shifted by {snd_scale}", short(*rto)),
-        );
+        self.dimmed(out, &format!("rto {}  peer's windows shifted by {snd_scale}", short(*rto)));
     }
 
     fn dimmed(&self, out: &mut String, text: &str) {
@@ -191,15 +146,8 @@ impl Shown<'_> {
 /// An arrow across the span, `near` by its tail and `far` by its head.
 fn draw(near: &str, far: &str, toward_remote: bool) -> String {
     const ENDS: usize = 5 + 4; // "── near " and " far ──▶", less what is counted below
-    let far = if far.is_empty() {
-        String::new()
-    } else {
-        format!(" {far} ")
-    };
-    let line = "─".repeat(
-        SPAN.saturating_sub(near.chars().count() + far.chars().count() + ENDS - 2)
-            .max(1),
-    );
+    let far = if far.is_empty() { String::new() } else { format!(" {far} ") };
+    let line = "─".repeat(SPAN.saturating_sub(near.chars().count() + far.chars().count() + ENDS - 2).max(1));
     if toward_remote {
         format!("── {near} {line}{far}──▶")
     } else {
@@ -217,11 +165,7 @@ fn number(absolute: u32, relative: Option<u32>) -> String {
 
 /// Text in quotes, every octet that is no plain letter escaped.
 fn quote(text: &Excerpt, len: u32) -> String {
-    let more = if len as usize > text.as_bytes().len() {
-        "…"
-    } else {
-        ""
-    };
+    let more = if len as usize > text.as_bytes().len() { "…" } else { "" };
     format!("\"{}\"{more}", text.as_bytes().escape_ascii())
 }
 
@@ -244,30 +188,16 @@ impl Format for Ladder {
         };
         let _ = writeln!(out, "{} → {}", opening.local, self.bold(&self.target));
         let _ = writeln!(out, "guard against the kernel's RST: {held}\n");
-        let heading = format!(
-            "{:>3} {:>9}  {:13}{:<46}{:>6}",
-            "#", "time/ms", "state", "local", "remote"
-        );
+        let heading = format!("{:>3} {:>9}  {:13}{:<46}{:>6}", "#", "time/ms", "state", "local", "remote");
         let _ = writeln!(out, "{}", self.dim(&heading));
     }
 
     fn step(&mut self, step: &Step, out: &mut String) {
         match &step.event {
-            Event::Sent {
-                segment,
-                relative,
-                text,
-                retransmission,
-            } => {
+            Event::Sent { segment, relative, text, retransmission } => {
                 let again = if *retransmission > 0 { " again" } else { "" };
-                let shown = Shown {
-                    segment,
-                    relative,
-                    text,
-                    label: again,
-                    toward_remote: true,
-                    color: Color::Cyan,
-                };
+                let shown =
+                    Shown { segment, relative, text, label: again, toward_remote: true, color: Color::Cyan };
                 self.segment(out, step, &shown);
                 if *retransmission > 0 {
                     let rto = short(step.view.rto);
@@ -277,20 +207,9 @@ impl Format for Ladder {
                     );
                 }
             }
-            Event::Received {
-                segment,
-                relative,
-                text,
-                ..
-            } => {
-                let shown = Shown {
-                    segment,
-                    relative,
-                    text,
-                    label: "",
-                    toward_remote: false,
-                    color: Color::Green,
-                };
+            Event::Received { segment, relative, text, .. } => {
+                let shown =
+                    Shown { segment, relative, text, label: "", toward_remote: false, color: Color::Green };
                 self.segment(out, step, &shown);
                 self.remark_on(step.clause, out);
             }
@@ -301,22 +220,12 @@ impl Format for Ladder {
             Event::Icmp { error, effect } => {
                 let name = format!("ICMP {}/{}", error.kind, error.code);
                 self.rung(out, step, &draw(&name, "", false), Color::Magenta);
-                self.note(
-                    out,
-                    &format!("{}, from {}{}", error.meaning(), error.from, effect_of(*effect)),
-                );
+                self.note(out, &format!("{}, from {}{}", error.meaning(), error.from, effect_of(*effect)));
             }
             Event::KernelReset(segment, relative) => {
                 let text = &Excerpt::default();
                 let label = " by the kernel";
-                let shown = Shown {
-                    segment,
-                    relative,
-                    text,
-                    label,
-                    toward_remote: true,
-                    color: Color::Red,
-                };
+                let shown = Shown { segment, relative, text, label, toward_remote: true, color: Color::Red };
                 self.segment(out, step, &shown);
                 self.note(out, "sent by the kernel, not by us: no guard held it back");
             }
@@ -334,10 +243,8 @@ impl Format for Ladder {
     }
 
     fn end(&mut self, summary: &Summary, out: &mut String) {
-        let color = match summary.outcome {
-            crate::record::Outcome::Completed(_) => Color::Green,
-            _ => Color::Red,
-        };
+        let completed = matches!(summary.outcome, Outcome::Completed(_));
+        let color = if completed { Color::Green } else { Color::Red };
         let verdict = wrap(&summary.outcome.to_string(), MARGIN + SPAN).join("\n");
         let _ = writeln!(out, "\n{}", self.paint(&verdict, color));
         let _ = writeln!(out, "{}", verdict::facts(summary));

@@ -24,11 +24,7 @@ pub fn target(opening: &Opening) -> String {
 pub fn facts(summary: &Summary) -> String {
     let mut facts = Vec::new();
     let times = [("open", summary.open_time), ("close", summary.close_time)];
-    facts.extend(
-        times
-            .into_iter()
-            .filter_map(|(name, time)| Some(format!("{name} {} ms", millis(time?)))),
-    );
+    facts.extend(times.into_iter().filter_map(|(name, time)| Some(format!("{name} {} ms", millis(time?)))));
     for (octets, direction) in [(summary.text_sent, "sent"), (summary.text_received, "received")] {
         if octets > 0 {
             facts.push(format!("{octets} octets {direction}"));
@@ -52,23 +48,14 @@ pub fn remarks(summary: &Summary) -> Vec<String> {
         remarks.push(format!("noted on the way: {error}"));
     }
     if let Some(TimeWait { full, kept }) = summary.time_wait {
-        remarks.push(format!(
-            "TIME-WAIT shortened from {} (2 MSL) to {}",
-            short(full),
-            short(kept)
-        ));
+        remarks.push(format!("TIME-WAIT shortened from {} (2 MSL) to {}", short(full), short(kept)));
     }
     remarks
 }
 
 /// Ping's closing lines, for exchanges.
 pub fn statistics(target: &str, statistics: &Statistics, out: &mut String) {
-    let Statistics {
-        exchanges,
-        completed,
-        retransmissions,
-        ..
-    } = statistics;
+    let Statistics { exchanges, completed, retransmissions, .. } = statistics;
     let failed = statistics.failed_percent();
     let _ = writeln!(out, "--- {target} tcpshake statistics ---");
     let _ = writeln!(

@@ -79,11 +79,7 @@ impl<'t> Arrival<'t> {
 
     fn finish(mut self) -> Reaction {
         if self.ack_owed && self.reply.is_none() {
-            self.reply = Some(
-                self.tcb
-                    .form_next(self.now)
-                    .unwrap_or_else(|| self.tcb.form_ack()),
-            );
+            self.reply = Some(self.tcb.form_next(self.now).unwrap_or_else(|| self.tcb.form_ack()));
         }
         Reaction {
             segment: self.reply,
@@ -135,9 +131,10 @@ impl<'t> Arrival<'t> {
         // First: SEG.ACK =< ISS or SEG.ACK > SND.NXT acknowledges nothing of ours.
         let snd = self.tcb.snd;
         if acknowledgment.is_some_and(|ack| ack.at_or_before(snd.iss) || ack.after(snd.nxt)) {
-            return match rst {
-                true => self.stop(Clause::SynSentBadAckRst, None),
-                false => self.stop(Clause::SynSentBadAck, Some(reset_answering(self.seg))),
+            return if rst {
+                self.stop(Clause::SynSentBadAckRst, None)
+            } else {
+                self.stop(Clause::SynSentBadAck, Some(reset_answering(self.seg)))
             };
         }
         // Second. RFC 5961 section 3.2 cannot compare with RCV.NXT, which is not known yet; the

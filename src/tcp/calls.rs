@@ -32,9 +32,9 @@ impl Tcb {
     /// OPEN (section 3.10.1): active sends the SYN, passive waits for one. In LISTEN an active open
     /// turns the connection active.
     pub fn open(&mut self, origin: Origin, iss: SeqNum, now: Instant) -> Result<Reaction, CallError> {
-        match (self.state(), origin) {
-            (State::Closed, _) | (State::Listen, Origin::Active) => {}
-            _ => return Err(CallError::AlreadyExists),
+        let turned_active = self.state() == State::Listen && origin == Origin::Active;
+        if self.state() != State::Closed && !turned_active {
+            return Err(CallError::AlreadyExists);
         }
         self.origin = origin;
         self.snd.iss = iss;
@@ -56,8 +56,18 @@ impl Tcb {
         match self.state() {
             State::Closed => return Err(CallError::DoesNotExist),
             State::Listen => return Err(CallError::RemoteUnspecified),
-            _ if self.closing == Closing::Yes => return Err(CallError::Closing),
-            _ => {}
+            State::SynSent
+            | State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => {}
+        }
+        if self.closing == Closing::Yes {
+            return Err(CallError::Closing);
         }
         self.snd.end += octets;
         let segment = self.form_next(now);
@@ -144,12 +154,6 @@ impl Tcb {
     ) -> Reaction {
         let mut arrows = Arrows::default();
         walked.into_iter().flatten().for_each(|arrow| arrows.push(arrow));
-        Reaction {
-            segment,
-            arrows,
-            clause,
-            text: AcceptedText::default(),
-            deadline: self.deadline(),
-        }
+        Reaction { segment, arrows, clause, text: AcceptedText::default(), deadline: self.deadline() }
     }
 }

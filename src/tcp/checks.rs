@@ -129,11 +129,7 @@ impl Arrival<'_> {
         if ack.after(snd.nxt) || ack.before(snd.una - snd.max_wnd.get()) {
             return self.challenge(Clause::AckOutOfRange);
         }
-        self.clause = if is_new {
-            Clause::AckAdvances
-        } else {
-            Clause::AckRepeats
-        };
+        self.clause = if is_new { Clause::AckAdvances } else { Clause::AckRepeats };
         if is_new {
             self.advance_una(ack);
         }
@@ -182,11 +178,7 @@ impl Arrival<'_> {
         if !(ack_current && newer) {
             return;
         }
-        let scale = if seg.has(Flags::SYN) {
-            super::seq::WindowScale::default()
-        } else {
-            tcb.snd_scale
-        };
+        let scale = if seg.has(Flags::SYN) { super::seq::WindowScale::default() } else { tcb.snd_scale };
         snd.wnd = seg.window << scale;
         snd.max_wnd = snd.max_wnd.max(snd.wnd);
         snd.wl1 = seg.seq;

@@ -64,11 +64,7 @@ impl Flags {
         if self.0 == 0 {
             return "none".into();
         }
-        Self::NAMES
-            .iter()
-            .filter(|(bit, ..)| self.contains(*bit))
-            .map(|(_, _, letter)| letter)
-            .collect()
+        Self::NAMES.iter().filter(|(bit, ..)| self.contains(*bit)).map(|(_, _, letter)| letter).collect()
     }
 }
 
@@ -87,10 +83,7 @@ impl BitOrAssign for Flags {
 
 impl fmt::Display for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut names = Self::NAMES
-            .iter()
-            .filter(|(bit, ..)| self.contains(*bit))
-            .map(|(_, name, _)| *name);
+        let mut names = Self::NAMES.iter().filter(|(bit, ..)| self.contains(*bit)).map(|(_, name, _)| *name);
         let Some(first) = names.next() else {
             return f.pad("none");
         };

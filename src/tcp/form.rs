@@ -17,16 +17,8 @@ const SEGMENTS_IN_FLIGHT: u32 = 3;
 /// Must not be called for a RST: two ends could answer each other for ever.
 pub fn reset_answering(segment: &Segment) -> Segment {
     match segment.acknowledgment() {
-        Some(ack) => Segment {
-            seq: ack,
-            flags: Flags::RST,
-            ..Segment::default()
-        },
-        None => Segment {
-            ack: segment.end(),
-            flags: Flags::RST | Flags::ACK,
-            ..Segment::default()
-        },
+        Some(ack) => Segment { seq: ack, flags: Flags::RST, ..Segment::default() },
+        None => Segment { ack: segment.end(), flags: Flags::RST | Flags::ACK, ..Segment::default() },
     }
 }
 
@@ -45,21 +37,14 @@ impl Tcb {
     /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>`: the RST of ABORT. RFC 9293 section 3.10.5 has no ACK
     /// bit on it; hosts send one, and a firewall that tracks the connection expects it (H-20).
     pub(super) fn form_reset(&self) -> Segment {
-        Segment {
-            flags: Flags::RST | Flags::ACK,
-            window: super::seq::UnscaledWindow(0),
-            ..self.form_ack()
-        }
+        Segment { flags: Flags::RST | Flags::ACK, window: super::seq::UnscaledWindow(0), ..self.form_ack() }
     }
 
     /// Our SYN, or once the peer's number is known our SYN,ACK; always with the same number.
     pub(super) fn form_syn(&self) -> Segment {
         let answering = !matches!(self.state(), State::SynSent | State::Listen | State::Closed);
-        let (flags, ack) = if answering {
-            (Flags::SYN | Flags::ACK, self.rcv.nxt)
-        } else {
-            (Flags::SYN, SeqNum(0))
-        };
+        let (flags, ack) =
+            if answering { (Flags::SYN | Flags::ACK, self.rcv.nxt) } else { (Flags::SYN, SeqNum(0)) };
         Segment {
             seq: self.snd.iss,
             ack,
@@ -80,17 +65,12 @@ impl Tcb {
         let wanted = [
             (true, Opt::Mss(self.mss.get())),
             (granted(self.sack_granted), Opt::SackPermitted),
-            (
-                granted(self.scale_granted),
-                Opt::WindowScale(self.rcv_scale.get()),
-            ),
+            (granted(self.scale_granted), Opt::WindowScale(self.rcv_scale.get())),
         ];
         let options = wanted
             .into_iter()
             .filter(|(wanted, _)| *wanted)
-            .try_fold(OptionsBuilder::default(), |options, (_, option)| {
-                options.push(option)
-            });
+            .try_fold(OptionsBuilder::default(), |options, (_, option)| options.push(option));
         options.map(OptionsBuilder::build).unwrap_or_default() // nine octets always fit
     }
 
@@ -134,20 +114,14 @@ impl Tcb {
         if self.syn_outstanding() {
             return self.form_syn();
         }
-        let text = (self.snd.end - self.snd.una)
-            .min(self.snd.nxt - self.snd.una)
-            .max(0) as u32;
+        let text = (self.snd.end - self.snd.una).min(self.snd.nxt - self.snd.una).max(0) as u32;
         self.form_text(self.snd.una, text.min(self.effective_mss()))
     }
 
     /// Text from `seq` on, with PSH on the last of what is queued, and FIN if the text reaches it and
     /// the user has closed.
     fn form_text(&self, seq: SeqNum, text_len: u32) -> Segment {
-        let mut segment = Segment {
-            seq,
-            text_len,
-            ..self.form_ack()
-        };
+        let mut segment = Segment { seq, text_len, ..self.form_ack() };
         let reaches_end = segment.end() == self.snd.end;
         if reaches_end && text_len > 0 {
             segment.flags |= Flags::PSH;

@@ -74,10 +74,7 @@ mod tests {
         ] {
             assert_ne!(generator.iss(local, remote, Instant::ORIGIN), base);
         }
-        assert_ne!(
-            IssGenerator::new([8; 16]).iss(local, remote, Instant::ORIGIN),
-            base
-        );
+        assert_ne!(IssGenerator::new([8; 16]).iss(local, remote, Instant::ORIGIN), base);
 
         // A chi-square test over 256 buckets of the top octet: 255 degrees of freedom, 360 is p < 0.00002.
         const DRAWS: u32 = 1 << 18;
@@ -87,10 +84,7 @@ mod tests {
             buckets[(generator.iss(local, remote, Instant::ORIGIN).0 >> 24) as usize] += 1;
         }
         let expected = f64::from(DRAWS) / 256.0;
-        let chi: f64 = buckets
-            .iter()
-            .map(|&count| (f64::from(count) - expected).powi(2) / expected)
-            .sum();
+        let chi: f64 = buckets.iter().map(|&count| (f64::from(count) - expected).powi(2) / expected).sum();
         assert!(chi < 360.0, "chi-square {chi}");
     }
 }

@@ -23,19 +23,13 @@ impl Options {
     /// The option space of a header whose data offset is 15.
     pub const MAX_LEN: usize = 40;
     /// No options.
-    pub const NONE: Self = Self {
-        octets: [0; Self::MAX_LEN],
-        len: 0,
-    };
+    pub const NONE: Self = Self { octets: [0; Self::MAX_LEN], len: 0 };
 
     /// Takes options as they stand in a header. A length that is no multiple of four is padded with
     /// End of Option List, as a header must be (MUST-69).
     pub fn from_wire(octets: &[u8]) -> Result<Self, OptionsTooLong> {
         let mut options = Self::NONE;
-        let room = options
-            .octets
-            .get_mut(..octets.len())
-            .ok_or(OptionsTooLong(octets.len()))?;
+        let room = options.octets.get_mut(..octets.len()).ok_or(OptionsTooLong(octets.len()))?;
         room.copy_from_slice(octets);
         options.len = octets.len().next_multiple_of(4) as u8;
         Ok(options)
@@ -54,9 +48,7 @@ impl Options {
     /// Reads the options in order. The first fault is yielded and ends the list (MUST-7: an illegal
     /// length must not crash; the rest of the segment is still processed, as Linux does).
     pub fn iter(&self) -> OptionIter<'_> {
-        OptionIter {
-            rest: self.as_bytes(),
-        }
+        OptionIter { rest: self.as_bytes() }
     }
 
     /// What the options that belong on a SYN say together. Where a kind stands twice the last counts
@@ -92,7 +84,7 @@ impl fmt::Display for Options {
     /// As they stand, comma-separated, NOPs left out: `mss 1460,sackOK,wscale 7`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut comma = "";
-        for option in self.iter() {
+        for option in self {
             match option {
                 Ok(Opt::Nop) => continue,
                 Ok(option) => write!(f, "{comma}{option}")?,
@@ -175,6 +167,15 @@ pub enum OptionFault {
         /// The length octet.
         length: u8,
     },
+}
+
+impl<'o> IntoIterator for &'o Options {
+    type Item = Result<Opt<'o>, OptionFault>;
+    type IntoIter = OptionIter<'o>;
+
+    fn into_iter(self) -> OptionIter<'o> {
+        self.iter()
+    }
 }
 
 /// Reads options; see [`Options::iter`].
@@ -279,11 +280,7 @@ impl OptionsBuilder {
 
     fn append(&mut self, octets: &[u8]) -> Result<(), OptionsTooLong> {
         let end = self.used + octets.len();
-        let room = self
-            .options
-            .octets
-            .get_mut(self.used..end)
-            .ok_or(OptionsTooLong(end))?;
+        let room = self.options.octets.get_mut(self.used..end).ok_or(OptionsTooLong(end))?;
         room.copy_from_slice(octets);
         self.used = end;
         self.options.len = end.next_multiple_of(4) as u8;
@@ -325,11 +322,7 @@ mod tests {
                 octets.resize(usize::from(length), 0xee);
                 octets.extend([2, 4, 0, 99]);
                 let read = read(&octets);
-                assert_eq!(
-                    read.last(),
-                    Some(&Ok(Opt::Mss(99))),
-                    "kind {kind} length {length}"
-                );
+                assert_eq!(read.last(), Some(&Ok(Opt::Mss(99))), "kind {kind} length {length}");
             }
         }
     }
@@ -368,18 +361,10 @@ mod tests {
     fn k02_k05_k07_k09_what_a_syn_says() {
         let of = |octets: &[u8]| Options::from_wire(octets).unwrap().syn();
         assert_eq!(of(&[2, 4, 0, 0]).mss, None, "K-02: zero");
-        assert_eq!(
-            of(&[2, 4, 0, 100, 2, 4, 0, 200]).mss.map(Mss::get),
-            Some(200),
-            "K-05: the last"
-        );
+        assert_eq!(of(&[2, 4, 0, 100, 2, 4, 0, 200]).mss.map(Mss::get), Some(200), "K-05: the last");
         assert_eq!(of(&[2, 3, 5]).mss, None, "K-07: length 3");
         assert_eq!(of(&[2, 5, 5, 5, 5]).mss, None, "K-07: length 5");
-        assert_eq!(
-            of(&[3, 3, 255]).window_scale.map(WindowScale::get),
-            Some(14),
-            "K-09"
-        );
+        assert_eq!(of(&[3, 3, 255]).window_scale.map(WindowScale::get), Some(14), "K-09");
     }
 
     /// MUST-68, MUST-69: what we write carries its lengths and is padded with zeros.
@@ -397,12 +382,7 @@ mod tests {
 
     #[test]
     fn a_full_list_refuses_more_and_stays_as_it_was() {
-        let full = OptionsBuilder::default()
-            .push(Opt::Unknown {
-                kind: 254,
-                data: &[7; 38],
-            })
-            .unwrap();
+        let full = OptionsBuilder::default().push(Opt::Unknown { kind: 254, data: &[7; 38] }).unwrap();
         assert_eq!(full.push(Opt::Nop).unwrap_err(), OptionsTooLong(41));
         assert_eq!(full.build().as_bytes().len(), 40);
         assert_eq!(Options::from_wire(&[1; 41]).unwrap_err(), OptionsTooLong(41));

@@ -28,11 +28,7 @@ impl Rto {
 
     /// Nothing measured yet.
     pub const fn new() -> Self {
-        Self {
-            srtt: 0,
-            rttvar: 0,
-            timeout: Self::INITIAL.as_micros() as u32,
-        }
+        Self { srtt: 0, rttvar: 0, timeout: Self::INITIAL.as_micros() as u32 }
     }
 
     /// How long to wait for an acknowledgment now.
@@ -48,9 +44,7 @@ impl Rto {
     /// Takes one measured round-trip time (sections 2.2 and 2.3). By Karn's rule (MUST-18) the caller
     /// measures only what was sent once.
     pub fn sample(&mut self, rtt: Duration) {
-        let rtt = u32::try_from(rtt.as_micros())
-            .unwrap_or(u32::MAX)
-            .clamp(1, Self::MAX.as_micros() as u32);
+        let rtt = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX).clamp(1, Self::MAX.as_micros() as u32);
         if self.srtt == 0 {
             self.srtt = rtt;
             self.rttvar = rtt / 2;
@@ -59,9 +53,7 @@ impl Rto {
             self.rttvar = self.rttvar - self.rttvar / 4 + self.srtt.abs_diff(rtt) / 4;
             self.srtt = (self.srtt - self.srtt / 8 + rtt / 8).max(1);
         }
-        let timeout = self
-            .srtt
-            .saturating_add(self.rttvar.saturating_mul(4).max(Self::GRANULARITY));
+        let timeout = self.srtt.saturating_add(self.rttvar.saturating_mul(4).max(Self::GRANULARITY));
         self.timeout = timeout.clamp(Self::MIN.as_micros() as u32, Self::MAX.as_micros() as u32);
     }
 
@@ -75,6 +67,12 @@ impl Rto {
         if self.srtt == 0 {
             self.timeout = Self::AFTER_LOST_SYN.as_micros() as u32;
         }
+    }
+}
+
+impl Default for Rto {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -65,14 +65,7 @@ impl Segment {
 impl fmt::Display for Segment {
     /// The trace notation: `S. 9:9(0) ack 5 win 64240 <mss 1460>`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}:{}({})",
-            self.flags.short(),
-            self.seq,
-            self.seq + self.text_len,
-            self.text_len
-        )?;
+        write!(f, "{} {}:{}({})", self.flags.short(), self.seq, self.seq + self.text_len, self.text_len)?;
         if let Some(ack) = self.acknowledgment() {
             write!(f, " ack {ack}")?;
         }

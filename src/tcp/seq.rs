@@ -208,19 +208,10 @@ mod tests {
 
     #[test]
     fn the_fitting_scale_is_the_smallest() {
-        for (window, shift) in [
-            (0, 0),
-            (65_535, 0),
-            (65_536, 1),
-            (131_071, 1),
-            (131_072, 2),
-            (0x3fff_ffff, 14),
-        ] {
-            assert_eq!(
-                WindowScale::fitting(WindowSize::new(window)).get(),
-                shift,
-                "{window}"
-            );
+        for (window, shift) in
+            [(0, 0), (65_535, 0), (65_536, 1), (131_071, 1), (131_072, 2), (0x3fff_ffff, 14)]
+        {
+            assert_eq!(WindowScale::fitting(WindowSize::new(window)).get(), shift, "{window}");
         }
     }
 }

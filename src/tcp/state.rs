@@ -161,30 +161,11 @@ mod tests {
     #[test]
     fn every_state_can_be_left_and_only_closed_is_reached_from_all() {
         for state in State::ALL {
-            assert!(
-                Arrow::LEGAL.iter().any(|arrow| arrow.from == state),
-                "{state} is a dead end"
-            );
-            assert!(
-                !Arrow {
-                    from: state,
-                    to: state
-                }
-                .is_legal()
-            );
+            assert!(Arrow::LEGAL.iter().any(|arrow| arrow.from == state), "{state} is a dead end");
+            assert!(!Arrow { from: state, to: state }.is_legal());
             if state != State::Closed {
-                assert!(
-                    Arrow {
-                        from: state,
-                        to: State::Closed
-                    }
-                    .is_legal(),
-                    "{state} cannot be aborted"
-                );
-                assert!(
-                    Arrow::LEGAL.iter().any(|arrow| arrow.to == state),
-                    "{state} is never entered"
-                );
+                assert!(Arrow { from: state, to: State::Closed }.is_legal(), "{state} cannot be aborted");
+                assert!(Arrow::LEGAL.iter().any(|arrow| arrow.to == state), "{state} is never entered");
             }
         }
     }

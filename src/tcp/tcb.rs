@@ -107,7 +107,7 @@ pub struct Parameters {
 
 impl Parameters {
     /// Two minutes (RFC 9293 section 3.4.2).
-    pub const MSL: Duration = Duration::from_mins(2);
+    pub const MSL: Duration = Duration::from_secs(120);
     /// The window everyday hosts announce on an Ethernet: 44 segments of 1460 octets.
     pub const WINDOW: u32 = 64_240;
 }
@@ -148,10 +148,7 @@ pub(super) struct Timing {
 
 impl Timing {
     pub(super) const fn start(until: SeqNum, now: Instant) -> Self {
-        Self {
-            until,
-            since: now.low_micros(),
-        }
+        Self { until, since: now.low_micros() }
     }
 
     pub(super) const fn elapsed(self, now: Instant) -> Duration {
@@ -209,10 +206,7 @@ impl Tcb {
         };
         Self {
             snd: Snd::default(),
-            rcv: Rcv {
-                wnd: parameters.window,
-                ..Rcv::default()
-            },
+            rcv: Rcv { wnd: parameters.window, ..Rcv::default() },
             rto: Rto::new(),
             timing: None,
             timer: None,
@@ -309,21 +303,17 @@ impl Tcb {
     /// Arms the timer that the present state and queues need, counted from `now`.
     pub(super) fn rearm(&mut self, now: Instant) {
         let text_waits = self.snd.nxt.before(self.snd.end) && self.state.is_synchronized();
-        self.timer = match self.state {
-            State::Closed | State::Listen => None,
-            State::TimeWait => Some(Deadline {
-                at: now + self.time_wait(),
-                timer: Timer::TimeWait,
-            }),
-            _ if self.snd.una != self.snd.nxt => Some(Deadline {
-                at: now + self.rto.timeout(),
-                timer: Timer::Retransmission,
-            }),
-            _ if text_waits => Some(Deadline {
-                at: now + self.rto.timeout(),
-                timer: Timer::Persist,
-            }),
-            _ => None,
+        let (timer, after) = if matches!(self.state, State::Closed | State::Listen) {
+            return self.timer = None;
+        } else if self.state == State::TimeWait {
+            (Timer::TimeWait, self.time_wait())
+        } else if self.snd.una != self.snd.nxt {
+            (Timer::Retransmission, self.rto.timeout())
+        } else if text_waits {
+            (Timer::Persist, self.rto.timeout())
+        } else {
+            return self.timer = None;
         };
+        self.timer = Some(Deadline { at: now + after, timer });
     }
 }

@@ -20,10 +20,7 @@ impl Throttle {
     /// Whether one more may be sent now; counts it if so.
     pub(super) fn admits(&mut self, now: Instant) -> bool {
         if self.sent == 0 || now.since_low_micros(self.since) >= Self::SPAN {
-            *self = Self {
-                since: now.low_micros(),
-                sent: 0,
-            };
+            *self = Self { since: now.low_micros(), sent: 0 };
         }
         let admitted = self.sent < Self::MOST;
         self.sent += u8::from(admitted);

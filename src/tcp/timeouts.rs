@@ -3,7 +3,7 @@
 use super::clause::Clause;
 use super::reaction::{Reaction, Timer};
 use super::state::State;
-use super::tcb::{Retries, Tcb};
+use super::tcb::{Origin, Retries, Tcb};
 use crate::time::Instant;
 
 impl Tcb {
@@ -19,16 +19,15 @@ impl Tcb {
 
     /// The user's patience is over: everything queued is dropped, nothing is sent. `None` in CLOSED.
     pub fn on_user_timeout(&mut self) -> Option<Reaction> {
-        match self.state() {
-            State::Closed => None,
-            _ => Some(self.walk(State::Closed, None, Clause::UserTimeout)),
-        }
+        let exists = self.state() != State::Closed;
+        exists.then(|| self.walk(State::Closed, None, Clause::UserTimeout))
     }
 
     fn retransmit(&mut self, now: Instant) -> Reaction {
-        match self.retries {
-            Retries::AtMost(most) if self.retransmissions >= most => return self.give_up(),
-            _ => {}
+        if let Retries::AtMost(most) = self.retries
+            && self.retransmissions >= most
+        {
+            return self.give_up();
         }
         self.retransmissions = self.retransmissions.saturating_add(1);
         self.timing = None; // Karn: an acknowledgment would not say which of the two it answers (MUST-18)
@@ -40,11 +39,10 @@ impl Tcb {
 
     /// R2 is reached. A passive open goes back to LISTEN (E-08), any other is over.
     fn give_up(&mut self) -> Reaction {
-        match (self.state(), self.origin) {
-            (State::SynReceived, super::tcb::Origin::Passive) => {
-                self.return_to_listen(Clause::RetransmissionLimit)
-            }
-            _ => self.walk(State::Closed, None, Clause::RetransmissionLimit),
+        if self.state() == State::SynReceived && self.origin == Origin::Passive {
+            self.return_to_listen(Clause::RetransmissionLimit)
+        } else {
+            self.walk(State::Closed, None, Clause::RetransmissionLimit)
         }
     }
 

@@ -33,10 +33,7 @@ pub const DROP_ALL: [sock_filter; 1] = [statement(RET, 0)];
 
 /// Puts a program in front of a socket.
 pub fn attach(socket: &Socket, program: &[sock_filter]) -> io::Result<()> {
-    let program: Vec<SockFilter> = program
-        .iter()
-        .map(|i| SockFilter::new(i.code, i.jt, i.jf, i.k))
-        .collect();
+    let program: Vec<SockFilter> = program.iter().map(|i| SockFilter::new(i.code, i.jt, i.jf, i.k)).collect();
     socket.attach_filter(&program)
 }
 
@@ -68,12 +65,7 @@ const TCP_FLAGS_OFFSET: u32 = 13;
 const TCP_RST: u32 = 0x04;
 
 const fn statement(code: u32, k: u32) -> sock_filter {
-    sock_filter {
-        code: code as u16,
-        jt: 0,
-        jf: 0,
-        k,
-    }
+    sock_filter { code: code as u16, jt: 0, jf: 0, k }
 }
 
 /// Where a test leads.
@@ -132,10 +124,7 @@ impl Assembler {
         self.load(RET, 0);
         let labels = self.labels;
         let distance = |from: usize, label: Label| {
-            let to = labels
-                .iter()
-                .find(|(known, _)| *known == label)
-                .map_or(from + 1, |(_, at)| *at);
+            let to = labels.iter().find(|(known, _)| *known == label).map_or(from + 1, |(_, at)| *at);
             debug_assert!(to > from && to - from <= 256, "a jump forward of at most 255");
             (to - from - 1) as u8
         };
@@ -189,12 +178,7 @@ impl Selection {
         code.label(Label::Tcp);
         code.load(layout.load_header_len.0, layout.load_header_len.1);
         code.load(LD_B, AD_PKTTYPE);
-        code.test(
-            JEQ,
-            u32::from(libc::PACKET_OUTGOING),
-            Label::Outgoing,
-            Label::Incoming,
-        );
+        code.test(JEQ, u32::from(libc::PACKET_OUTGOING), Label::Outgoing, Label::Incoming);
 
         code.label(Label::Incoming);
         self.require_address(&mut code, layout.source, self.remote);
@@ -225,10 +209,7 @@ impl Selection {
         code.test(JEQ, mark, Label::Reject, Label::Accept);
     }
 
-    #[expect(
-        clippy::unused_self,
-        reason = "reads as one of the requirements of the selection"
-    )]
+    #[expect(clippy::unused_self, reason = "reads as one of the requirements of the selection")]
     fn require_address(&self, code: &mut Assembler, at: u32, address: IpAddr) {
         let mut words = |octets: &[u8]| {
             for (n, word) in octets.chunks_exact(4).enumerate() {

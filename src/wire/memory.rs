@@ -52,8 +52,7 @@ impl<S: Station> MemoryWire<S> {
     fn run_station(&mut self, packet: Option<&[u8]>) {
         let at = self.now + self.delay;
         let answers = self.station.react(packet, self.now);
-        self.toward_us
-            .extend(answers.into_iter().map(|answer| (at, answer)));
+        self.toward_us.extend(answers.into_iter().map(|answer| (at, answer)));
     }
 }
 
@@ -72,8 +71,7 @@ impl<S: Station> Wire for MemoryWire<S> {
     }
 
     fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
-        self.toward_station
-            .push_back((self.now + self.delay, packet.to_vec()));
+        self.toward_station.push_back((self.now + self.delay, packet.to_vec()));
         Ok(())
     }
 
@@ -87,10 +85,7 @@ impl<S: Station> Wire for MemoryWire<S> {
                 (self.toward_us.front().map(|(at, _)| *at), Next::AtUs),
                 (deadline, Next::OurDeadline),
             ];
-            let next = candidates
-                .into_iter()
-                .filter_map(|(at, next)| Some((at?, next)))
-                .min();
+            let next = candidates.into_iter().filter_map(|(at, next)| Some((at?, next))).min();
             let Some((at, next)) = next else {
                 return Err(io::Error::other(
                     "the simulated network is idle and nobody waits for a deadline",
@@ -105,11 +100,7 @@ impl<S: Station> Wire for MemoryWire<S> {
                 Next::StationDeadline => self.run_station(None),
                 Next::OurDeadline => return Ok(Arrival::DeadlinePassed),
                 Next::AtUs => {
-                    self.arrived = self
-                        .toward_us
-                        .pop_front()
-                        .map(|(_, packet)| packet)
-                        .unwrap_or_default();
+                    self.arrived = self.toward_us.pop_front().map(|(_, packet)| packet).unwrap_or_default();
                     return Ok(Arrival::Packet(Received {
                         at: self.now,
                         octets: &self.arrived,

@@ -8,10 +8,7 @@ use crate::time::Instant;
 pub mod filter;
 pub mod memory;
 pub mod raw;
-#[expect(
-    unsafe_code,
-    reason = "the one file that may: system calls no safe crate wraps"
-)]
+#[expect(unsafe_code, reason = "the one file that may: system calls no safe crate wraps")]
 pub mod sys;
 
 /// Sends and receives whole IP packets, and tells the time they are measured by.

@@ -69,10 +69,7 @@ impl RawWire {
     pub fn open(spec: &RawSpec, clock: Clock) -> Result<Self, OpenError> {
         let sender = open_sender(spec)?;
         let marked = sender.set_mark(MARK).is_ok(); // before Linux 5.17 this needs CAP_NET_ADMIN
-        let selection = Selection {
-            mark: spec.selection.mark.filter(|_| marked),
-            ..spec.selection
-        };
+        let selection = Selection { mark: spec.selection.mark.filter(|_| marked), ..spec.selection };
         let mut destination = spec.remote;
         destination.set_port(0); // a raw IPv6 socket takes a port for a protocol number
         Ok(Self {
@@ -95,15 +92,8 @@ impl RawWire {
     /// Packets that were lost because we did not read fast enough.
     pub fn dropped(&self) -> u32 {
         let mut statistics = [0; 8]; // struct tpacket_stats: received, dropped
-        let _ = sys::get_option(
-            &self.receiver,
-            libc::SOL_PACKET,
-            libc::PACKET_STATISTICS,
-            &mut statistics,
-        );
-        statistics
-            .last_chunk()
-            .map_or(0, |dropped| u32::from_ne_bytes(*dropped))
+        let _ = sys::get_option(&self.receiver, libc::SOL_PACKET, libc::PACKET_STATISTICS, &mut statistics);
+        statistics.last_chunk().map_or(0, |dropped| u32::from_ne_bytes(*dropped))
     }
 
     fn wait(&self, deadline: Option<Instant>) -> io::Result<Wait> {
@@ -169,13 +159,11 @@ fn open_receiver(selection: &Selection) -> Result<Socket, OpenError> {
 }
 
 fn explain(what: &'static str, error: io::Error) -> OpenError {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            let program = std::env::current_exe().unwrap_or_else(|_| "tcpshake".into());
-            OpenError::Permission(program.display().to_string())
-        }
-        _ => OpenError::Io(what, error),
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        let program = std::env::current_exe().unwrap_or_else(|_| "tcpshake".into());
+        return OpenError::Permission(program.display().to_string());
     }
+    OpenError::Io(what, error)
 }
 
 impl Wire for RawWire {
@@ -246,14 +234,10 @@ impl RawWire {
             },
         };
         for control in message.cmsgs()? {
-            match control {
-                ControlMessageOwned::ScmTimestampns(stamp) => {
-                    read.stamp = Duration::new(stamp.tv_sec() as u64, stamp.tv_nsec() as u32);
-                }
-                ControlMessageOwned::Unknown(auxiliary) => {
-                    read.checksum = checksum_status(&auxiliary.data_bytes)
-                }
-                _ => {}
+            if let ControlMessageOwned::ScmTimestampns(stamp) = control {
+                read.stamp = Duration::new(stamp.tv_sec() as u64, stamp.tv_nsec() as u32);
+            } else if let ControlMessageOwned::Unknown(auxiliary) = control {
+                read.checksum = checksum_status(&auxiliary.data_bytes);
             }
         }
         Ok(read)

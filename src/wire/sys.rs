@@ -11,20 +11,9 @@ pub fn set_option(socket: impl AsFd, level: i32, name: i32, value: &[u8]) -> io:
     let len = value.len() as libc::socklen_t;
     // SAFETY: the descriptor is open for the length of the borrow, and `value` is readable for `len` octets;
     // the kernel copies them and keeps no pointer.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            level,
-            name,
-            value.as_ptr().cast(),
-            len,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let result =
+        unsafe { libc::setsockopt(socket.as_fd().as_raw_fd(), level, name, value.as_ptr().cast(), len) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// `getsockopt` into plain octets; yields how many of them were written.
@@ -33,19 +22,9 @@ pub fn get_option(socket: impl AsFd, level: i32, name: i32, value: &mut [u8]) ->
     // SAFETY: the descriptor is open for the length of the borrow, `value` is writable for `len` octets, and
     // the kernel writes no more than that; any octets are valid `u8`s.
     let result = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            level,
-            name,
-            value.as_mut_ptr().cast(),
-            &raw mut len,
-        )
+        libc::getsockopt(socket.as_fd().as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut len)
     };
-    if result == 0 {
-        Ok((len as usize).min(value.len()))
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok((len as usize).min(value.len())) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The address to bind a packet socket to: an interface by index, or all with 0.

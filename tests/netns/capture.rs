@@ -67,8 +67,15 @@ fn read(octets: &[u8]) -> Option<Seen> {
         NetSlice::Arp(_) => return None,
     };
     let bits = [
-        (tcp.syn(), "SYN"), (tcp.fin(), "FIN"), (tcp.rst(), "RST"), (tcp.psh(), "PSH"), (tcp.ack(), "ACK"),
-        (tcp.urg(), "URG"), (tcp.ece(), "ECE"), (tcp.cwr(), "CWR"), (tcp.ns(), "AE"),
+        (tcp.syn(), "SYN"),
+        (tcp.fin(), "FIN"),
+        (tcp.rst(), "RST"),
+        (tcp.psh(), "PSH"),
+        (tcp.ack(), "ACK"),
+        (tcp.urg(), "URG"),
+        (tcp.ece(), "ECE"),
+        (tcp.cwr(), "CWR"),
+        (tcp.ns(), "AE"),
     ];
     let flags: Vec<&str> = bits.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
     Some(Seen {
@@ -105,9 +112,13 @@ fn written(options: &Value) -> Vec<u8> {
 /// sides of a wire may see segments cross in another order. Yields what was captured.
 pub(crate) fn assert_told_as_captured(run: &Run, captured: &[Seen], near: IpAddr) {
     for (direction, from_near) in [("sent", true), ("received", false)] {
-        let told: Vec<&Value> = run.steps().filter(|step| {
-            step["direction"] == direction && (step["event"] == "segment" || step["event"] == "kernel-reset")
-        }).collect();
+        let told: Vec<&Value> = run
+            .steps()
+            .filter(|step| {
+                step["direction"] == direction
+                    && (step["event"] == "segment" || step["event"] == "kernel-reset")
+            })
+            .collect();
         let seen: Vec<&Seen> = captured.iter().filter(|seen| (seen.source == near) == from_near).collect();
         assert_eq!(told.len(), seen.len(), "segments {direction}:\n{told:#?}\n{seen:#?}");
         let initial = |from_near: bool| {

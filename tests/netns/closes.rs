@@ -7,9 +7,7 @@ use tcpshake::lab::{FAR_V4, NEAR_V4, NEAR_V6};
 use crate::Named;
 use crate::capture::{Capture, assert_told_as_captured, resets_from};
 use crate::run::{Run, connect};
-use crate::world::{
-    Server, World, close_after_client, close_before_client, close_with_client, greet,
-};
+use crate::world::{Server, World, close_after_client, close_before_client, close_with_client, greet};
 
 pub(crate) const TESTS: &[Named] = &[
     ("a01_a03_active_close_ipv4", a01_a03_active_close_ipv4),
@@ -41,7 +39,8 @@ fn assert_true_and_quiet(run: &Run, world: &World, near: IpAddr) {
     let ours = run.flags().iter().filter(|flags| flags.starts_with('>') && flags.contains("RST")).count();
     assert_eq!(resets_from(&captured, near), ours, "the kernel's RST left: {captured:#?}");
     assert_eq!(run.end()["kernel_resets"], 0);
-    let from_peer = run.flags().iter().filter(|flags| flags.starts_with('<') && !flags.contains("RST")).count();
+    let from_peer =
+        run.flags().iter().filter(|flags| flags.starts_with('<') && !flags.contains("RST")).count();
     assert_eq!(run.end()["held_back"], from_peer, "each segment of the peer's was kept from the kernel");
     assert_eq!(run.lines[0]["guard_proven"], true);
 }
@@ -55,12 +54,18 @@ fn a01_a03_active_close_ipv4() {
     run.assert_ended(0, "completed");
     assert_eq!(run.flags(), FOUR_WAY);
     assert_eq!(run.states(), ["SYN-SENT", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT"]);
-    let numbers: Vec<_> = run.steps().map(|step| (step["rel_seq"].as_u64(), step["rel_ack"].as_u64())).collect();
+    let numbers: Vec<_> =
+        run.steps().map(|step| (step["rel_seq"].as_u64(), step["rel_ack"].as_u64())).collect();
     assert_eq!(
         numbers,
         [
-            (Some(0), None), (Some(0), Some(1)), (Some(1), Some(1)),
-            (Some(1), Some(1)), (Some(1), Some(2)), (Some(1), Some(2)), (Some(2), Some(2)),
+            (Some(0), None),
+            (Some(0), Some(1)),
+            (Some(1), Some(1)),
+            (Some(1), Some(1)),
+            (Some(1), Some(2)),
+            (Some(1), Some(2)),
+            (Some(2), Some(2)),
         ]
     );
     let first = run.steps().next().unwrap();
@@ -145,8 +150,12 @@ fn count_and_statistics() {
     assert_eq!(begins.len(), 3);
     assert_ne!(begins[0]["local"], begins[1]["local"], "a port of its own for each");
     let statistics = run.lines.last().unwrap();
-    assert_eq!((&statistics["type"], &statistics["exchanges"], &statistics["completed"]), (&"statistics".into(), &3.into(), &3.into()));
-    let [min, avg, max] = ["rtt_min_us", "rtt_avg_us", "rtt_max_us"].map(|field| statistics[field].as_u64().unwrap());
+    assert_eq!(
+        (&statistics["type"], &statistics["exchanges"], &statistics["completed"]),
+        (&"statistics".into(), &3.into(), &3.into())
+    );
+    let [min, avg, max] =
+        ["rtt_min_us", "rtt_avg_us", "rtt_max_us"].map(|field| statistics[field].as_u64().unwrap());
     assert!(0 < min && min <= avg && avg <= max);
     assert_eq!(resets_from(&world.capture.segments(), NEAR), 0);
 }
@@ -202,9 +211,11 @@ fn chosen_numbers_and_options() {
 fn must_14_mss() {
     let world = World::new();
     let server = world.server(close_after_client);
-    for (arguments, mss) in
-        [(vec![server.v4()], 1460), (vec![server.v6()], 1440), (vec![server.v4(), "--mss".into(), "536".into()], 536)]
-    {
+    for (arguments, mss) in [
+        (vec![server.v4()], 1460),
+        (vec![server.v6()], 1440),
+        (vec![server.v4(), "--mss".into(), "536".into()], 536),
+    ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let run = connect(&arguments);
         run.assert_ended(0, "completed");

@@ -28,7 +28,8 @@ fn start(arguments: &[&str]) -> (World, Scripted, Running) {
     let client = SocketAddr::from((NEAR_V4, 40_000));
     let peer = Scripted::start(&world, client);
     let target = peer.address.to_string();
-    let running = Running::connect(&[&[&*target, "--source-port", "40000", "--isn", "4321"], arguments].concat());
+    let running =
+        Running::connect(&[&[&*target, "--source-port", "40000", "--isn", "4321"], arguments].concat());
     (world, peer, running)
 }
 

@@ -40,7 +40,17 @@ fn p02_sigkill_at_ten_points() {
 /// might leave.
 fn snapshot() -> BTreeMap<String, String> {
     const TABLES: [&str; 12] = [
-        "tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet", "route", "ipv6_route", "if_inet6", "fib_trie",
+        "tcp",
+        "tcp6",
+        "udp",
+        "udp6",
+        "raw",
+        "raw6",
+        "packet",
+        "route",
+        "ipv6_route",
+        "if_inet6",
+        "fib_trie",
         "ip_tables_names",
     ];
     let mut snapshot: BTreeMap<String, String> = TABLES
@@ -51,7 +61,8 @@ fn snapshot() -> BTreeMap<String, String> {
         })
         .collect();
     let devices = fs::read_to_string("/proc/thread-self/net/dev").unwrap();
-    let names: Vec<&str> = devices.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
+    let names: Vec<&str> =
+        devices.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
     snapshot.insert("devices".into(), names.join("\n"));
     let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().contains("tcpshake");
     let files = ["/tmp", "/run", "/var/tmp", "."].into_iter().flat_map(fs::read_dir).flatten().flatten();
@@ -64,7 +75,10 @@ fn snapshot() -> BTreeMap<String, String> {
 /// Routes count their uses, which is no trace of ours.
 fn without_counters(table: &str, text: &str) -> String {
     match table {
-        "ipv6_route" => text.lines().map(|line| line.split_whitespace().take(6).collect::<Vec<_>>().join(" ") + "\n").collect(),
+        "ipv6_route" => text
+            .lines()
+            .map(|line| line.split_whitespace().take(6).collect::<Vec<_>>().join(" ") + "\n")
+            .collect(),
         _ => text.to_owned(),
     }
 }

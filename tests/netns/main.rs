@@ -40,7 +40,8 @@ fn main() -> ExitCode {
         eprintln!("ignored: {error}");
         assert!(std::env::var_os("CI").is_none(), "these tests must not be ignored in CI");
     }
-    let tests = [closes::TESTS, refusals::TESTS, trouble::TESTS, hostile::TESTS, killed::TESTS, privileges::TESTS];
+    let tests =
+        [closes::TESTS, refusals::TESTS, trouble::TESTS, hostile::TESTS, killed::TESTS, privileges::TESTS];
     let trial = |(name, test): &Named| {
         let test = *test;
         let run = move || {
@@ -48,7 +49,9 @@ fn main() -> ExitCode {
             let ended = std::thread::spawn(test).join();
             ended.map_err(|panic| {
                 let said = panic.downcast_ref::<String>().cloned();
-                said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default().into()
+                said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+                    .unwrap_or_default()
+                    .into()
             })
         };
         Trial::test(*name, run).with_ignored_flag(private.is_err() || name.contains(NEEDS_NFT))

@@ -20,7 +20,7 @@ pub(crate) const TESTS: &[Named] = &[
 fn bound_to(kept: &[Capability]) {
     let kept: HashSet<_> = kept.iter().copied().collect();
     for capability in caps::all() {
-        if !kept.contains(&capability) && caps::has_cap(None, CapSet::Bounding, capability) .unwrap() {
+        if !kept.contains(&capability) && caps::has_cap(None, CapSet::Bounding, capability).unwrap() {
             caps::drop(None, CapSet::Bounding, capability).unwrap();
         }
     }

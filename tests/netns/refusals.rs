@@ -7,7 +7,7 @@ use tcpshake::lab::{FAR_V4, LINK, NEAR_V4, NEAR_V6};
 use crate::Named;
 use crate::capture::{assert_told_as_captured, resets_from};
 use crate::run::{connect, text};
-use crate::world::{Route, World, close_with_client, keep_open};
+use crate::world::{Route, World, close_with_client, keep_open, near_route_via};
 
 pub(crate) const TESTS: &[Named] = &[
     ("c04_refused_ipv4", c04_refused_ipv4),
@@ -90,7 +90,7 @@ fn routed_to(kind: Route, behind: IpAddr) -> World {
         IpAddr::V4(_) => (FAR_V4.into(), 32),
         IpAddr::V6(_) => (tcpshake::lab::FAR_V6.into(), 128),
     };
-    world.near_route_via(behind, bits, gateway);
+    near_route_via(behind, bits, gateway);
     world.far_route(kind, behind, bits);
     world
 }
@@ -155,7 +155,11 @@ fn far_nft(world: &World, rule: &'static str) {
     let load = move || {
         #[expect(clippy::disallowed_methods, reason = "a rule on the far side, by the tool people use")]
         let mut nft = std::process::Command::new("nft");
-        let status = nft.arg(format!("add table inet t; add chain inet t i {{ type filter hook input priority 0; }}; {rule}")).status()?;
+        let status = nft
+            .arg(format!(
+                "add table inet t; add chain inet t i {{ type filter hook input priority 0; }}; {rule}"
+            ))
+            .status()?;
         assert!(status.success());
         Ok(())
     };

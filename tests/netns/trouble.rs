@@ -84,8 +84,10 @@ fn unknown_host() {
 
 fn source_address_not_ours() {
     let world = World::new();
-    connect(&["10.99.0.2:80", "--source", "10.99.0.9"])
-        .assert_error(8, "source address 10.99.0.9 is not one of this machine's (it has 127.0.0.1, 10.99.0.1)");
+    connect(&["10.99.0.2:80", "--source", "10.99.0.9"]).assert_error(
+        8,
+        "source address 10.99.0.9 is not one of this machine's (it has 127.0.0.1, 10.99.0.1)",
+    );
     connect(&["10.99.0.2:80", "--source", "fd99::1"]).assert_error(9, "");
     assert_nothing_left(&world);
 }
@@ -184,7 +186,10 @@ fn p03_signals_between_exchanges() {
 fn p08_two_at_once() {
     let world = World::new();
     let server = world.server(close_after_client);
-    let both = [Running::connect(&[&server.v4(), "-c", "5", "-i", "0"]), Running::connect(&[&server.v4(), "-c", "5", "-i", "0"])];
+    let both = [
+        Running::connect(&[&server.v4(), "-c", "5", "-i", "0"]),
+        Running::connect(&[&server.v4(), "-c", "5", "-i", "0"]),
+    ];
     for run in both.map(Running::finish) {
         assert_eq!(run.code, Some(0), "{run:#?}");
         assert_eq!(run.lines.last().unwrap()["completed"], 5);

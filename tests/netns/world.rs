@@ -36,7 +36,10 @@ impl World {
 
     /// A kernel server on the far side that does `serve` with each connection.
     pub(crate) fn server(&self, serve: fn(TcpStream)) -> Server {
-        Server::start(self.lab.far.run(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))).expect("a server"), serve)
+        Server::start(
+            self.lab.far.run(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))).expect("a server"),
+            serve,
+        )
     }
 }
 
@@ -115,11 +118,11 @@ impl World {
         };
         self.lab.far.run(move || add_route(kind, to, bits, None)).expect("a route");
     }
+}
 
-    /// A route of the near host's through `gateway`.
-    pub(crate) fn near_route_via(&self, to: IpAddr, bits: u8, gateway: IpAddr) {
-        add_route(libc::RTN_UNICAST, to, bits, Some(gateway)).expect("a route");
-    }
+/// A route of the near host's through `gateway`.
+pub(crate) fn near_route_via(to: IpAddr, bits: u8, gateway: IpAddr) {
+    add_route(libc::RTN_UNICAST, to, bits, Some(gateway)).expect("a route");
 }
 
 fn add_route(kind: u8, to: IpAddr, bits: u8, gateway: Option<IpAddr>) -> std::io::Result<()> {

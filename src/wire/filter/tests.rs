@@ -15,26 +15,13 @@ struct Context {
     mark: u32,
 }
 
-const ARRIVES: Context = Context {
-    interface: OURS,
-    outgoing: false,
-    mark: 0,
-};
-const LEAVES: Context = Context {
-    interface: OURS,
-    outgoing: true,
-    mark: 0,
-};
+const ARRIVES: Context = Context { interface: OURS, outgoing: false, mark: 0 };
+const LEAVES: Context = Context { interface: OURS, outgoing: true, mark: 0 };
 
 fn accepts(program: &[sock_filter], packet: &[u8], context: &Context) -> bool {
     let (mut a, mut x, mut pc) = (0_u32, 0_u32, 0);
     let read = |at: usize, len: usize| -> Option<u32> {
-        Some(
-            packet
-                .get(at..at + len)?
-                .iter()
-                .fold(0, |value, octet| value << 8 | u32::from(*octet)),
-        )
+        Some(packet.get(at..at + len)?.iter().fold(0, |value, octet| value << 8 | u32::from(*octet)))
     };
     loop {
         let i = program[pc];
@@ -79,11 +66,7 @@ fn accepts(program: &[sock_filter], packet: &[u8], context: &Context) -> bool {
 }
 
 fn selection(v6: bool) -> Selection {
-    let [local, remote] = if v6 {
-        ["fd99::1", "fd99::2"]
-    } else {
-        ["10.99.0.1", "10.99.0.2"]
-    };
+    let [local, remote] = if v6 { ["fd99::1", "fd99::2"] } else { ["10.99.0.1", "10.99.0.2"] };
     Selection {
         local: local.parse().unwrap(),
         local_port: 40_000,
@@ -95,27 +78,10 @@ fn selection(v6: bool) -> Selection {
 }
 
 fn packet(from: (IpAddr, u16), to: (IpAddr, u16), flags: Flags) -> Vec<u8> {
-    let ip = IpFields {
-        addresses: Addresses::new(from.0, to.0).unwrap(),
-        ttl: 64,
-        identification: 1,
-    };
+    let ip = IpFields { addresses: Addresses::new(from.0, to.0).unwrap(), ttl: 64, identification: 1 };
     let mut buffer = [0; 200];
-    let ports = Ports {
-        source: from.1,
-        destination: to.1,
-    };
-    let len = emit(
-        &ip,
-        ports,
-        &Segment {
-            flags,
-            ..Segment::default()
-        },
-        b"",
-        &mut buffer,
-    )
-    .unwrap();
+    let ports = Ports { source: from.1, destination: to.1 };
+    let len = emit(&ip, ports, &Segment { flags, ..Segment::default() }, b"", &mut buffer).unwrap();
     buffer[..len].to_vec()
 }
 
@@ -128,27 +94,10 @@ fn only_the_other_ends_segments_arrive() {
         let good = packet(remote, local, Flags::SYN | Flags::ACK);
         assert!(accepts(&program, &good, &ARRIVES));
         assert!(!accepts(&program, &good, &LEAVES));
-        assert!(!accepts(
-            &program,
-            &good,
-            &Context {
-                interface: 9,
-                ..ARRIVES
-            }
-        ));
-        assert!(!accepts(
-            &program,
-            &good,
-            &Context {
-                interface: LOOPBACK,
-                ..ARRIVES
-            }
-        ));
+        assert!(!accepts(&program, &good, &Context { interface: 9, ..ARRIVES }));
+        assert!(!accepts(&program, &good, &Context { interface: LOOPBACK, ..ARRIVES }));
         for len in 0..good.len().min(if v6 { 44 } else { 24 }) {
-            assert!(
-                len == 0 || !accepts(&program, &good[..len], &ARRIVES),
-                "cut to {len}"
-            );
+            assert!(len == 0 || !accepts(&program, &good[..len], &ARRIVES), "cut to {len}");
         }
         for (from, to) in [
             ((s.remote, 81), local),
@@ -158,16 +107,8 @@ fn only_the_other_ends_segments_arrive() {
         ] {
             assert!(!accepts(&program, &packet(from, to, Flags::ACK), &ARRIVES));
         }
-        let any_port = Selection {
-            remote_port: None,
-            ..s
-        }
-        .program();
-        assert!(accepts(
-            &any_port,
-            &packet((s.remote, 81), local, Flags::ACK),
-            &ARRIVES
-        ));
+        let any_port = Selection { remote_port: None, ..s }.program();
+        assert!(accepts(&any_port, &packet((s.remote, 81), local, Flags::ACK), &ARRIVES));
     }
 }
 
@@ -181,11 +122,7 @@ fn a_rst_of_the_kernels_is_seen_leaving_and_ours_is_not() {
         assert!(accepts(&program, &rst, &LEAVES));
         assert!(!accepts(&program, &rst, &Context { mark: MARK, ..LEAVES }));
         assert!(!accepts(&program, &packet(local, remote, Flags::SYN), &LEAVES));
-        assert!(!accepts(
-            &program,
-            &packet((s.local, 40_001), remote, Flags::RST),
-            &LEAVES
-        ));
+        assert!(!accepts(&program, &packet((s.local, 40_001), remote, Flags::RST), &LEAVES));
         let unmarked = Selection { mark: None, ..s }.program();
         assert!(!accepts(&unmarked, &rst, &LEAVES));
     }
@@ -204,10 +141,7 @@ fn icmp_errors_to_us_arrive_from_our_interface_and_from_loopback() {
             icmp[kind] = error;
             let expected = if v6 { error < 128 } else { errors.contains(&error) };
             assert_eq!(accepts(&program, &icmp, &ARRIVES), expected, "type {error}");
-            let on_loopback = Context {
-                interface: LOOPBACK,
-                ..ARRIVES
-            };
+            let on_loopback = Context { interface: LOOPBACK, ..ARRIVES };
             assert_eq!(accepts(&program, &icmp, &on_loopback), expected, "type {error}");
             assert!(!accepts(&program, &icmp, &LEAVES));
         }
