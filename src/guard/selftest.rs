@@ -1,16 +1,16 @@
 //! Would the kernel answer? Asked of the kernel itself, over loopback.
 
+use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::net::interfaces::LOOPBACK;
+use socket2::{Domain, Protocol, Socket, Type};
+
 use crate::packet::ip::IpFields;
-use crate::packet::{Addresses, Ports, Protocol, TransportChecksum, emit, ip, tcp};
+use crate::packet::{Addresses, Ports, TransportChecksum, emit, ip, tcp};
 use crate::tcp::{Flags, Segment, SeqNum};
 use crate::time::Clock;
-use crate::wire::filter::Selection;
-use crate::wire::raw::{RawSpec, RawWire};
-use crate::wire::{Arrival, Wire};
+use crate::wire::{filter, raw};
 
 /// What the self-test found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,27 +41,26 @@ pub fn probe(guarded: SocketAddr, clock: Clock) -> Proof {
 }
 
 fn ask(guarded: SocketAddr, clock: Clock) -> Result<Proof, String> {
-    let selection = Selection {
-        local: guarded.ip(),
-        local_port: PROBE_PORT,
-        remote: guarded.ip(),
-        remote_port: None,
-        interface: LOOPBACK,
-        mark: None,
-    };
-    let spec = RawSpec { selection, remote: guarded, bind_to_interface: None };
-    let mut wire = RawWire::open(&spec, clock).map_err(|error| error.to_string())?;
+    let text = |error: io::Error| error.to_string();
+    let sender = raw::open_sender(guarded, None).map_err(|error| error.to_string())?;
+    let mut receiver = open_receiver(guarded).map_err(text)?;
+    let mut to = guarded;
+    to.set_port(0); // a raw IPv6 socket takes a port for a protocol number
     for port in [guarded.port(), CONTROL_PORT] {
-        wire.send(&stray_ack(guarded, port)?).map_err(|error| error.to_string())?;
+        sender.send_to(&stray_ack(guarded, port)?, &to.into()).map_err(text)?;
     }
-    let deadline = wire.now() + PATIENCE;
+    let mut buffer = [0; 256];
+    let deadline = clock.now() + PATIENCE;
     loop {
-        let port = match wire.receive(Some(deadline)).map_err(|error| error.to_string())? {
-            Arrival::Packet(received) => reset_from(received.octets),
-            Arrival::Woken => None,
-            Arrival::DeadlinePassed => {
-                return Err("the kernel answers on no port (a firewall on loopback?)".into());
-            }
+        let left = deadline - clock.now();
+        if left.is_zero() {
+            return Err("the kernel answers on no port (a firewall on loopback?)".into());
+        }
+        receiver.set_read_timeout(Some(left)).map_err(text)?;
+        let port = match receiver.read(&mut buffer) {
+            Ok(len) => reset_from(buffer.get(..len).unwrap_or_default(), guarded),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => None,
+            Err(error) => return Err(text(error)),
         };
         match port {
             Some(port) if port == guarded.port() => return Ok(Proof::Answered),
@@ -69,6 +68,14 @@ fn ask(guarded: SocketAddr, clock: Clock) -> Result<Proof, String> {
             _ => {}
         }
     }
+}
+
+/// A raw socket that takes only what comes back to the probes' port. A packet socket would do as well, but
+/// closing one waits for all processors, some ten milliseconds.
+fn open_receiver(guarded: SocketAddr) -> io::Result<Socket> {
+    let receiver = Socket::new(Domain::for_address(guarded), Type::RAW, Some(Protocol::TCP))?;
+    filter::attach(&receiver, &filter::tcp_to_port(guarded.ip(), PROBE_PORT))?;
+    Ok(receiver)
 }
 
 /// An ACK for a connection that nobody has.
@@ -83,9 +90,10 @@ fn stray_ack(guarded: SocketAddr, port: u16) -> Result<Vec<u8>, String> {
     Ok(packet)
 }
 
-/// The source port of a RST.
-fn reset_from(octets: &[u8]) -> Option<u16> {
-    let packet = ip::parse(octets).ok().filter(|packet| packet.protocol == Protocol::Tcp)?;
-    let segment = tcp::parse(packet.payload, packet.addresses, TransportChecksum::LeftToCard).ok()?;
-    segment.segment.has(Flags::RST).then_some(segment.ports.source)
+/// The source port of a RST. A raw IPv4 socket hands over the IP header too, an IPv6 one does not.
+fn reset_from(octets: &[u8], guarded: SocketAddr) -> Option<u16> {
+    let addresses = Addresses::new(guarded.ip(), guarded.ip())?;
+    let payload = if guarded.is_ipv4() { ip::parse(octets).ok()?.payload } else { octets };
+    let read = tcp::parse(payload, addresses, TransportChecksum::LeftToCard).ok()?;
+    read.segment.has(Flags::RST).then_some(read.ports.source)
 }

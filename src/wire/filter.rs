@@ -37,6 +37,16 @@ pub fn attach(socket: &Socket, program: &[sock_filter]) -> io::Result<()> {
     socket.attach_filter(&program)
 }
 
+/// Lets through what a raw TCP socket is to see of segments to one port. Offset 0 is the IP header for IPv4
+/// and the TCP header for IPv6, as such sockets have it.
+pub fn tcp_to_port(family: IpAddr, port: u16) -> Vec<sock_filter> {
+    const DESTINATION_PORT: u32 = 2;
+    let mut code = Assembler::default();
+    code.load(if family.is_ipv4() { LDX_IHL } else { LDX }, 0);
+    code.require(LD_H_X, DESTINATION_PORT, u32::from(port));
+    code.finish()
+}
+
 const LD_W: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const LD_H: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
 const LD_B: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;

@@ -5,8 +5,8 @@
 //! checksums from bad ones, and carries the kernel's time stamps. Loopback works like any interface.
 
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
@@ -67,7 +67,7 @@ impl RawWire {
     /// Opens both sockets. Nothing that was not selected is ever queued: the filter stands before the
     /// packet socket is bound.
     pub fn open(spec: &RawSpec, clock: Clock) -> Result<Self, OpenError> {
-        let sender = open_sender(spec)?;
+        let sender = open_sender(spec.remote, spec.bind_to_interface.as_deref())?;
         let marked = sender.set_mark(MARK).is_ok(); // before Linux 5.17 this needs CAP_NET_ADMIN
         let selection = Selection { mark: spec.selection.mark.filter(|_| marked), ..spec.selection };
         let mut destination = spec.remote;
@@ -132,11 +132,11 @@ fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
     }
 }
 
-fn open_sender(spec: &RawSpec) -> Result<Socket, OpenError> {
-    let domain = Domain::for_address(spec.remote);
-    let sender = Socket::new(domain, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))
+/// A socket to send whole packets to `remote`'s family with.
+pub(crate) fn open_sender(remote: SocketAddr, interface: Option<&str>) -> Result<Socket, OpenError> {
+    let sender = Socket::new(Domain::for_address(remote), Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))
         .map_err(|error| explain("open a raw socket", error))?;
-    if let Some(name) = &spec.bind_to_interface {
+    if let Some(name) = interface {
         let bound = sender.bind_device(Some(name.as_bytes()));
         bound.map_err(|error| explain("bind the raw socket to the interface", error))?;
     }
@@ -255,18 +255,12 @@ fn checksum_status(auxdata: &[u8]) -> TransportChecksum {
 
 /// The address a wire to `remote` on interface `interface` takes packets from, and the mark it knows.
 pub fn selection(local: SocketAddr, remote: SocketAddr, interface: u32) -> Selection {
-    let ip = |address: SocketAddr| -> IpAddr { address.ip() };
     Selection {
-        local: ip(local),
+        local: local.ip(),
         local_port: local.port(),
-        remote: ip(remote),
+        remote: remote.ip(),
         remote_port: Some(remote.port()),
         interface,
         mark: Some(MARK),
     }
-}
-
-/// A descriptor that can end a wait.
-pub fn duplicate(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    descriptor.try_clone_to_owned()
 }
