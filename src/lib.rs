@@ -1,4 +1,97 @@
-//! placeholder
+//! Opens and closes TCP connections by hand: builds every segment itself, exchanges them over raw
+//! sockets with any host, keeps the local kernel from answering with its own RST, and tells each step.
+//!
+//! This page is the architecture. The program is [`cli::run`]; everything it does can be had from here.
+//!
+//! # Rooms
+//!
+//! | room | what it is | may use |
+//! |---|---|---|
+//! | [`time`] | an instant as a value; the only file that asks the system for the time | |
+//! | [`tcp`] | RFC 9293 as code: pure, no sockets, clock, randomness, printing | `time` |
+//! | [`packet`] | bytes from and to the values of `tcp`; strict, never panics on input | `tcp` |
+//! | [`net`] | names, routes, interfaces, who holds a port; a small netlink | |
+//! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `net`, `time` |
+//! | [`guard`] | keeps the kernel's RST in: port lease, deaf listener, self-test | `wire`, `packet`, `tcp`, `net`, `time` |
+//! | [`record`] | what happened, as plain values | `tcp`, `packet` |
+//! | [`driver`] | joins machine, packets, wire and time: one exchange | `guard`, `wire`, `packet`, `tcp`, `record`, `time` |
+//! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `time` |
+//! | [`report`] | record to text, a format a file: ladder, JSON, verdict | `record`, `packet`, `tcp` |
+//! | [`lesson`] | the words: what each step means | `record`, `tcp` |
+//! | [`cli`] | arguments, exit codes, errors, a file a command | all |
+//!
+//! `tests/layers.rs` reads the `use` lines and holds them to this table.
+//!
+//! # One exchange
+//!
+//! ```text
+//! cli::connect ─► PortLease ─► Guard (self-tested) ─► RawWire ─► driver::run
+//!
+//!    wire.receive ──► packet::parse ──► Tcb::on_segment ──► Reaction
+//!        ▲                                                   │ segment: emit, wire.send
+//!        │ until min(timer, patience)                        │ arrows, clause: a Step
+//!        └────────────── plan: send, close, abort ◄──────────┘      │
+//!                                                     Observer ◄────┘
+//!                                                        │ a channel: output cannot delay a segment
+//!                                            cli::output ▼ report::Format ─► stdout
+//! ```
+//!
+//! The core is sans-I/O: time, randomness and bytes come in as arguments, effects go out as values. A
+//! [`tcp::Tcb`] is one flat block with the RFC's names; its answer to any event is a
+//! [`tcp::Reaction`]: at most one segment, the arrows walked, the [`tcp::Clause`] that decided, the next
+//! deadline. It never sees an octet of text, only numbers; text stays with its owner.
+//!
+//! # Invariants
+//!
+//! 1. No segment leaves before the guard stands, none after it is gone: [`driver::run`] borrows a
+//!    [`guard::Guard`].
+//! 2. Nothing read from the network can panic, loop, allocate without bound, or reach the terminal
+//!    unescaped.
+//! 3. After any end, SIGKILL included, the machine is as it was: sockets, and what hangs on them, are all
+//!    there ever is. (The kernel takes some ten milliseconds to let go of a packet socket.)
+//! 4. Every step printed happened, and every number printed equals the one on the wire.
+//! 5. The same seed gives the same exchange in the simulator, byte for byte.
+//!
+//! # Example
+//!
+//! A whole exchange without a network, in virtual time:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tcpshake::driver::{self, Close, Linger, Plan, observe::Kept};
+//! use tcpshake::guard::Guard;
+//! use tcpshake::lab::simulated::{SimulatedServer, server_address};
+//! use tcpshake::record::{Ending, Outcome};
+//! use tcpshake::tcp::{Parameters, SeqNum};
+//! use tcpshake::wire::memory::MemoryWire;
+//!
+//! let remote = server_address(7);
+//! let plan = Plan {
+//!     number: 1,
+//!     remote,
+//!     host: None,
+//!     iss: SeqNum(4321),
+//!     parameters: Parameters::default(),
+//!     ttl: 64,
+//!     text: Vec::new(),
+//!     await_text: 0,
+//!     close: Close::Active,
+//!     timeout: Duration::from_secs(10),
+//!     linger: Linger::Enough,
+//!     simulated: true,
+//! };
+//! let server = SimulatedServer::new(remote, SeqNum(9000), plan.parameters);
+//! let mut wire = MemoryWire::new(server, Duration::from_millis(10));
+//! let guard = Guard::not_needed("10.99.0.1:40000".parse()?);
+//!
+//! let mut kept = Kept::default();
+//! let summary = driver::run(&guard, &mut wire, &plan, &mut kept, &mut || None)?;
+//! assert_eq!(summary.outcome, Outcome::Completed(Ending::Closed));
+//! assert_eq!(summary.open_time, Some(Duration::from_millis(20)));
+//! assert_eq!(kept.steps.len(), 7); // three to open, four to close
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
 pub mod cli;
 pub mod driver;
 pub mod guard;

@@ -195,7 +195,6 @@ impl<'t> Arrival<'t> {
             _ => {
                 tcb.scale_granted = false;
                 tcb.snd_scale = WindowScale::default();
-                tcb.rcv_scale = WindowScale::default();
                 tcb.rcv.wnd = tcb.rcv.wnd.min(WindowSize::new(u32::from(u16::MAX)));
             }
         }
@@ -242,9 +241,7 @@ impl Tcb {
     /// Back to LISTEN, as if the SYN had never come: the retransmission queue is empty again.
     pub(super) fn return_to_listen(&mut self, clause: Clause) -> Reaction {
         let reaction = self.walk(State::Listen, None, clause);
-        self.snd.una = self.snd.iss;
-        self.snd.nxt = self.snd.iss;
-        self.rto = super::rto::Rto::new();
+        self.forget_peer();
         reaction
     }
 }

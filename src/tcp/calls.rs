@@ -14,6 +14,9 @@ use crate::time::Instant;
 /// A call that the present state does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
+    /// There was one, and this block is spent on it.
+    #[error("connection has ended (a new one needs a new tcb)")]
+    Ended,
     /// There is one already.
     #[error("connection already exists")]
     AlreadyExists,
@@ -32,6 +35,9 @@ impl Tcb {
     /// OPEN (section 3.10.1): active sends the SYN, passive waits for one. In LISTEN an active open
     /// turns the connection active.
     pub fn open(&mut self, origin: Origin, iss: SeqNum, now: Instant) -> Result<Reaction, CallError> {
+        if self.closing == Closing::Ended {
+            return Err(CallError::Ended);
+        }
         let turned_active = self.state() == State::Listen && origin == Origin::Active;
         if self.state() != State::Closed && !turned_active {
             return Err(CallError::AlreadyExists);

@@ -24,17 +24,17 @@ impl Arrival<'_> {
 
     /// First: does the segment lie in the receive window?
     fn check_seq(&mut self) -> Next {
+        let state = self.tcb.state();
+        if state == State::SynReceived && self.is_passive() && self.repeats_peer_syn() {
+            // An ACK would do by the letter, but a peer in SYN-SENT can use only a SYN,ACK (B-03).
+            let syn_ack = self.tcb.form_syn();
+            return self.stop(Clause::SynRepeated, Some(syn_ack));
+        }
         if self.is_acceptable() || self.completes_simultaneous_open() {
             return Next::Continue(());
         }
         if self.seg.has(Flags::RST) {
             return self.stop(Clause::SeqUnacceptableRst, None);
-        }
-        let state = self.tcb.state();
-        if state == State::SynReceived && self.repeats_peer_syn() && self.is_passive() {
-            // An ACK would do by the letter, but a peer in SYN-SENT can use only a SYN,ACK (B-03).
-            let syn_ack = self.tcb.form_syn();
-            return self.stop(Clause::SynRepeated, Some(syn_ack));
         }
         let ack = self.tcb.form_ack();
         if state == State::TimeWait && self.seg.has(Flags::FIN) && self.seg.end() == self.tcb.rcv.nxt {
@@ -68,7 +68,8 @@ impl Arrival<'_> {
     }
 
     fn repeats_peer_syn(&self) -> bool {
-        self.seg.has(Flags::SYN) && !self.seg.has(Flags::ACK) && self.seg.seq == self.tcb.rcv.irs
+        let bare = !self.seg.has(Flags::ACK) && !self.seg.has(Flags::RST);
+        self.seg.has(Flags::SYN) && bare && self.seg.seq == self.tcb.rcv.irs
     }
 
     /// Second: a RST counts only with exactly the next number (RFC 5961 section 3.2).
@@ -76,8 +77,14 @@ impl Arrival<'_> {
         if !self.seg.has(Flags::RST) {
             return Next::Continue(());
         }
-        if self.seg.seq != self.tcb.rcv.nxt {
-            return self.challenge(Clause::RstChallenged);
+        let rcv = &self.tcb.rcv;
+        if self.seg.seq != rcv.nxt {
+            // Text may reach into the window from a number left of it; the RST's own number does not.
+            return if self.seg.seq.in_window(rcv.nxt, rcv.wnd) {
+                self.challenge(Clause::RstChallenged)
+            } else {
+                self.stop(Clause::SeqUnacceptableRst, None)
+            };
         }
         let clause = match self.tcb.state() {
             State::SynReceived if self.is_passive() => {
@@ -98,7 +105,9 @@ impl Arrival<'_> {
         if !self.seg.has(Flags::SYN) || self.completes_simultaneous_open() {
             return Next::Continue(());
         }
-        if self.tcb.state() == State::SynReceived && self.is_passive() {
+        let rcv = &self.tcb.rcv;
+        let is_new = self.seg.seq.in_window(rcv.nxt, rcv.wnd); // and not old, with text that reaches in
+        if self.tcb.state() == State::SynReceived && self.is_passive() && is_new {
             return self.return_to_listen(Clause::SynReturnsToListen);
         }
         self.challenge(Clause::SynChallenged)
@@ -148,7 +157,6 @@ impl Arrival<'_> {
             State::Closing if fin_acknowledged => {
                 self.clause = Clause::AckOfFinClosing;
                 self.enter_time_wait();
-                return Next::Break(());
             }
             State::Closing => return Next::Break(()),
             State::LastAck if fin_acknowledged => {
@@ -235,9 +243,15 @@ impl Arrival<'_> {
         let at = seg.text_seq() + seg.text_len;
         if !self.tcb.state().receives_text() {
             self.clause = Clause::FinAgain;
+            if self.tcb.state() == State::TimeWait {
+                self.tcb.rearm(self.now); // restarts 2 MSL
+            }
             return;
         }
-        if at != self.tcb.rcv.nxt || !at.before(self.right_edge) {
+        if at.at_or_after(self.right_edge) {
+            return; // trimmed off: it lies beyond the window
+        }
+        if at != self.tcb.rcv.nxt {
             self.clause = Clause::FinOutOfOrder;
             return;
         }

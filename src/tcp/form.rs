@@ -29,7 +29,7 @@ impl Tcb {
             seq: self.snd.nxt,
             ack: self.rcv.nxt,
             flags: Flags::ACK,
-            window: self.rcv.wnd >> self.rcv_scale,
+            window: self.rcv.wnd >> self.rcv_scale(),
             ..Segment::default()
         }
     }
@@ -65,7 +65,7 @@ impl Tcb {
         let wanted = [
             (true, Opt::Mss(self.mss.get())),
             (granted(self.sack_granted), Opt::SackPermitted),
-            (granted(self.scale_granted), Opt::WindowScale(self.rcv_scale.get())),
+            (granted(self.scale_granted), Opt::WindowScale(self.offered_scale.get())),
         ];
         let options = wanted
             .into_iter()

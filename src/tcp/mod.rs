@@ -34,6 +34,3 @@ pub use segment::Segment;
 pub use seq::{Mss, SeqNum, UnscaledWindow, WindowScale, WindowSize};
 pub use state::{Arrow, State};
 pub use tcb::{Offer, Origin, Parameters, Rcv, Retries, Snd, Tcb};
-
-#[cfg(test)]
-mod tests;

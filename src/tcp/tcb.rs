@@ -135,6 +135,8 @@ pub(super) enum Closing {
     WithPeer,
     /// CLOSE was called: a FIN stands at `snd.end`.
     Yes,
+    /// The connection has ended: the block is spent (the RFC's "delete the TCB").
+    Ended,
 }
 
 /// A round-trip measurement under way.
@@ -167,6 +169,9 @@ impl Timing {
 ///   has passed, [`on_user_timeout`](Self::on_user_timeout) when the user's patience ends;
 /// * **transmission**: [`transmit`](Self::transmit), after each of the others until it yields nothing.
 ///
+/// One block is one connection: once back in CLOSED it is spent, and whoever talks to the same peer again
+/// starts from SYN with a new one.
+///
 /// The first three return a [`Reaction`](super::Reaction), which the caller carries out whole before it
 /// hands in the next event. The text of a connection is the caller's too: the block counts it, by
 /// number, and says which part to send or take.
@@ -181,8 +186,11 @@ pub struct Tcb {
     pub(super) time_wait_ms: u32,
     pub(super) mss: Mss,
     pub(super) peer_mss: Mss,
+    default_peer_mss: Mss,
+    offered_window: WindowSize,
+    /// The shift we offer; in force once both sides have offered one.
+    pub(super) offered_scale: WindowScale,
     pub(super) snd_scale: WindowScale,
-    pub(super) rcv_scale: WindowScale,
     /// What the peer's SYN offered, granted in our SYN,ACK.
     pub(super) scale_granted: bool,
     pub(super) sack_granted: bool,
@@ -214,8 +222,10 @@ impl Tcb {
             time_wait_ms: u32::try_from(parameters.msl.as_millis() * 2).unwrap_or(u32::MAX),
             mss: parameters.mss,
             peer_mss: parameters.default_peer_mss,
+            default_peer_mss: parameters.default_peer_mss,
+            offered_window: parameters.window,
+            offered_scale: scale,
             snd_scale: WindowScale::default(),
-            rcv_scale: scale,
             scale_granted: false,
             sack_granted: false,
             retransmissions: 0,
@@ -272,6 +282,26 @@ impl Tcb {
         Duration::from_millis(u64::from(self.time_wait_ms))
     }
 
+    /// The shift applied to the windows we announce after our SYN.
+    pub(super) fn rcv_scale(&self) -> WindowScale {
+        if self.scale_granted { self.offered_scale } else { WindowScale::default() }
+    }
+
+    /// Forgets the peer: nothing of its SYN, and nothing queued for it, may reach the next one.
+    pub(super) fn forget_peer(&mut self) {
+        self.snd = Snd { iss: self.snd.iss, ..Snd::default() };
+        self.snd.una = self.snd.iss;
+        self.snd.nxt = self.snd.iss;
+        self.snd.end = self.snd.iss + 1;
+        self.rcv = Rcv { wnd: self.offered_window, ..Rcv::default() };
+        self.rto = Rto::new();
+        self.peer_mss = self.default_peer_mss;
+        self.snd_scale = WindowScale::default();
+        self.scale_granted = false;
+        self.sack_granted = false;
+        self.closing = Closing::No;
+    }
+
     /// Whether our SYN is out and not acknowledged.
     pub(super) fn syn_outstanding(&self) -> bool {
         self.snd.una == self.snd.iss && self.snd.nxt != self.snd.iss
@@ -287,6 +317,11 @@ impl Tcb {
         self.fin_sent() && self.snd.una == self.snd.nxt
     }
 
+    /// Whether what is under way is text sent into a closed window to ask whether it still is.
+    fn probing(&self) -> bool {
+        self.state.is_synchronized() && self.snd.wnd.get() == 0 && self.snd.una.before(self.snd.end)
+    }
+
     /// The only writer of `state`.
     pub(super) fn enter(&mut self, to: State) -> Arrow {
         let arrow = Arrow { from: self.state, to };
@@ -296,6 +331,9 @@ impl Tcb {
             self.timer = None;
             self.timing = None;
             self.retransmissions = 0;
+        }
+        if to == State::Closed {
+            self.closing = Closing::Ended;
         }
         arrow
     }
@@ -307,9 +345,9 @@ impl Tcb {
             return self.timer = None;
         } else if self.state == State::TimeWait {
             (Timer::TimeWait, self.time_wait())
-        } else if self.snd.una != self.snd.nxt {
+        } else if self.snd.una != self.snd.nxt && !self.probing() {
             (Timer::Retransmission, self.rto.timeout())
-        } else if text_waits {
+        } else if self.snd.una != self.snd.nxt || text_waits {
             (Timer::Persist, self.rto.timeout())
         } else {
             return self.timer = None;

@@ -13,7 +13,7 @@ impl Tcb {
         Some(match due.timer {
             Timer::TimeWait => self.walk(State::Closed, None, Clause::TimeWaitTimeout),
             Timer::Persist => self.probe_window(now),
-            Timer::Retransmission => self.retransmit(now),
+            Timer::Retransmission => self.retransmit(Clause::RetransmissionTimeout, now),
         })
     }
 
@@ -23,7 +23,7 @@ impl Tcb {
         exists.then(|| self.walk(State::Closed, None, Clause::UserTimeout))
     }
 
-    fn retransmit(&mut self, now: Instant) -> Reaction {
+    fn retransmit(&mut self, clause: Clause, now: Instant) -> Reaction {
         if let Retries::AtMost(most) = self.retries
             && self.retransmissions >= most
         {
@@ -34,7 +34,7 @@ impl Tcb {
         self.rto.back_off();
         self.rearm(now);
         let oldest = self.form_oldest();
-        self.reaction([], Some(oldest), Clause::RetransmissionTimeout)
+        self.reaction([], Some(oldest), clause)
     }
 
     /// R2 is reached. A passive open goes back to LISTEN (E-08), any other is over.
@@ -46,7 +46,12 @@ impl Tcb {
         }
     }
 
+    /// The first probe takes one octet from the queue; from then on it is sent again, with the same
+    /// waits as any segment, for as long as the peer answers.
     fn probe_window(&mut self, now: Instant) -> Reaction {
+        if self.snd.una != self.snd.nxt {
+            return self.retransmit(Clause::ZeroWindowProbe, now);
+        }
         let probe = self.form_from_next(1, now);
         self.rearm(now);
         self.reaction([], probe, Clause::ZeroWindowProbe)

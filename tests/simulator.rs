@@ -1,0 +1,245 @@
+//! Whole exchanges in the process: against a server of our own, always the same, and against smoltcp,
+//! a TCP that nobody here wrote.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::socket::tcp;
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
+use tcpshake::driver::observe::Kept;
+use tcpshake::driver::{self, Close, Linger, Plan};
+use tcpshake::guard::Guard;
+use tcpshake::lab::simulated::{SimulatedServer, server_address};
+use tcpshake::lab::{FAR_V4, NEAR_V4};
+use tcpshake::record::{Ending, Event, Outcome};
+use tcpshake::tcp::{Mss, Parameters, SeqNum, State};
+use tcpshake::time::Instant;
+use tcpshake::wire::Wire;
+use tcpshake::wire::memory::{MemoryWire, Station};
+
+const PORT: u16 = 7;
+const DELAY: Duration = Duration::from_millis(10);
+
+fn plan(iss: u32, text: &[u8], close: Close) -> Plan {
+    Plan {
+        number: 1,
+        remote: server_address(PORT),
+        host: None,
+        iss: SeqNum(iss),
+        parameters: Parameters { mss: Mss::new(1460).unwrap(), ..Parameters::default() },
+        ttl: 64,
+        text: text.to_vec(),
+        await_text: text.len() as u64,
+        close,
+        timeout: Duration::from_secs(30),
+        linger: Linger::Enough,
+        simulated: true,
+    }
+}
+
+fn exchange(wire: &mut dyn Wire, plan: &Plan) -> Kept {
+    let guard = Guard::not_needed(SocketAddr::from((NEAR_V4, 40_000)));
+    let mut kept = Kept::default();
+    driver::run(&guard, wire, plan, &mut kept, &mut || None).unwrap();
+    kept
+}
+
+fn simulated(iss: u32, server_iss: u32, text: &[u8]) -> Kept {
+    let plan = plan(iss, text, Close::Active);
+    let server = SimulatedServer::new(plan.remote, SeqNum(server_iss), plan.parameters);
+    exchange(&mut MemoryWire::new(server, DELAY), &plan)
+}
+
+/// Direction, flags, relative numbers, length: what must not depend on where the numbers begin.
+fn transcript(kept: &Kept) -> Vec<String> {
+    let line = |event: &Event| match event {
+        Event::Sent { segment, relative, .. } => {
+            format!("> {} {:?} {}", segment.flags.short(), relative, segment.text_len)
+        }
+        Event::Received { segment, relative, .. } => {
+            format!("< {} {:?} {}", segment.flags.short(), relative, segment.text_len)
+        }
+        other => format!("{other:?}"),
+    };
+    kept.steps.iter().map(|step| line(&step.event)).collect()
+}
+
+#[test]
+fn the_same_beginning_gives_the_same_exchange() {
+    assert_eq!(simulated(4321, 9000, b"hello").steps, simulated(4321, 9000, b"hello").steps);
+}
+
+/// M-01, M-02, M-03: wherever the numbers begin, the story is the same.
+#[test]
+fn m01_m02_m03_the_wrap_makes_no_difference() {
+    let text = vec![b'x'; 3000]; // more than two full segments: the wrap falls inside one
+    let reference = transcript(&simulated(4321, 9000, &text));
+    assert!(reference.len() > 10);
+    for iss in [0, 1, u32::MAX, u32::MAX - 1, u32::MAX - 1500, 1 << 31] {
+        for server_iss in [0, u32::MAX, u32::MAX - 2000] {
+            assert_eq!(transcript(&simulated(iss, server_iss, &text)), reference, "{iss} {server_iss}");
+        }
+    }
+}
+
+/// smoltcp as a far end: an echo server on an interface of two queues.
+struct Smoltcp {
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    server: SocketHandle,
+    queues: Queues,
+    closes_first: bool,
+    deadline: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Queues {
+    arriving: VecDeque<Vec<u8>>,
+    leaving: Vec<Vec<u8>>,
+}
+
+struct Arriving(Vec<u8>);
+struct Leaving<'q>(&'q mut Vec<Vec<u8>>);
+
+impl RxToken for Arriving {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
+        read(&self.0)
+    }
+}
+
+impl TxToken for Leaving<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
+        let mut packet = vec![0; len];
+        let result = write(&mut packet);
+        self.0.push(packet);
+        result
+    }
+}
+
+impl Device for Queues {
+    type RxToken<'q> = Arriving;
+    type TxToken<'q> = Leaving<'q>;
+
+    fn receive(&mut self, _now: smoltcp::time::Instant) -> Option<(Arriving, Leaving<'_>)> {
+        Some((Arriving(self.arriving.pop_front()?), Leaving(&mut self.leaving)))
+    }
+
+    fn transmit(&mut self, _now: smoltcp::time::Instant) -> Option<Leaving<'_>> {
+        Some(Leaving(&mut self.leaving))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = 1500;
+        capabilities
+    }
+}
+
+fn at(now: Instant) -> smoltcp::time::Instant {
+    smoltcp::time::Instant::from_micros((now.as_nanos() / 1000) as i64)
+}
+
+impl Smoltcp {
+    fn new(closes_first: bool) -> Self {
+        let mut queues = Queues::default();
+        let mut config = Config::new(HardwareAddress::Ip);
+        config.random_seed = 7;
+        let mut interface = Interface::new(config, &mut queues, at(Instant::ORIGIN));
+        interface
+            .update_ip_addrs(|addresses| addresses.push(IpCidr::new(IpAddress::Ipv4(FAR_V4), 24)).unwrap());
+        let buffer = || tcp::SocketBuffer::new(vec![0; 65_535]);
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        socket.listen(PORT).unwrap();
+        let mut sockets = SocketSet::new(vec![]);
+        let server = sockets.add(socket);
+        Self { interface, sockets, server, queues, closes_first, deadline: None }
+    }
+
+    fn state(&self) -> tcp::State {
+        self.sockets.get::<tcp::Socket<'_>>(self.server).state()
+    }
+
+    fn serve(&mut self) {
+        let socket = self.sockets.get_mut::<tcp::Socket<'_>>(self.server);
+        let mut buffer = [0; 4096];
+        while socket.can_recv() && socket.can_send() {
+            let len = socket.recv_slice(&mut buffer).unwrap();
+            socket.send_slice(&buffer[..len]).unwrap();
+        }
+        let client_closed = socket.state() == tcp::State::CloseWait;
+        if client_closed || (self.closes_first && socket.state() == tcp::State::Established) {
+            socket.close();
+        }
+    }
+}
+
+impl Station for Smoltcp {
+    fn react(&mut self, packet: Option<&[u8]>, now: Instant) -> Vec<Vec<u8>> {
+        self.queues.arriving.extend(packet.map(<[u8]>::to_vec));
+        self.interface.poll(at(now), &mut self.queues, &mut self.sockets);
+        self.serve();
+        self.interface.poll(at(now), &mut self.queues, &mut self.sockets);
+        let wait = self.interface.poll_delay(at(now), &self.sockets);
+        // A wait of zero would come back at the same instant for ever.
+        self.deadline = wait.map(|wait| now + Duration::from_micros(wait.total_micros().max(1)));
+        std::mem::take(&mut self.queues.leaving)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+fn against_smoltcp(iss: u32, text: &[u8], close: Close) -> (Kept, tcp::State) {
+    let plan = plan(iss, text, close);
+    let mut wire = MemoryWire::new(Smoltcp::new(close == Close::Passive), DELAY);
+    let kept = exchange(&mut wire, &plan);
+    // What is still on its way arrives.
+    let until = wire.now() + Duration::from_secs(1);
+    while matches!(wire.receive(Some(until)).unwrap(), tcpshake::wire::Arrival::Packet(_)) {}
+    let state = wire.station().state();
+    (kept, state)
+}
+
+#[test]
+fn smoltcp_agrees_on_an_active_close() {
+    for iss in [4321, u32::MAX, u32::MAX - 3] {
+        let (kept, state) = against_smoltcp(iss, b"hello", Close::Active);
+        let summary = kept.summary.unwrap();
+        assert_eq!(summary.outcome, Outcome::Completed(Ending::Closed));
+        assert_eq!((summary.text_sent, summary.text_received), (5, 5));
+        assert_eq!(summary.retransmissions, 0);
+        assert_eq!(state, tcp::State::Closed, "our last ACK was right");
+    }
+}
+
+#[test]
+fn smoltcp_agrees_on_a_passive_close() {
+    let (kept, state) = against_smoltcp(u32::MAX, b"", Close::Passive);
+    assert_eq!(kept.summary.unwrap().outcome, Outcome::Completed(Ending::Closed));
+    assert_eq!(kept.steps.last().unwrap().state, State::Closed);
+    assert_eq!(state, tcp::State::TimeWait);
+}
+
+#[test]
+fn smoltcp_agrees_on_a_reset() {
+    let (kept, state) = against_smoltcp(4321, b"", Close::Reset);
+    assert_eq!(kept.summary.unwrap().outcome, Outcome::Completed(Ending::ResetByUs));
+    assert!(matches!(state, tcp::State::Closed | tcp::State::Listen), "{state}");
+}
+
+/// H-12, J-02: more text than fits a window's worth of segments arrives whole.
+#[test]
+fn smoltcp_takes_and_returns_more_than_a_few_segments() {
+    let text = vec![b'y'; 40_000];
+    let (kept, _) = against_smoltcp(u32::MAX - 20_000, &text, Close::Active);
+    let summary = kept.summary.unwrap();
+    assert_eq!(summary.outcome, Outcome::Completed(Ending::Closed));
+    assert_eq!((summary.text_sent, summary.text_received), (40_000, 40_000));
+}
