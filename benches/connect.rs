@@ -108,7 +108,7 @@ impl Capture {
             if tcp.syn() && tcp.ack() {
                 syn_ack_at = Some(at);
             } else if let (Some(since), None, true) = (syn_ack_at, took, tcp.ack()) {
-                took = Some(at - since);
+                took = at.checked_sub(since);
             }
         }
         took
@@ -120,10 +120,11 @@ impl Capture {
         let mut parts = [IoSliceMut::new(&mut buffer)];
         let message =
             recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty()).ok()?;
-        let stamp = message.cmsgs().unwrap().find_map(|control| match control {
-            ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
-            _ => None,
-        })?;
+        let stamps = message.cmsgs().unwrap().map(|control| {
+            let ControlMessageOwned::ScmTimestampns(stamp) = control else { return None };
+            Some(Duration::from(stamp))
+        });
+        let stamp = stamps.flatten().next()?;
         let len = message.bytes;
         buffer.truncate(len);
         Some((buffer, stamp))

@@ -41,12 +41,9 @@ fn used(text: &str) -> BTreeSet<String> {
     let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let mut used = BTreeSet::new();
     for after in code.split("crate::").skip(1) {
-        match after.strip_prefix('{') {
-            Some(list) => {
-                used.extend(list.split('}').next().unwrap().split(',').map(|item| name(item.trim())))
-            }
-            None => drop(used.insert(name(after))),
-        }
+        let list = after.strip_prefix('{').map_or(after, |list| list.split('}').next().unwrap());
+        let items = if list == after { 1 } else { usize::MAX };
+        used.extend(list.split(',').take(items).map(|item| name(item.trim())));
     }
     used
 }

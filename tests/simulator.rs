@@ -64,7 +64,9 @@ fn transcript(kept: &Kept) -> Vec<String> {
         Event::Received { segment, relative, .. } => {
             format!("< {} {:?} {}", segment.flags.short(), relative, segment.text_len)
         }
-        other => format!("{other:?}"),
+        Event::Unreadable(_) | Event::Icmp { .. } | Event::KernelReset(..) | Event::Quiet => {
+            format!("{event:?}")
+        }
     };
     kept.steps.iter().map(|step| line(&step.event)).collect()
 }

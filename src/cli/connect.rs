@@ -21,10 +21,8 @@ use crate::wire::raw::{self, RawSpec, RawWire};
 pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
     let connection = Connection::prepare(args)?;
     // From here a signal means to end properly. Before, nothing was done that would need an end.
-    let signals = Signals::watch()
-        .map_err(|error| Failure::not_possible(format_args!("cannot watch signals: {error}")))?;
-    let mut output = Output::start(&args.output, None)
-        .map_err(|error| Failure::not_possible(format_args!("cannot start the output: {error}")))?;
+    let signals = Signals::watch()?;
+    let mut output = Output::start(&args.output, None)?;
     let result = connection.repeat(&signals, &mut output);
     if let Err(failure) = &result {
         output.failed(failure);
@@ -110,36 +108,33 @@ impl<'a> Connection<'a> {
     }
 
     fn exchange(&self, number: u32, signals: &Signals, output: &mut Output) -> Result<Summary, Failure> {
-        let guard = self.guard()?;
-        let local = guard.local();
+        let lease = self.lease()?;
+        let local = lease.local();
         if local == self.remote {
             return Err(Failure::usage(format_args!(
                 "cannot connect {local} to itself: both ends would be the same socket (choose another --source-port)"
             )));
         }
+        // The wire before the guard: its time stamps take a moment to be switched on, and nothing is sent.
         let mut wire = self.wire(local)?;
-        wire.wake_on(
-            signals
-                .descriptor()
-                .map_err(|error| Failure::not_possible(format_args!("cannot watch signals: {error}")))?,
-        );
+        let guard = match self.args.guard {
+            GuardKind::Auto | GuardKind::Listener => Guard::listener(lease, self.clock)?,
+            GuardKind::None => Guard::none(lease),
+        };
+        wire.wake_on(signals.descriptor()?);
         let plan = self.plan(number, local);
         let summary = driver::run(&guard, &mut wire, &plan, output, &mut || signals.pending())?;
         Ok(summary)
     }
 
-    fn guard(&self) -> Result<Guard, Failure> {
+    fn lease(&self) -> Result<PortLease, Failure> {
         let port = self.args.source_port.unwrap_or(0);
         let mut local = SocketAddr::new(self.source, port);
         if let (SocketAddr::V6(local), SocketAddr::V6(remote)) = (&mut local, &self.remote) {
             let link_local = local.ip().is_unicast_link_local();
             local.set_scope_id(if link_local { remote.scope_id().max(self.interface.index) } else { 0 });
         }
-        let lease = PortLease::take(local).map_err(crate::guard::GuardError::from)?;
-        Ok(match self.args.guard {
-            GuardKind::Auto | GuardKind::Listener => Guard::listener(lease, self.clock)?,
-            GuardKind::None => Guard::none(lease),
-        })
+        Ok(PortLease::take(local)?)
     }
 
     fn wire(&self, local: SocketAddr) -> Result<RawWire, Failure> {
@@ -220,7 +215,7 @@ fn reachable(
     let address = target::unicast(address)?;
     if let Some(source) = source {
         // Asks for the address alone: whether it is ours. The port is leased later.
-        PortLease::take(SocketAddr::new(source, 0)).map_err(crate::guard::GuardError::from)?;
+        PortLease::take(SocketAddr::new(source, 0))?;
     }
     let scope = match address {
         SocketAddr::V6(v6) => Some(v6.scope_id()).filter(|scope| *scope != 0),
@@ -237,8 +232,9 @@ fn reachable(
 fn parameters(args: &ConnectArgs, remote: SocketAddr, route: &Route, interface: &Interface) -> Parameters {
     let (headers, default_peer_mss) =
         if remote.is_ipv4() { (40, Mss::DEFAULT_IPV4) } else { (60, Mss::DEFAULT_IPV6) };
-    let mtu = route.mtu.map_or(interface.mtu, |mtu| mtu.min(interface.mtu));
-    let from_mtu = u16::try_from(mtu.saturating_sub(headers)).unwrap_or(u16::MAX - headers as u16);
+    const LONGEST_PACKET: u32 = 65_535; // loopback takes one octet more than a header can say
+    let mtu = route.mtu.unwrap_or(interface.mtu).min(interface.mtu).min(LONGEST_PACKET);
+    let from_mtu = mtu.saturating_sub(headers) as u16;
     Parameters {
         mss: args.segments.mss.and_then(Mss::new).or(Mss::new(from_mtu)).unwrap_or(default_peer_mss),
         default_peer_mss,

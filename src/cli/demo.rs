@@ -36,28 +36,26 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
 /// single thread.
 fn in_private_network(args: &DemoArgs) -> Result<Exit, Failure> {
     lab::enter_private()?;
-    let broken =
-        |what: &str, error: std::io::Error| Failure::not_possible(format_args!("cannot {what}: {error}"));
-    let signals = Signals::watch().map_err(|error| broken("watch signals", error))?;
+    let signals = Signals::watch()?;
     let lab = Lab::build()?;
-    let server =
-        EchoServer::start(&lab.far, PORT).map_err(|error| broken("start the demo's server", error))?;
+    let server = EchoServer::start(&lab.far, PORT)
+        .map_err(|error| Failure::cannot("start the demo's server", &error))?;
     let remote = server.at(lab::FAR_V4);
-    let interface =
-        Interface::by_name(lab::LINK).map_err(|error| broken("find the demo's interface", error))?;
+    let interface = Interface::by_name(lab::LINK)
+        .map_err(|error| Failure::cannot("find the demo's interface", &error))?;
 
     let clock = Clock::new();
-    let lease = PortLease::take((lab::NEAR_V4, 0).into()).map_err(crate::guard::GuardError::from)?;
-    let guard = Guard::listener(lease, clock)?;
+    let lease = PortLease::take((lab::NEAR_V4, 0).into())?;
     let spec = RawSpec {
-        selection: raw::selection(guard.local(), remote, interface.index),
+        selection: raw::selection(lease.local(), remote, interface.index),
         remote,
         bind_to_interface: None,
     };
     let mut wire = RawWire::open(&spec, clock)?;
-    wire.wake_on(signals.descriptor().map_err(|error| broken("watch signals", error))?);
+    let guard = Guard::listener(lease, clock)?;
+    wire.wake_on(signals.descriptor()?);
 
-    let mut output = start_output(args)?;
+    let mut output = Output::start(&args.output, Some(lesson::sentence))?;
     let mss = Mss::new((interface.mtu - 40) as u16).unwrap_or(Mss::DEFAULT_IPV4);
     let plan = plan(remote, mss, false);
     let summary = driver::run(&guard, &mut wire, &plan, &mut output, &mut || signals.pending());
@@ -75,15 +73,10 @@ fn simulate(args: &DemoArgs) -> Result<Exit, Failure> {
     let server = simulated::SimulatedServer::new(remote, SERVER_ISS, plan.parameters);
     let mut wire = MemoryWire::new(server, DELAY);
     let guard = Guard::not_needed((lab::NEAR_V4, LOCAL_PORT).into());
-    let mut output = start_output(args)?;
+    let mut output = Output::start(&args.output, Some(lesson::sentence))?;
     let summary = driver::run(&guard, &mut wire, &plan, &mut output, &mut || None);
     output.finish();
     Ok(Exit::from(&summary?.outcome))
-}
-
-fn start_output(args: &DemoArgs) -> Result<Output, Failure> {
-    Output::start(&args.output, Some(lesson::sentence))
-        .map_err(|error| Failure::not_possible(format_args!("cannot start the output: {error}")))
 }
 
 fn plan(remote: SocketAddr, mss: Mss, simulated: bool) -> Plan {

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 
 use super::exit::Exit;
 use crate::driver::DriveError;
-use crate::guard::GuardError;
+use crate::guard::{GuardError, LeaseError};
 use crate::lab::LabError;
 use crate::net::names::NameError;
 use crate::net::route::RouteError;
@@ -30,6 +30,11 @@ impl Failure {
     /// A command line that asks for what cannot be.
     pub fn usage(message: impl fmt::Display) -> Self {
         Self::new(Exit::Usage, anyhow!("{message}"))
+    }
+
+    /// A call to the system that failed: "cannot" and what it was for.
+    pub fn cannot(what: impl fmt::Display, error: &std::io::Error) -> Self {
+        Self::not_possible(format_args!("cannot {what}: {error}"))
     }
 
     /// Something that this machine does not allow or have.
@@ -85,7 +90,7 @@ macro_rules! not_possible {
     };
 }
 
-not_possible!(GuardError, OpenError, LabError);
+not_possible!(GuardError, LeaseError, OpenError, LabError);
 
 /// clap's answer: help and version are no errors, the rest becomes one line.
 pub(super) fn usage(error: &clap::Error) -> Result<Exit, Failure> {

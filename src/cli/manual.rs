@@ -81,7 +81,7 @@ fn files_and_privileges() -> Roff {
 }
 
 pub(super) fn run(args: &ManArgs) -> Result<Exit, Failure> {
-    let pages = pages().map_err(|error| cannot("make the manual pages", &error))?;
+    let pages = pages().map_err(|error| Failure::cannot("make the manual pages", &error))?;
     match &args.dir {
         Some(folder) => write(folder, &pages)?,
         None => {
@@ -96,11 +96,7 @@ fn write(folder: &Path, pages: &[Page]) -> Result<(), Failure> {
     for page in pages {
         let path = folder.join(&page.name);
         std::fs::write(&path, &page.roff)
-            .map_err(|error| cannot(&format!("write {}", path.display()), &error))?;
+            .map_err(|error| Failure::cannot(format_args!("write {}", path.display()), &error))?;
     }
     Ok(())
-}
-
-fn cannot(what: &str, error: &io::Error) -> Failure {
-    Failure::not_possible(format_args!("cannot {what}: {error}"))
 }

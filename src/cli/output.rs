@@ -1,12 +1,11 @@
 //! Where reports go: a thread of their own, so that a slow or closed pipe cannot hold up a segment.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use std::io::IsTerminal;
-
 use super::args::{ColorWhen, FormatKind, OutputArgs};
+use super::error::Failure;
 use crate::driver::Observer;
 use crate::record::{Opening, Statistics, Step, Summary};
 use crate::report::Format;
@@ -34,7 +33,10 @@ const BACKLOG: usize = 16 * 1024;
 
 impl Output {
     /// Starts the writer for standard output.
-    pub(super) fn start(args: &OutputArgs, explain: Option<fn(&Step) -> Option<String>>) -> io::Result<Self> {
+    pub(super) fn start(
+        args: &OutputArgs,
+        explain: Option<fn(&Step) -> Option<String>>,
+    ) -> Result<Self, Failure> {
         let color = wants_color(args.color, io::stdout().is_terminal());
         colored::control::set_override(color);
         let style = Style { color, verbose: args.verbose, explain };
@@ -46,7 +48,10 @@ impl Output {
         let (news, queue) = sync_channel(BACKLOG);
         let quiet_json = args.quiet && args.format == FormatKind::Json;
         let write = move || write_all(&queue, format, quiet_json, io::stdout());
-        let writer = std::thread::Builder::new().name("output".into()).spawn(write)?;
+        let writer = std::thread::Builder::new()
+            .name("output".into())
+            .spawn(write)
+            .map_err(|error| Failure::cannot("start the output", &error))?;
         Ok(Self { news: Some(news), writer: Some(writer), lost: 0 })
     }
 
@@ -54,7 +59,7 @@ impl Output {
         self.tell(News::Statistics(statistics.clone()));
     }
 
-    pub(super) fn failed(&mut self, error: &super::Failure) {
+    pub(super) fn failed(&mut self, error: &Failure) {
         self.tell(News::Failed(error.to_string()));
     }
 

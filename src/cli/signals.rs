@@ -1,6 +1,5 @@
 //! Signals as something to read: the exchange is ended properly, not torn down.
 
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use nix::sys::signal::{SigSet, Signal as Number};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::TimeSpec;
 
+use super::error::Failure;
 use crate::record::Signal;
 
 const WATCHED: [(Number, Signal); 3] = [
@@ -24,16 +24,16 @@ pub(super) struct Signals(SignalFd);
 impl Signals {
     /// From here on the watched signals no longer end the process. To be called before any thread is
     /// started: threads inherit it.
-    pub(super) fn watch() -> io::Result<Self> {
+    pub(super) fn watch() -> Result<Self, Failure> {
         let set = SigSet::from_iter(WATCHED.map(|(number, _)| number));
-        set.thread_block()?;
-        let descriptor = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Self(descriptor))
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let watched = set.thread_block().and_then(|()| SignalFd::with_flags(&set, flags));
+        watched.map(Self).map_err(|error| Failure::cannot("watch signals", &error.into()))
     }
 
     /// A descriptor that is readable while a signal waits.
-    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
-        self.0.as_fd().try_clone_to_owned()
+    pub(super) fn descriptor(&self) -> Result<OwnedFd, Failure> {
+        self.0.as_fd().try_clone_to_owned().map_err(|error| Failure::cannot("watch signals", &error))
     }
 
     /// The signal that waits, if one does.

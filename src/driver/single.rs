@@ -119,7 +119,7 @@ impl<'x> Exchange<'x> {
         Ok(Self {
             guard,
             plan,
-            story: Story::begin(observer, guard, plan, begun),
+            story: Story::begin(observer, guard, plan),
             tcb: Tcb::new(&plan.parameters),
             addresses,
             ports: Ports { source: local.port(), destination: plan.remote.port() },

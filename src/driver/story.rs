@@ -13,7 +13,8 @@ use crate::time::{self, Instant};
 
 pub(super) struct Story<'o> {
     observer: &'o mut dyn Observer,
-    begun: Instant,
+    /// When the first rung happened.
+    begun: Option<Instant>,
     rungs: u32,
     late: bool,
     /// Whether the peer's initial number has been seen.
@@ -28,7 +29,7 @@ pub(super) struct Story<'o> {
 }
 
 impl<'o> Story<'o> {
-    pub(super) fn begin(observer: &'o mut dyn Observer, guard: &Guard, plan: &Plan, begun: Instant) -> Self {
+    pub(super) fn begin(observer: &'o mut dyn Observer, guard: &Guard, plan: &Plan) -> Self {
         observer.begin(&Opening {
             number: plan.number,
             local: guard.local(),
@@ -40,7 +41,7 @@ impl<'o> Story<'o> {
         });
         Self {
             observer,
-            begun,
+            begun: None,
             rungs: 0,
             late: false,
             peer_known: false,
@@ -128,7 +129,7 @@ impl<'o> Story<'o> {
         self.rungs += 1;
         self.observer.step(&Step {
             n: self.rungs,
-            at: at - self.begun,
+            at: at - *self.begun.get_or_insert(at),
             event,
             arrows: reaction.map_or_else(Arrows::default, |reaction| reaction.arrows),
             state: tcb.state(),

@@ -23,6 +23,8 @@ pub struct Address {
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 
 /// A veth pair from the calling thread's namespace to `far`.
 pub(super) fn cable(far: BorrowedFd<'_>) -> io::Result<()> {
@@ -43,9 +45,19 @@ pub(super) fn cable(far: BorrowedFd<'_>) -> io::Result<()> {
     Netlink::route()?.request(request).map(drop)
 }
 
-/// Brings an interface up and gives it addresses, usable at once: no duplicate address detection.
+/// Brings an interface up and gives it addresses, usable at once: no duplicate address detection, and no
+/// address of the kernel's own making that would appear a second later.
 pub fn configure(name: &str, addresses: &[Address]) -> io::Result<()> {
     let index = Interface::by_name(name)?.index;
+    let quiet = Message::new(libc::RTM_NEWLINK, 0, &link_header(index, 0, 0)).nested(
+        libc::IFLA_AF_SPEC,
+        |families| {
+            families.nested(libc::AF_INET6 as u16, |inet6| {
+                inet6.attribute(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE])
+            })
+        },
+    );
+    Netlink::route()?.request(quiet)?;
     up(index)?;
     addresses.iter().try_for_each(|address| add(index, *address))
 }

@@ -15,7 +15,7 @@ use super::{Format, verdict};
 use crate::record::{
     Event, Excerpt, IcmpEffect, Opening, Outcome, Relative, Statistics, Step, Summary, View,
 };
-use crate::tcp::{Clause, Flags, Segment};
+use crate::tcp::{Clause, Flags, Segment, State};
 
 /// How much the ladder tells.
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,9 +112,9 @@ impl Ladder {
             self.dimmed(out, &format!("why: {}: {}", clause.section(), clause.text()));
         }
         let View { snd, rcv, snd_scale, rto } = &step.view;
-        self.dimmed(out, &format!("snd.una {}  snd.nxt {}  snd.wnd {}", snd.una, snd.nxt, snd.wnd.get()));
-        self.dimmed(out, &format!("rcv.nxt {}  rcv.wnd {}", rcv.nxt, rcv.wnd.get()));
-        self.dimmed(out, &format!("rto {}  peer's windows shifted by {snd_scale}", short(*rto)));
+        self.dimmed(out, &format!("snd.una {}  snd.nxt {}", snd.una, snd.nxt));
+        self.dimmed(out, &format!("snd.wnd {}  (its windows shifted by {snd_scale})", snd.wnd.get()));
+        self.dimmed(out, &format!("rcv.nxt {}  rcv.wnd {}  rto {}", rcv.nxt, rcv.wnd.get(), short(*rto)));
     }
 
     fn dimmed(&self, out: &mut String, text: &str) {
@@ -190,6 +190,9 @@ impl Format for Ladder {
         let _ = writeln!(out, "guard against the kernel's RST: {held}\n");
         let heading = format!("{:>3} {:>9}  {:13}{:<46}{:>6}", "#", "time/ms", "state", "local", "remote");
         let _ = writeln!(out, "{}", self.dim(&heading));
+        let bar = self.dim("│");
+        let closed = self.bold(&format!("{:13}", State::Closed));
+        let _ = writeln!(out, "{:15}{closed}{bar}{:SPAN$}{bar}", "", "");
     }
 
     fn step(&mut self, step: &Step, out: &mut String) {
@@ -245,11 +248,11 @@ impl Format for Ladder {
     fn end(&mut self, summary: &Summary, out: &mut String) {
         let completed = matches!(summary.outcome, Outcome::Completed(_));
         let color = if completed { Color::Green } else { Color::Red };
-        let verdict = wrap(&summary.outcome.to_string(), MARGIN + SPAN).join("\n");
+        let verdict = wrap(&summary.outcome.to_string(), WIDTH).join("\n");
         let _ = writeln!(out, "\n{}", self.paint(&verdict, color));
-        let _ = writeln!(out, "{}", verdict::facts(summary));
+        let _ = writeln!(out, "{}", wrap(&verdict::facts(summary), WIDTH).join("\n"));
         for remark in verdict::remarks(summary) {
-            let _ = writeln!(out, "{}", wrap(&remark, MARGIN + SPAN).join("\n"));
+            let _ = writeln!(out, "{}", wrap(&remark, WIDTH).join("\n"));
         }
     }
 
