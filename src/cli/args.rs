@@ -35,9 +35,27 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Open a connection to a remote port, and close it
+    ///
+    /// Performs the three-way open and the four-way close with segments built here, and prints each with
+    /// its sequence and acknowledgment number, absolute and (in parentheses) relative. Before the first
+    /// segment leaves, the kernel is kept from answering on our port, and that is tested. A signal ends
+    /// the connection with a RST, reports, and exits.
+    ///
+    /// Examples:
+    ///
+    ///   tcpshake connect example.org:80
+    ///
+    ///   tcpshake connect -6 example.org 443 --close reset --format json
+    ///
+    ///   tcpshake connect 10.0.0.5:22 --count 5 --timeout 2 --quiet
     #[command(after_help = Exit::table())]
     Connect(Box<ConnectArgs>),
     /// Watch one whole exchange in a private network: no root, no remote host
+    ///
+    /// Makes two network namespaces joined by a cable, starts a server of the kernel's in one, and opens
+    /// and closes a connection to it from the other, with a sentence for each step. Nothing outside sees
+    /// anything of it, and nothing is left. Where ordinary users may not make user namespaces, --simulate
+    /// runs both ends inside this process.
     #[command(after_help = Exit::table())]
     Demo(DemoArgs),
     /// Print the manual pages
@@ -205,7 +223,8 @@ pub struct SegmentArgs {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Timing")]
 pub struct PaceArgs {
-    /// Seconds to wait: for the open, for the peer once open, and for the close, each
+    /// Seconds to wait: for the open, for the peer once open, and for the close, each. RFC 9293 would wait
+    /// minutes; a check wants to know sooner
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub timeout: Duration,
 
@@ -213,7 +232,8 @@ pub struct PaceArgs {
     #[arg(long, value_name = "N", default_value = "3", value_parser = retries)]
     pub retries: Retries,
 
-    /// Milliseconds of TIME-WAIT to keep, so that a repeated FIN is still answered [default: 250, or three round trips if that is more]
+    /// Milliseconds of TIME-WAIT to keep, so that a repeated FIN is still answered; by the book it is 2 MSL,
+    /// four minutes [default: 250, or three round trips if that is more]
     #[arg(long, value_name = "MS")]
     pub linger: Option<u64>,
 

@@ -1,5 +1,6 @@
 //! Where reports go: a thread of their own, so that a slow or closed pipe cannot hold up a segment.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -37,7 +38,8 @@ impl Output {
         args: &OutputArgs,
         explain: Option<fn(&Step) -> Option<String>>,
     ) -> Result<Self, Failure> {
-        let color = wants_color(args.color, io::stdout().is_terminal());
+        let color =
+            wants_color(args.color, io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
         colored::control::set_override(color);
         let style = Style { color, verbose: args.verbose, explain };
         let format: Box<dyn Format> = match (args.format, args.quiet) {
@@ -115,10 +117,59 @@ fn write_all(queue: &Receiver<News>, mut format: Box<dyn Format>, closing_only: 
     }
 }
 
-fn wants_color(when: ColorWhen, terminal: bool) -> bool {
+/// NO_COLOR counts if it is not empty (no-color.org), and only against what was not asked for.
+fn wants_color(when: ColorWhen, terminal: bool, no_color: Option<&OsStr>) -> bool {
     match when {
         ColorWhen::Always => true,
         ColorWhen::Never => false,
-        ColorWhen::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        ColorWhen::Auto => terminal && no_color.is_none_or(OsStr::is_empty),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_color_and_pipes_are_respected() {
+        use ColorWhen::{Always, Auto, Never};
+        let (set, empty) = (Some(OsStr::new("1")), Some(OsStr::new("")));
+        for (when, terminal, no_color, expected) in [
+            (Auto, true, None, true),
+            (Auto, true, empty, true),
+            (Auto, true, set, false),
+            (Auto, false, None, false),
+            (Always, false, set, true),
+            (Never, true, None, false),
+        ] {
+            assert_eq!(wants_color(when, terminal, no_color), expected, "{when:?} {terminal} {no_color:?}");
+        }
+    }
+
+    /// A sink whose reader goes away after the first write.
+    struct Gone(u32);
+
+    impl Write for Gone {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0 += 1;
+            if self.0 == 1 { Ok(octets.len()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// P-16: the writer goes on taking news when nobody reads any more, so that nothing waits for it.
+    #[test]
+    fn p16_a_reader_that_is_gone_stops_the_writing_not_the_taking() {
+        let (news, queue) = sync_channel(8);
+        for _ in 0..8 {
+            news.send(News::Statistics(Statistics::default())).unwrap();
+        }
+        drop(news);
+        let mut sink = Gone(0);
+        write_all(&queue, Box::new(Verdict::default()), false, &mut sink);
+        assert_eq!(sink.0, 2, "one write that went well, one that did not, and no more");
     }
 }

@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use colored::{Color, Colorize};
 
-use super::text::{millis, short, wrap};
+use super::text::{fill, millis, short, wrap};
 use super::{Format, verdict};
 use crate::record::{
     Event, Excerpt, IcmpEffect, Opening, Outcome, Relative, Statistics, Step, Summary, View,
@@ -37,6 +37,8 @@ pub struct Ladder {
 
 /// Between the lifelines.
 const SPAN: usize = 50;
+/// For words behind the left one.
+const WORDS: usize = SPAN - 1;
 /// Before the left one: number, time, state.
 const MARGIN: usize = 28;
 
@@ -61,7 +63,7 @@ impl Ladder {
     /// Lines under a rung, behind the left lifeline; `state` stands in the state column of the first.
     fn detail(&self, out: &mut String, state: &str, text: &str) {
         let mut state = state;
-        for line in wrap(text, SPAN) {
+        for line in wrap(text, WORDS) {
             let bar = self.dim("│");
             let _ = writeln!(out, "{:15}{:13}{bar}  {line}", "", self.bold(&format!("{state:13}")));
             state = "";
@@ -101,7 +103,7 @@ impl Ladder {
     }
 
     fn note(&self, out: &mut String, text: &str) {
-        for line in wrap(text, SPAN) {
+        for line in wrap(text, WORDS) {
             let bar = self.dim("│");
             let _ = writeln!(out, "{:MARGIN$}{bar}  {}", "", self.paint(&line, Color::Yellow));
         }
@@ -118,7 +120,7 @@ impl Ladder {
     }
 
     fn dimmed(&self, out: &mut String, text: &str) {
-        for line in wrap(text, SPAN) {
+        for line in wrap(text, WORDS) {
             let _ = writeln!(out, "{:MARGIN$}{}", "", self.dim(&format!("│  {line}")));
         }
     }
@@ -250,7 +252,8 @@ impl Format for Ladder {
         let color = if completed { Color::Green } else { Color::Red };
         let verdict = wrap(&summary.outcome.to_string(), WIDTH).join("\n");
         let _ = writeln!(out, "\n{}", self.paint(&verdict, color));
-        let _ = writeln!(out, "{}", wrap(&verdict::facts(summary), WIDTH).join("\n"));
+        let facts = verdict::facts(summary);
+        let _ = writeln!(out, "{}", fill(facts.iter().map(String::as_str), verdict::DOT, WIDTH).join("\n"));
         for remark in verdict::remarks(summary) {
             let _ = writeln!(out, "{}", wrap(&remark, WIDTH).join("\n"));
         }

@@ -18,14 +18,20 @@ pub fn clean(text: &str) -> String {
 
 /// Breaks `text` at spaces into lines of at most `width` characters; a longer word stands alone.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    fill(text.split(' '), " ", width)
+}
+
+/// Sets `items` into lines of at most `width` characters, `separator` between those on one line.
+pub fn fill<'t>(items: impl IntoIterator<Item = &'t str>, separator: &str, width: usize) -> Vec<String> {
+    let length = |text: &str| text.chars().count();
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
+    for item in items {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
+            Some(line) if length(line) + length(separator) + length(item) <= width => {
+                line.push_str(separator);
+                line.push_str(item);
             }
-            _ => lines.push(word.to_owned()),
+            _ => lines.push(item.to_owned()),
         }
     }
     lines

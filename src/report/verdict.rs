@@ -20,8 +20,11 @@ pub fn target(opening: &Opening) -> String {
     }
 }
 
-/// What it took, in one line: only what there is to tell.
-pub fn facts(summary: &Summary) -> String {
+/// Between facts on one line.
+pub const DOT: &str = " · ";
+
+/// What it took: only what there is to tell.
+pub fn facts(summary: &Summary) -> Vec<String> {
     let mut facts = Vec::new();
     let times = [("open", summary.open_time), ("close", summary.close_time)];
     facts.extend(times.into_iter().filter_map(|(name, time)| Some(format!("{name} {} ms", millis(time?)))));
@@ -32,7 +35,7 @@ pub fn facts(summary: &Summary) -> String {
     }
     facts.push(format!("{} retransmitted", summary.retransmissions));
     facts.push(format!("{} kernel answers held back", summary.held_back));
-    facts.join(" · ")
+    facts
 }
 
 /// Things the reader should know beyond the verdict, a line each.
@@ -76,7 +79,8 @@ impl Format for Verdict {
     fn step(&mut self, _step: &Step, _out: &mut String) {}
 
     fn end(&mut self, summary: &Summary, out: &mut String) {
-        let _ = writeln!(out, "{}: {} · {}", self.target, summary.outcome, facts(summary));
+        let facts = facts(summary).join(DOT);
+        let _ = writeln!(out, "{}: {}{DOT}{facts}", self.target, summary.outcome);
     }
 
     fn statistics(&mut self, run: &Statistics, out: &mut String) {

@@ -14,6 +14,7 @@
 
 mod capture;
 mod closes;
+mod demo;
 mod hostile;
 mod killed;
 mod privileges;
@@ -40,8 +41,15 @@ fn main() -> ExitCode {
         eprintln!("ignored: {error}");
         assert!(std::env::var_os("CI").is_none(), "these tests must not be ignored in CI");
     }
-    let tests =
-        [closes::TESTS, refusals::TESTS, trouble::TESTS, hostile::TESTS, killed::TESTS, privileges::TESTS];
+    let tests = [
+        demo::TESTS,
+        closes::TESTS,
+        refusals::TESTS,
+        trouble::TESTS,
+        hostile::TESTS,
+        killed::TESTS,
+        privileges::TESTS,
+    ];
     let trial = |(name, test): &Named| {
         let test = *test;
         let run = move || {

@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[Named] = &[
 ];
 
 /// Programs run by this thread have no more than `kept`: it ends with the thread.
-fn bound_to(kept: &[Capability]) {
+pub(crate) fn bound_to(kept: &[Capability]) {
     let kept: HashSet<_> = kept.iter().copied().collect();
     for capability in caps::all() {
         if !kept.contains(&capability) && caps::has_cap(None, CapSet::Bounding, capability).unwrap() {

@@ -3,12 +3,13 @@
 use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
+use socket2::SockRef;
 use tcpshake::lab;
 
 use crate::Named;
 use crate::capture::{assert_told_as_captured, resets_from};
 use crate::run::{Running, connect, text};
-use crate::world::{World, close_after_client, keep_open};
+use crate::world::{PATIENCE, World, close_after_client, keep_open};
 
 pub(crate) const TESTS: &[Named] = &[
     ("must_46_targets_that_are_no_single_host", must_46_targets_that_are_no_single_host),
@@ -25,6 +26,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("p03_signals_between_exchanges", p03_signals_between_exchanges),
     ("p08_two_at_once", p08_two_at_once),
     ("p16_closed_pipe", p16_closed_pipe),
+    ("p16_slow_reader", p16_slow_reader),
     ("colours_only_where_wanted", colours_only_where_wanted),
 ];
 
@@ -204,6 +206,24 @@ fn p16_closed_pipe() {
     assert_eq!(running.hang_up(), Some(0));
     let fins = world.capture.segments().iter().filter(|seen| seen.flags == "FIN,ACK").count();
     assert_eq!(fins, 6, "three exchanges, two FINs each");
+}
+
+/// P-16: while nobody reads, and the pipe is long full, the exchanges go on.
+fn p16_slow_reader() {
+    const EXCHANGES: usize = 60; // some 9 kB of JSON each; a pipe holds 64
+    let world = World::new();
+    let listener = world.lab.far.run(|| TcpListener::bind((lab::FAR_V4, 0))).unwrap();
+    SockRef::from(&listener).set_read_timeout(Some(PATIENCE)).unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let running = Running::connect(&[&target, "-c", &EXCHANGES.to_string(), "-i", "0", "--linger", "0"]);
+    for n in 0..EXCHANGES {
+        let (client, _) =
+            listener.accept().unwrap_or_else(|error| panic!("exchange {n} never came: {error}"));
+        close_after_client(client);
+    }
+    let run = running.finish();
+    assert_eq!(run.code, Some(0));
+    assert_eq!(run.lines.last().unwrap()["completed"], EXCHANGES);
 }
 
 fn colours_only_where_wanted() {

@@ -1,0 +1,148 @@
+//! The program as a whole, as far as it needs no network: help, manual, exit codes, the simulated demo.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and runs the program it tests"
+)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tcpshake::cli::{Exit, manual};
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tcpshake")).args(arguments).output().unwrap();
+    let text = |octets| String::from_utf8(octets).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// `cargo run -- man --dir man` makes them.
+#[test]
+fn the_manual_pages_in_the_repository_are_those_the_program_makes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
+    let pages = manual::pages().unwrap();
+    for page in &pages {
+        let kept = std::fs::read(folder.join(&page.name)).unwrap_or_default();
+        let same = kept == page.roff;
+        assert!(same, "man/{} is out of date: cargo run -- man --dir man", page.name);
+    }
+    let names: BTreeSet<_> = pages.into_iter().map(|page| page.name).collect();
+    let kept =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(kept.collect::<BTreeSet<_>>(), names);
+}
+
+/// Help, manual and README tell the same exit codes, and all of them.
+#[test]
+fn every_exit_code_is_told_everywhere() {
+    let (code, help, _) = run(&["connect", "--help"]);
+    assert_eq!(code, 0);
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let pages = manual::pages().unwrap();
+    let unescaped = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap().replace("\\-", "-");
+    for exit in Exit::ALL {
+        let row = format!("| {} | {} |", exit.code(), exit.text());
+        assert!(readme.contains(&row), "README lacks {row}");
+        assert!(help.contains(&format!("{:>5}  {}", exit.code(), exit.text())), "help lacks {exit:?}");
+        for page in &pages {
+            let text = unescaped(&page.roff);
+            assert!(
+                text.contains(&format!(".TP 6\n{}\n{}\n", exit.code(), exit.text())),
+                "{} {exit:?}",
+                page.name
+            );
+        }
+    }
+}
+
+#[test]
+fn usage_errors_are_one_line_and_exit_2() {
+    for arguments in [&["conect"][..], &["connect"], &["connect", "h:1", "--format", "xml"], &["demo", "x"]] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stdout.as_str(), stderr.lines().count()), (2, "", 1), "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("tcpshake: "), "{stderr}");
+    }
+    let (code, _, stderr) = run(&[]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("Usage: tcpshake"), "{stderr}");
+}
+
+#[test]
+fn version_and_help_are_no_errors() {
+    for arguments in [&["--version"][..], &["--help"], &["connect", "--help"], &["help", "demo"]] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
+        assert!(!stdout.is_empty());
+    }
+}
+
+/// The whole page, in virtual time: always the same, to the last number and column.
+#[test]
+fn the_simulated_demo_is_told_the_same_every_time() {
+    let expected = include_str!("demo-simulated.txt");
+    let (code, stdout, stderr) = run(&["demo", "--simulate"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(stdout, expected, "tests/demo-simulated.txt");
+    assert!(stdout.contains("4321 + 1 = 4322"));
+}
+
+/// 80 columns are enough, whatever is told.
+#[test]
+fn no_line_is_wider_than_80_columns() {
+    for arguments in [&["demo", "--simulate"][..], &["demo", "--simulate", "-v"]] {
+        let (_, stdout, _) = run(arguments);
+        for line in stdout.lines() {
+            assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+        }
+    }
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let (code, stdout, _) = run(&["demo", "--simulate", "--format", "json"]);
+    assert_eq!(code, 0);
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!((kinds[0], kinds[kinds.len() - 1]), ("begin", "end"));
+    assert!(kinds[1..kinds.len() - 1].iter().all(|kind| *kind == "step"));
+    let syn = &lines[1];
+    for (field, value) in [
+        ("n", Value::from(1)),
+        ("at_us", 0.into()),
+        ("direction", "sent".into()),
+        ("flags", "SYN".into()),
+        ("seq", 4321.into()),
+        ("ack", Value::Null),
+        ("rel_seq", 0.into()),
+        ("rel_ack", Value::Null),
+        ("len", 0.into()),
+        ("window", 64240.into()),
+        ("state", "SYN-SENT".into()),
+    ] {
+        assert_eq!(syn[field], value, "{field}");
+    }
+    assert_eq!(syn["clause"]["section"], "RFC 9293 3.10.1");
+    assert_eq!(lines.last().unwrap()["outcome"], "completed");
+}
+
+#[test]
+fn quiet_prints_the_closing_line_alone() {
+    let (code, stdout, _) = run(&["demo", "--simulate", "-q"]);
+    assert_eq!((code, stdout.lines().count()), (0, 1));
+    assert!(
+        stdout.starts_with("10.99.0.2:7: opened and closed, both FINs acknowledged · open 20.000 ms"),
+        "{stdout}"
+    );
+}
+
+/// Messages of the network's own making never reach the terminal as they are.
+#[test]
+fn p01_a_hostile_host_name_is_escaped() {
+    let (code, _, stderr) = run(&["connect", "a\u{202e}b\x1b]0;x\x07:99999"]);
+    assert_eq!(code, 2);
+    assert!(stderr.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{stderr:?}");
+}
