@@ -145,8 +145,11 @@ impl From<CloseKind> for Close {
 /// Arguments of `connect`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ConnectArgs {
-    /// Host and port: HOST:PORT, [IPV6]:PORT, or the host alone with the port behind it
-    #[arg(value_name = "HOST[:PORT]")]
+    /// The target: a host name or an address, with or without its port
+    #[arg(
+        value_name = "HOST[:PORT]",
+        help = "Host and port: HOST:PORT, [IPV6]:PORT, or the host alone with the port behind it"
+    )]
     pub host: String,
 
     /// The port, if it does not stand behind the host
