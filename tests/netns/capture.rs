@@ -1,7 +1,7 @@
 //! A capture beside the program, read by a parser that shares no code with it.
 
 use std::io::Read;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use serde_json::Value;
@@ -17,7 +17,8 @@ pub(crate) struct Capture(Socket);
 /// A segment as the capture saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    pub(crate) source: IpAddr,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
     pub(crate) ttl: u8,
     pub(crate) flags: String,
     pub(crate) seq: u32,
@@ -31,38 +32,77 @@ pub(crate) struct Seen {
 impl Capture {
     /// Starts at once: from the return on nothing is missed. To be called in the namespace to capture in.
     pub(crate) fn start(interface: &str) -> Self {
+        Self::with(interface, &[])
+    }
+
+    /// On loopback each segment leaves and arrives: this sees it once.
+    pub(crate) fn of_arrivals(interface: &str) -> Self {
+        const PACKET_IGNORE_OUTGOING: i32 = 23;
+        Self::with(interface, &[PACKET_IGNORE_OUTGOING])
+    }
+
+    fn with(interface: &str, switches: &[i32]) -> Self {
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, None).unwrap();
         socket.set_recv_buffer_size(8 << 20).unwrap();
         socket.set_nonblocking(true).unwrap();
+        for switch in switches {
+            sys::set_option(&socket, libc::SOL_PACKET, *switch, &1_i32.to_ne_bytes()).unwrap();
+        }
         let index = Interface::by_name(interface).unwrap().index;
         socket.bind(&sys::packet_address(index, libc::ETH_P_ALL as u16)).unwrap();
         Self(socket)
     }
 
-    /// All segments so far, in order. On loopback each is seen leaving and arriving: twice.
+    /// All segments since the last look, in order.
     pub(crate) fn segments(&self) -> Vec<Seen> {
+        self.packets().iter().filter_map(|packet| read(packet)).collect()
+    }
+
+    /// All segments and, as type and code, all ICMP errors since the last look.
+    pub(crate) fn segments_and_icmp(&self) -> (Vec<Seen>, Vec<(u8, u8)>) {
+        let packets = self.packets();
+        let segments = packets.iter().filter_map(|packet| read(packet)).collect();
+        (segments, packets.iter().filter_map(|packet| read_icmp_error(packet)).collect())
+    }
+
+    fn packets(&self) -> Vec<Vec<u8>> {
         let mut buffer = vec![0; 65_536];
-        let mut seen = Vec::new();
+        let mut packets = Vec::new();
         while let Ok(len) = (&self.0).read(&mut buffer) {
-            seen.extend(read(&buffer[..len]));
+            packets.push(buffer[..len].to_vec());
         }
-        seen
+        packets
+    }
+}
+
+fn read_icmp_error(octets: &[u8]) -> Option<(u8, u8)> {
+    match SlicedPacket::from_ip(octets).ok()?.transport? {
+        TransportSlice::Icmpv4(icmp) => Some((icmp.type_u8(), icmp.code_u8())).filter(|(kind, _)| *kind == 3),
+        TransportSlice::Icmpv6(icmp) => {
+            Some((icmp.type_u8(), icmp.code_u8())).filter(|(kind, _)| *kind < 128)
+        }
+        TransportSlice::Tcp(_) | TransportSlice::Udp(_) | TransportSlice::Igmp(_) => None,
     }
 }
 
 fn read(octets: &[u8]) -> Option<Seen> {
     let packet = SlicedPacket::from_ip(octets).ok()?;
     let TransportSlice::Tcp(tcp) = packet.transport? else { return None };
-    let (source, ttl, checksum) = match packet.net? {
+    let (source, destination, ttl, checksum) = match packet.net? {
         NetSlice::Ipv4(ip) => {
             let header = ip.header();
             let checksum = tcp.calc_checksum_ipv4(header.source(), header.destination());
-            (IpAddr::V4(header.source_addr()), header.ttl(), checksum)
+            (IpAddr::V4(header.source_addr()), IpAddr::V4(header.destination_addr()), header.ttl(), checksum)
         }
         NetSlice::Ipv6(ip) => {
             let header = ip.header();
             let checksum = tcp.calc_checksum_ipv6(header.source(), header.destination());
-            (IpAddr::V6(header.source_addr()), header.hop_limit(), checksum)
+            (
+                IpAddr::V6(header.source_addr()),
+                IpAddr::V6(header.destination_addr()),
+                header.hop_limit(),
+                checksum,
+            )
         }
         NetSlice::Arp(_) => return None,
     };
@@ -79,7 +119,8 @@ fn read(octets: &[u8]) -> Option<Seen> {
     ];
     let flags: Vec<&str> = bits.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
     Some(Seen {
-        source,
+        source: (source, tcp.source_port()).into(),
+        destination: (destination, tcp.destination_port()).into(),
         ttl,
         flags: flags.join(","),
         seq: tcp.sequence_number(),
@@ -108,54 +149,64 @@ fn written(options: &Value) -> Vec<u8> {
     octets
 }
 
-/// Compares every printed number of every segment with the capture, each direction by itself: the two
-/// sides of a wire may see segments cross in another order. Yields what was captured.
-pub(crate) fn assert_told_as_captured(run: &Run, captured: &[Seen], near: IpAddr) {
-    for (direction, from_near) in [("sent", true), ("received", false)] {
-        let told: Vec<&Value> = run
-            .steps()
-            .filter(|step| {
-                step["direction"] == direction
-                    && (step["event"] == "segment" || step["event"] == "kernel-reset")
-            })
-            .collect();
-        let seen: Vec<&Seen> = captured.iter().filter(|seen| (seen.source == near) == from_near).collect();
-        assert_eq!(told.len(), seen.len(), "segments {direction}:\n{told:#?}\n{seen:#?}");
-        let initial = |from_near: bool| {
-            captured.iter().find(|seen| (seen.source == near) == from_near && seen.flags.contains("SYN"))
-        };
-        for (told, seen) in told.into_iter().zip(seen) {
-            let told_fields = (
-                told["flags"].as_str().unwrap(),
-                told["seq"].as_u64().unwrap() as u32,
-                told["ack"].as_u64().map(|ack| ack as u32),
-                told["len"].as_u64().unwrap() as usize,
-                told["window"].as_u64().unwrap() as u16,
-                written(&told["options"]),
-            );
-            let seen_fields =
-                (seen.flags.as_str(), seen.seq, seen.ack, seen.len, seen.window, seen.options.clone());
-            assert_eq!(told_fields, seen_fields, "{direction} {}", told["n"]);
-            // Before the open the peer's initial number is not known to be one.
-            let settled = from_near || told["state"] != "SYN-SENT";
-            if let Some(syn) = initial(from_near).filter(|_| settled) {
-                assert_eq!(told["rel_seq"], seen.seq.wrapping_sub(syn.seq), "{direction} {}", told["n"]);
-            }
-            if let (Some(ack), Some(syn)) = (seen.ack, initial(!from_near)) {
-                assert_eq!(told["rel_ack"], ack.wrapping_sub(syn.seq), "{direction} {}", told["n"]);
-            }
-            if from_near {
-                assert!(seen.checksum_verifies, "MUST-2: {seen:?}");
-            } else {
-                assert_eq!(told["ttl"], seen.ttl);
-            }
-            // MUST-65: MSS only on SYN; SHLD-5, MAY-3: and there always, unless we were told not to.
+/// Compares every printed number of every segment of every exchange with the capture, each direction by
+/// itself: the two sides of a wire may see segments cross in another order. And the kernel of the near host
+/// sent no RST: all that was captured is ours.
+#[track_caller]
+pub(crate) fn assert_told_as_captured(run: &Run, captured: &[Seen]) {
+    let begins: Vec<&Value> = run.lines.iter().filter(|line| line["type"] == "begin").collect();
+    assert!(!begins.is_empty(), "{run:#?}");
+    for begin in begins {
+        let [near, far]: [SocketAddr; 2] =
+            ["local", "remote"].map(|end| begin[end].as_str().unwrap().parse().unwrap());
+        let between = |from, to| move |seen: &&Seen| seen.source == from && seen.destination == to;
+        let steps: Vec<&Value> = run.steps().filter(|step| step["exchange"] == begin["exchange"]).collect();
+        let sent: Vec<&Seen> = captured.iter().filter(between(near, far)).collect();
+        let received: Vec<&Seen> = captured.iter().filter(between(far, near)).collect();
+        compare("sent", &steps, &sent, &received);
+        compare("received", &steps, &received, &sent);
+        for seen in sent {
+            assert!(seen.checksum_verifies, "MUST-2: {seen:?}");
+            // MUST-65: MSS, and every other option we have, only on SYN.
             assert!(seen.options.is_empty() || seen.flags.contains("SYN"), "{seen:?}");
+        }
+    }
+}
+
+#[track_caller]
+fn compare(direction: &str, steps: &[&Value], these: &[&Seen], others: &[&Seen]) {
+    let told: Vec<&&Value> =
+        steps.iter().filter(|step| step["direction"] == direction && step["flags"].is_string()).collect();
+    assert_eq!(told.len(), these.len(), "segments {direction}:\n{told:#?}\n{these:#?}");
+    let initial = |seen: &[&Seen]| seen.iter().find(|seen| seen.flags.contains("SYN")).map(|syn| syn.seq);
+    for (told, seen) in told.into_iter().zip(these) {
+        let told_fields = (
+            told["flags"].as_str().unwrap(),
+            told["seq"].as_u64().unwrap() as u32,
+            told["ack"].as_u64().map(|ack| ack as u32),
+            told["len"].as_u64().unwrap() as usize,
+            told["window"].as_u64().unwrap() as u16,
+            written(&told["options"]),
+        );
+        let seen_fields =
+            (seen.flags.as_str(), seen.seq, seen.ack, seen.len, seen.window, seen.options.clone());
+        assert_eq!(told_fields, seen_fields, "{direction} {}", told["n"]);
+        // Before the open the peer's initial number is not known to be one.
+        let settled = direction == "sent" || told["rel_seq"] != Value::Null;
+        assert!(settled || told["state"] == "SYN-SENT" || seen.flags == "RST,ACK", "{told:#?}");
+        if let Some(first) = initial(these).filter(|_| settled) {
+            assert_eq!(told["rel_seq"], seen.seq.wrapping_sub(first), "{direction} {}", told["n"]);
+        }
+        if let (Some(ack), Some(first)) = (seen.ack, initial(others)) {
+            assert_eq!(told["rel_ack"], ack.wrapping_sub(first), "{direction} {}", told["n"]);
+        }
+        if direction == "received" {
+            assert_eq!(told["ttl"], seen.ttl);
         }
     }
 }
 
 /// RSTs that left the near host.
 pub(crate) fn resets_from(captured: &[Seen], near: IpAddr) -> usize {
-    captured.iter().filter(|seen| seen.source == near && seen.flags.contains("RST")).count()
+    captured.iter().filter(|seen| seen.source.ip() == near && seen.flags.contains("RST")).count()
 }

@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
-use tcpshake::lab::{FAR_V4, NEAR_V4, NEAR_V6};
+use serde_json::Value;
+
+use tcpshake::lab::{FAR_V4, NEAR_V4};
 
 use crate::Named;
-use crate::capture::{Capture, assert_told_as_captured, resets_from};
+use crate::capture::{Capture, Seen, assert_told_as_captured};
 use crate::run::{Run, connect};
 use crate::world::{Server, World, close_after_client, close_before_client, close_with_client, greet};
 
@@ -31,17 +33,19 @@ pub(crate) const TESTS: &[Named] = &[
 
 const NEAR: IpAddr = IpAddr::V4(NEAR_V4);
 
-/// The exchange was told as it was captured, and the kernel of the near host sent no RST of its own.
+/// The exchange was told as it was captured: no RST of the near kernel's left, and each segment of the
+/// peer's was kept from it.
 #[track_caller]
-fn assert_true_and_quiet(run: &Run, world: &World, near: IpAddr) {
-    let captured = world.capture.segments();
-    assert_told_as_captured(run, &captured, near);
-    let ours = run.flags().iter().filter(|flags| flags.starts_with('>') && flags.contains("RST")).count();
-    assert_eq!(resets_from(&captured, near), ours, "the kernel's RST left: {captured:#?}");
-    assert_eq!(run.end()["kernel_resets"], 0);
-    let from_peer =
-        run.flags().iter().filter(|flags| flags.starts_with('<') && !flags.contains("RST")).count();
-    assert_eq!(run.end()["held_back"], from_peer, "each segment of the peer's was kept from the kernel");
+fn assert_true_and_quiet(run: &Run, captured: &[Seen]) {
+    assert_told_as_captured(run, captured);
+    for end in run.lines.iter().filter(|line| line["type"] == "end") {
+        let mine = |step: &&Value| step["exchange"] == end["exchange"] && step["late"] == false;
+        let drawn = run.steps().filter(mine).filter(|step| {
+            step["direction"] == "received" && !step["flags"].as_str().unwrap_or("RST").contains("RST")
+        });
+        assert_eq!(end["held_back"], drawn.count());
+        assert_eq!(end["kernel_resets"], 0);
+    }
     assert_eq!(run.lines[0]["guard_proven"], true);
 }
 
@@ -71,7 +75,7 @@ fn a01_a03_active_close_ipv4() {
     let first = run.steps().next().unwrap();
     assert_eq!((&first["seq"], &first["at_us"]), (&4321.into(), &first["at_us"]));
     assert_eq!(run.steps().nth(1).unwrap()["ack"], 4322);
-    assert_true_and_quiet(&run, &world, NEAR);
+    assert_true_and_quiet(&run, &world.capture.segments());
 }
 
 fn active_close_ipv6() {
@@ -79,7 +83,7 @@ fn active_close_ipv6() {
     let run = connect(&[&world.server(close_after_client).v6()]);
     run.assert_ended(0, "completed");
     assert_eq!(run.flags(), FOUR_WAY);
-    assert_true_and_quiet(&run, &world, IpAddr::V6(NEAR_V6));
+    assert_true_and_quiet(&run, &world.capture.segments());
 }
 
 /// the peer's FIN first.
@@ -90,7 +94,7 @@ fn a04_passive_close() {
     assert_eq!(run.flags(), ["> SYN", "< SYN,ACK", "> ACK", "< FIN,ACK", "> ACK", "> FIN,ACK", "< ACK"]);
     assert_eq!(run.states(), ["SYN-SENT", "ESTABLISHED", "CLOSE-WAIT", "LAST-ACK", "CLOSED"]);
     assert!(run.end()["time_wait_kept_ms"].is_null(), "the peer holds TIME-WAIT, not we");
-    assert_true_and_quiet(&run, &world, NEAR);
+    assert_true_and_quiet(&run, &world.capture.segments());
 }
 
 /// the peer combines FIN with ACK.
@@ -100,7 +104,7 @@ fn a05_three_segment_close() {
     run.assert_ended(0, "completed");
     assert_eq!(run.flags(), ["> SYN", "< SYN,ACK", "> ACK", "> FIN,ACK", "< FIN,ACK", "> ACK"]);
     assert_eq!(run.states(), ["SYN-SENT", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT"]);
-    assert_true_and_quiet(&run, &world, NEAR);
+    assert_true_and_quiet(&run, &world.capture.segments());
 }
 
 /// H-20: our RST leaves although the kernel's would not.
@@ -109,7 +113,7 @@ fn h20_reset_close() {
     let run = connect(&[&world.server(close_with_client).v4(), "--close", "reset"]);
     run.assert_ended(0, "completed");
     assert_eq!(run.flags(), ["> SYN", "< SYN,ACK", "> ACK", "> RST,ACK"]);
-    assert_true_and_quiet(&run, &world, NEAR);
+    assert_true_and_quiet(&run, &world.capture.segments());
 }
 
 fn left_open() {
@@ -117,21 +121,18 @@ fn left_open() {
     let run = connect(&[&world.server(close_with_client).v4(), "--close", "none"]);
     run.assert_ended(0, "completed");
     assert_eq!(run.flags(), ["> SYN", "< SYN,ACK", "> ACK"]);
-    assert_true_and_quiet(&run, &world, NEAR);
+    assert_true_and_quiet(&run, &world.capture.segments());
 }
 
-/// Both ends on one machine, one kernel. On loopback a capture sees each segment twice.
+/// Both ends on one machine, one kernel.
 fn over_loopback(host: &str) {
     let _world = World::new();
-    let capture = Capture::start("lo");
+    let capture = Capture::of_arrivals("lo");
     let server = Server::start(TcpListener::bind((host, 0)).unwrap(), close_after_client);
-    let ip: IpAddr = host.parse().unwrap();
     let run = connect(&[host, &server.port.to_string()]);
     run.assert_ended(0, "completed");
     assert_eq!(run.flags(), FOUR_WAY);
-    assert_eq!(run.end()["kernel_resets"], 0);
-    let syns = capture.segments().iter().filter(|seen| seen.flags == "SYN" && seen.source == ip).count();
-    assert_eq!(syns, 2);
+    assert_true_and_quiet(&run, &capture.segments());
 }
 
 fn loopback_ipv4() {
@@ -157,7 +158,7 @@ fn count_and_statistics() {
     let [min, avg, max] =
         ["rtt_min_us", "rtt_avg_us", "rtt_max_us"].map(|field| statistics[field].as_u64().unwrap());
     assert!(0 < min && min <= avg && avg <= max);
-    assert_eq!(resets_from(&world.capture.segments(), NEAR), 0);
+    assert_true_and_quiet(&run, &world.capture.segments());
 }
 
 /// Whoever talks to the same peer again starts from SYN.
@@ -177,7 +178,7 @@ fn peer_with_ttl_255() {
     let run = connect(&[&world.server(close_after_client).v4()]);
     run.assert_ended(0, "completed");
     assert_eq!(run.steps().nth(1).unwrap()["ttl"], 255);
-    assert_true_and_quiet(&run, &world, NEAR);
+    assert_true_and_quiet(&run, &world.capture.segments());
 }
 
 /// O-03: the peer keeps no state until our ACK.
@@ -187,7 +188,7 @@ fn o03_peer_with_syn_cookies() {
     let run = connect(&[&world.server(close_after_client).v4()]);
     run.assert_ended(0, "completed");
     assert_eq!(run.flags(), FOUR_WAY);
-    assert_true_and_quiet(&run, &world, NEAR);
+    assert_true_and_quiet(&run, &world.capture.segments());
 }
 
 /// M-01: the first number after the wrap.
@@ -203,8 +204,8 @@ fn chosen_numbers_and_options() {
     assert_eq!((&ack["seq"], &ack["window"]), (&0.into(), &(1_000_000 >> 4).into()));
     assert_eq!(run.lines[0]["local"], format!("{NEAR_V4}:40001"));
     let captured = world.capture.segments();
-    assert!(captured.iter().filter(|seen| seen.source == NEAR).all(|seen| seen.ttl == 7), "MUST-49");
-    assert_told_as_captured(&run, &captured, NEAR);
+    assert!(captured.iter().filter(|seen| seen.source.ip() == NEAR).all(|seen| seen.ttl == 7), "MUST-49");
+    assert_told_as_captured(&run, &captured);
 }
 
 /// MUST-14, MUST-67, SHLD-5: MSS on every SYN, from the interface's MTU.
@@ -229,7 +230,7 @@ fn no_options() {
     let run = connect(&[&world.server(close_after_client).v4(), "--no-options"]);
     run.assert_ended(0, "completed");
     assert_eq!(run.steps().next().unwrap()["options"], serde_json::json!([]));
-    assert_true_and_quiet(&run, &world, NEAR);
+    assert_true_and_quiet(&run, &world.capture.segments());
 }
 
 /// P-01: text of the peer's is shown escaped.
@@ -251,8 +252,8 @@ fn guard_none_shows_what_the_kernel_does() {
     run.assert_ended(6, "reset");
     let captured = world.capture.segments();
     assert_eq!(captured[2].flags, "RST", "the kernel answers the SYN,ACK: {captured:#?}");
-    assert_eq!(captured[2].source, NEAR);
-    assert!(captured.iter().any(|seen| seen.source == IpAddr::V4(FAR_V4) && seen.flags == "RST"));
+    assert_eq!(captured[2].source.ip(), NEAR);
+    assert!(captured.iter().any(|seen| seen.source.ip() == IpAddr::V4(FAR_V4) && seen.flags == "RST"));
     let told = run.steps().find(|step| step["event"] == "kernel-reset").expect("the kernel's RST is told");
     assert_eq!(told["seq"], captured[2].seq);
     assert!(run.end()["kernel_resets"].as_u64() >= Some(1));
@@ -260,5 +261,5 @@ fn guard_none_shows_what_the_kernel_does() {
     // The very same with the guard: nothing of it.
     let guarded = connect(&[&server.v4(), "--guard", "listener"]);
     guarded.assert_ended(0, "completed");
-    assert_true_and_quiet(&guarded, &world, NEAR);
+    assert_true_and_quiet(&guarded, &world.capture.segments());
 }

@@ -45,7 +45,7 @@ fn close(peer: &mut Scripted) {
 /// The segments told are those on the wire, and the near kernel stayed out of it.
 fn assert_true(run: &Run, world: &World) {
     let captured = world.capture.segments();
-    assert_told_as_captured(run, &captured, NEAR_V4.into());
+    assert_told_as_captured(run, &captured);
     assert_eq!(run.end()["kernel_resets"], 0);
 }
 

@@ -15,6 +15,7 @@
 mod capture;
 mod closes;
 mod demo;
+mod guards;
 mod hostile;
 mod killed;
 mod privileges;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     }
     let tests = [
         demo::TESTS,
+        guards::TESTS,
         closes::TESTS,
         refusals::TESTS,
         trouble::TESTS,

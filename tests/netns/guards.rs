@@ -1,0 +1,82 @@
+//! The guard by itself: what the self-test finds, and that the guard is what it finds.
+
+use std::net::{IpAddr, SocketAddr};
+
+use tcpshake::guard::{Discard, Guard, GuardError, PortLease, Proof, selftest};
+use tcpshake::lab::{NEAR_V4, NEAR_V6, unshare_network};
+use tcpshake::time::Clock;
+
+use crate::Named;
+use crate::world::World;
+
+pub(crate) const TESTS: &[Named] = &[
+    (
+        "the_self_test_tells_a_guarded_port_from_an_open_one",
+        the_self_test_tells_a_guarded_port_from_an_open_one,
+    ),
+    ("the_self_test_says_when_it_cannot_tell", the_self_test_says_when_it_cannot_tell),
+    ("a_guard_counts_what_it_keeps_from_the_kernel", a_guard_counts_what_it_keeps_from_the_kernel),
+    ("a_lease_keeps_the_port", a_lease_keeps_the_port),
+];
+
+fn near() -> [IpAddr; 4] {
+    [NEAR_V4.into(), NEAR_V6.into(), [127, 0, 0, 1].into(), "::1".parse().unwrap()]
+}
+
+fn lease(ip: IpAddr) -> PortLease {
+    PortLease::take(SocketAddr::new(ip, 0)).unwrap()
+}
+
+/// Bound alone, and even listening, the kernel answers; deaf, it does not; and when the guard has gone it
+/// answers again.
+fn the_self_test_tells_a_guarded_port_from_an_open_one() {
+    let _world = World::new();
+    let clock = Clock::new();
+    for ip in near() {
+        let bound = lease(ip);
+        let port = bound.local();
+        assert_eq!(selftest::probe(port, clock), Proof::Answered, "bound: {port}");
+        let guard = Guard::listener(bound, clock).unwrap();
+        assert_eq!(guard.proof(), &Proof::Silent);
+        assert_eq!(selftest::probe(port, clock), Proof::Silent, "guarded: {port}");
+        drop(guard);
+        assert_eq!(selftest::probe(port, clock), Proof::Answered, "unguarded again: {port}");
+        let listening = std::net::TcpListener::bind(port).unwrap();
+        assert_eq!(selftest::probe(port, clock), Proof::Answered, "listening: {port}");
+        drop(listening);
+    }
+}
+
+/// Loopback is down in a new namespace: the kernel cannot be asked, and that is no proof of anything.
+fn the_self_test_says_when_it_cannot_tell() {
+    unshare_network().unwrap();
+    let proof = selftest::probe(SocketAddr::from(([127, 0, 0, 1], 4000)), Clock::new());
+    assert!(matches!(proof, Proof::Untestable(_)), "{proof:?}");
+}
+
+/// The self-test's own probe is not counted; what comes after is.
+fn a_guard_counts_what_it_keeps_from_the_kernel() {
+    let _world = World::new();
+    for ip in near() {
+        let guard = Guard::listener(lease(ip), Clock::new()).unwrap();
+        assert_eq!((guard.name(), guard.discard()), ("listener", Some(Discard::Filter)));
+        assert_eq!(guard.discarded(), 0);
+        for count in 1..=3 {
+            assert_eq!(selftest::probe(guard.local(), Clock::new()), Proof::Silent);
+            assert_eq!(guard.discarded(), count, "{ip}");
+        }
+    }
+}
+
+fn a_lease_keeps_the_port() {
+    let _world = World::new();
+    for ip in near() {
+        let lease = lease(ip);
+        let again = PortLease::take(lease.local()).map_err(GuardError::from).unwrap_err().to_string();
+        assert!(again.contains("is taken by netns"), "{again}");
+        assert!(std::net::TcpListener::bind(lease.local()).is_err());
+        let port = lease.local();
+        drop(lease);
+        PortLease::take(port).unwrap();
+    }
+}
