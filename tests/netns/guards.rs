@@ -73,7 +73,7 @@ fn a_lease_keeps_the_port() {
     for ip in near() {
         let lease = lease(ip);
         let again = PortLease::take(lease.local()).map_err(GuardError::from).unwrap_err().to_string();
-        assert!(again.contains("is taken by netns"), "{again}");
+        assert!(again.contains(&format!("source port {} is taken", lease.local().port())), "{again}");
         assert!(std::net::TcpListener::bind(lease.local()).is_err());
         let port = lease.local();
         drop(lease);
