@@ -16,11 +16,12 @@ use tcpshake::driver::{self, Close, Linger, Plan};
 use tcpshake::guard::Guard;
 use tcpshake::lab::simulated::{SimulatedServer, server_address};
 use tcpshake::lab::{FAR_V4, NEAR_V4};
+use tcpshake::packet::TransportChecksum;
 use tcpshake::record::{Ending, Event, Outcome};
 use tcpshake::tcp::{Mss, Parameters, SeqNum, State};
 use tcpshake::time::Instant;
-use tcpshake::wire::Wire;
 use tcpshake::wire::memory::{MemoryWire, Station};
+use tcpshake::wire::{Arrival, Received, SendError, Sender, Wire};
 
 const PORT: u16 = 7;
 const DELAY: Duration = Duration::from_millis(10);
@@ -204,7 +205,7 @@ fn against_smoltcp(iss: u32, text: &[u8], close: Close) -> (Kept, tcp::State) {
     let kept = exchange(&mut wire, &plan);
     // What is still on its way arrives.
     let until = wire.now() + Duration::from_secs(1);
-    while matches!(wire.receive(Some(until)).unwrap(), tcpshake::wire::Arrival::Packet(_)) {}
+    while matches!(wire.receive(Some(until)).unwrap(), Arrival::Packet(_)) {}
     let state = wire.station().state();
     (kept, state)
 }
@@ -244,4 +245,34 @@ fn smoltcp_takes_and_returns_more_than_a_few_segments() {
     let summary = kept.summary.unwrap();
     assert_eq!(summary.outcome, Outcome::Completed(Ending::Closed));
     assert_eq!((summary.text_sent, summary.text_received), (40_000, 40_000));
+}
+
+/// A wire that always has a packet, whatever the deadline: a millisecond passes with each.
+struct Storm(Instant, Vec<u8>);
+
+impl Wire for Storm {
+    fn now(&self) -> Instant {
+        self.0
+    }
+
+    fn send(&mut self, _packet: &[u8]) -> Result<(), SendError> {
+        Ok(())
+    }
+
+    fn receive(&mut self, _deadline: Option<Instant>) -> std::io::Result<Arrival<'_>> {
+        self.0 += Duration::from_millis(1);
+        assert!(self.0 < Instant::ORIGIN + Duration::from_secs(60), "it goes on for ever");
+        let (checksum, sender) = (TransportChecksum::Complete, Sender::Network);
+        Ok(Arrival::Packet(Received { at: self.0, octets: &self.1, checksum, sender }))
+    }
+}
+
+/// J-07: packets that mean nothing never cease; the SYN is sent again in time, and given up in time.
+#[test]
+fn j07_timers_and_patience_hold_in_a_packet_storm() {
+    let kept = exchange(&mut Storm(Instant::ORIGIN, b"noise".to_vec()), &plan(4321, b"", Close::Active));
+    assert_eq!(kept.summary.unwrap().outcome, Outcome::Silent);
+    let sent: Vec<_> = kept.steps.iter().filter(|step| matches!(step.event, Event::Sent { .. })).collect();
+    assert_eq!(sent.iter().map(|step| step.at.as_secs()).collect::<Vec<_>>(), [0, 1, 3, 7]);
+    assert_eq!(kept.steps.last().unwrap().at.as_secs(), 15);
 }

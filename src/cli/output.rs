@@ -65,13 +65,19 @@ impl Output {
         self.tell(News::Failed(error.to_string()));
     }
 
-    /// Waits until all is written, or the reader is gone. Yields how many rungs were never shown.
-    pub(super) fn finish(mut self) -> u64 {
+    /// Waits until all is written, or the reader is gone, and says what was never shown.
+    pub(super) fn finish(mut self) {
         drop(self.news.take());
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
-        self.lost
+        if self.lost > 0 {
+            let lost = self.lost;
+            let _ = writeln!(
+                io::stderr(),
+                "tcpshake: {lost} steps were not shown: nobody read the output fast enough"
+            );
+        }
     }
 
     fn tell(&mut self, news: News) {

@@ -145,10 +145,13 @@ impl<'x> Exchange<'x> {
 
     fn next_event(&mut self, signal: PendingSignal<'_>) -> Result<(), DriveError> {
         let deadline = self.tcb.deadline().map_or(self.phase_ends, |timer| timer.at.min(self.phase_ends));
+        if self.wire.now() >= deadline {
+            return self.on_deadline(); // also while packets never cease (J-07)
+        }
         let (local, remote) = (self.guard.local(), self.plan.remote);
         let (heard, at) = match self.wire.receive(Some(deadline))? {
             Arrival::Packet(received) => (hear(&received, local, remote), received.at),
-            Arrival::DeadlinePassed => return self.on_deadline(),
+            Arrival::DeadlinePassed => return Ok(()),
             Arrival::Woken => match signal() {
                 Some(signal) => return self.interrupt(signal),
                 None => return Ok(()),
