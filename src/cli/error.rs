@@ -110,7 +110,7 @@ pub(super) fn usage(error: &clap::Error) -> Result<Exit, Failure> {
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .filter(|line| !line.is_empty())
         .collect();
-    let line = said.join(" ");
+    let line = said.join(" ").replace(" tip: ", "; ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     Err(Failure::usage(format_args!("{line} (see tcpshake --help)")))
 }

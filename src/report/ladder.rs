@@ -57,7 +57,13 @@ impl Ladder {
     }
 
     fn bold(&self, text: &str) -> String {
-        if self.style.color { text.bold().to_string() } else { text.to_owned() }
+        if self.style.color && !text.is_empty() { text.bold().to_string() } else { text.to_owned() }
+    }
+
+    /// The state column, empty where the state stays what it was.
+    fn state(&self, name: &str) -> String {
+        const COLUMN: usize = 13;
+        format!("{}{:width$}", self.bold(name), "", width = COLUMN.saturating_sub(name.len()))
     }
 
     /// Lines under a rung, behind the left lifeline; `state` stands in the state column of the first.
@@ -65,14 +71,14 @@ impl Ladder {
         let mut state = state;
         for line in wrap(text, WORDS) {
             let bar = self.dim("│");
-            let _ = writeln!(out, "{:15}{:13}{bar}  {line}", "", self.bold(&format!("{state:13}")));
+            let _ = writeln!(out, "{:15}{}{bar}  {line}", "", self.state(state));
             state = "";
         }
     }
 
     fn rung(&self, out: &mut String, step: &Step, arrow: &str, color: Color) {
         let state = step.arrows.iter().next().map_or("", |arrow| arrow.to.name());
-        let state = self.bold(&format!("{state:13}"));
+        let state = self.state(state);
         let bar = self.dim("│");
         let arrow = self.paint(arrow, color);
         let _ = writeln!(out, "{:>3} {:>9}  {state}{bar}{arrow}{bar}", step.n, millis(step.at));
@@ -193,7 +199,7 @@ impl Format for Ladder {
         let heading = format!("{:>3} {:>9}  {:13}{:<46}{:>6}", "#", "time/ms", "state", "local", "remote");
         let _ = writeln!(out, "{}", self.dim(&heading));
         let bar = self.dim("│");
-        let closed = self.bold(&format!("{:13}", State::Closed));
+        let closed = self.state(State::Closed.name());
         let _ = writeln!(out, "{:15}{closed}{bar}{:SPAN$}{bar}", "", "");
     }
 
