@@ -24,7 +24,7 @@ use nix::sys::time::TimeSpec;
 use socket2::{Domain, Socket, Type};
 use tcpshake::lab::{self, Lab};
 use tcpshake::net::interfaces::Interface;
-use tcpshake::wire::sys;
+use tcpshake::wire::sys::{self, Switch};
 
 const RUNS: usize = 200;
 
@@ -92,7 +92,7 @@ impl Capture {
     fn start() -> Self {
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, None).unwrap();
         socket.set_nonblocking(true).unwrap();
-        sys::set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1_i32.to_ne_bytes()).unwrap();
+        sys::switch_on(&socket, Switch::Timestamps).unwrap();
         let index = Interface::by_name(lab::LINK).unwrap().index;
         socket.bind(&sys::packet_address(index, libc::ETH_P_ALL as u16)).unwrap();
         Self(socket)

@@ -7,15 +7,16 @@
 //!
 //! | room | what it is | may use |
 //! |---|---|---|
+//! | [`cause`] | what the system says went wrong, in the words of our errors | |
 //! | [`time`] | an instant as a value; the only file that asks the system for the time | |
 //! | [`tcp`] | RFC 9293 as code: pure, no sockets, clock, randomness, printing | `time` |
 //! | [`packet`] | bytes from and to the values of `tcp`; strict, never panics on input | `tcp` |
-//! | [`net`] | names, routes, interfaces, who holds a port; a small netlink | |
-//! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `net`, `time` |
-//! | [`guard`] | keeps the kernel's RST in: port lease, deaf listener, self-test | `wire`, `packet`, `tcp`, `net`, `time` |
+//! | [`net`] | names, routes, interfaces, who holds a port; a small netlink | `cause` |
+//! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `net`, `cause`, `time` |
+//! | [`guard`] | keeps the kernel's RST in: port lease, deaf listener, self-test | `wire`, `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`record`] | what happened, as plain values | `tcp`, `packet` |
-//! | [`driver`] | joins machine, packets, wire and time: one exchange | `guard`, `wire`, `packet`, `tcp`, `record`, `time` |
-//! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `time` |
+//! | [`driver`] | joins machine, packets, wire and time: one exchange | `guard`, `wire`, `packet`, `tcp`, `record`, `cause`, `time` |
+//! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
 //! | [`report`] | record to text, a format a file: ladder, JSON, verdict | `record`, `packet`, `tcp` |
 //! | [`lesson`] | the words: what each step means | `record`, `tcp` |
 //! | [`cli`] | arguments, exit codes, errors, a file a command | all |
@@ -85,13 +86,14 @@
 //! let guard = Guard::not_needed("10.99.0.1:40000".parse()?);
 //!
 //! let mut kept = Kept::default();
-//! let summary = driver::run(&guard, &mut wire, &plan, &mut kept, &mut || None)?;
+//! let summary = driver::run(&guard, &mut wire, &plan, &mut kept, &mut || None)?.summary;
 //! assert_eq!(summary.outcome, Outcome::Completed(Ending::Closed));
 //! assert_eq!(summary.open_time, Some(Duration::from_millis(20)));
 //! assert_eq!(kept.steps.len(), 7); // three to open, four to close
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod cause;
 pub mod cli;
 pub mod driver;
 pub mod guard;

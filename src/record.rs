@@ -85,7 +85,16 @@ pub enum Event {
         /// Time to live, or hop limit, left.
         ttl: u8,
     },
-    /// A packet arrived that could not be read, and changed nothing.
+    /// We would have sent a segment, but it did not leave; it counts as lost.
+    Unsent {
+        /// The segment.
+        segment: Segment,
+        /// Its numbers, counted from the initial ones.
+        relative: Relative,
+        /// Why it did not leave.
+        why: String,
+    },
+    /// A packet of this exchange arrived that could not be read, and changed nothing.
     Unreadable(DecodeError),
     /// An ICMP error that quotes a segment of ours.
     Icmp {
@@ -175,7 +184,10 @@ pub enum Outcome {
     /// The peer answered our SYN with RST.
     Refused,
     /// Nothing answered in time.
-    Silent,
+    Silent {
+        /// Whether segments came all the same, none of which acknowledged our SYN.
+        heard: bool,
+    },
     /// The network said that the peer cannot be reached.
     Unreachable(IcmpError),
     /// It was open, and the peer reset it.
@@ -188,10 +200,41 @@ pub enum Outcome {
         /// The state it was given up in.
         state: State,
         /// What was missing.
-        missing: &'static str,
+        missing: Missing,
     },
     /// The user ended it.
     Interrupted(Signal),
+}
+
+/// What an exchange that was opened still lacked when it was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The acknowledgment of our text.
+    TextAcknowledgment,
+    /// Room in the peer's window for our text.
+    Window,
+    /// What we waited for before closing.
+    PeerFirst,
+    /// The acknowledgment of our FIN.
+    FinAcknowledgment,
+    /// The acknowledgment of our FIN: a RST came instead.
+    FinAcknowledgmentReset,
+    /// The peer's FIN.
+    PeerFin,
+}
+
+impl Missing {
+    /// In words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::TextAcknowledgment => "the peer did not acknowledge our text",
+            Self::Window => "the peer's window stayed closed to our text",
+            Self::PeerFirst => "the peer neither closed nor sent what was awaited",
+            Self::FinAcknowledgment => "the peer did not acknowledge our FIN",
+            Self::FinAcknowledgmentReset => "the peer reset it before it acknowledged our FIN",
+            Self::PeerFin => "the peer kept its side open",
+        }
+    }
 }
 
 /// The ways an exchange can end as asked.
@@ -222,7 +265,7 @@ impl Outcome {
         match self {
             Self::Completed(_) => "completed",
             Self::Refused => "refused",
-            Self::Silent => "silent",
+            Self::Silent { .. } => "silent",
             Self::Unreachable(_) => "unreachable",
             Self::ResetAfterOpening { .. } => "reset",
             Self::CloseIncomplete { .. } => "close-incomplete",
@@ -240,11 +283,16 @@ impl fmt::Display for Outcome {
                 "opened, and left open as asked: the peer's next segment will draw the kernel's RST",
             ),
             Self::Refused => f.write_str("refused: the peer answered our SYN with RST"),
-            Self::Silent => f.write_str("silent: no answer in time (filtered, or nobody there)"),
+            Self::Silent { heard: false } => {
+                f.write_str("silent: no answer in time (filtered, or nobody there)")
+            }
+            Self::Silent { heard: true } => {
+                f.write_str("silent: something came, but nothing that acknowledged our SYN")
+            }
             Self::Unreachable(error) => write!(f, "unreachable: {error}"),
             Self::ResetAfterOpening { state } => write!(f, "reset by the peer in {state}"),
             Self::CloseIncomplete { state, missing } => {
-                write!(f, "opened, but not closed: {missing} (given up in {state})")
+                write!(f, "opened, but not closed: {} (given up in {state})", missing.text())
             }
             Self::Interrupted(Signal::Interrupt) => f.write_str("interrupted"),
             Self::Interrupted(Signal::Terminate) => f.write_str("terminated"),
@@ -270,6 +318,8 @@ pub struct Summary {
     pub held_back: u32,
     /// RSTs of the kernel that left all the same.
     pub kernel_resets: u32,
+    /// Packets lost on this machine because they were not read fast enough.
+    pub packets_lost: u32,
     /// Octets of text acknowledged by the peer.
     pub text_sent: u64,
     /// Octets of text taken from the peer.
@@ -316,9 +366,8 @@ pub struct RoundTrips {
 }
 
 impl Statistics {
-    /// Counts one more exchange.
+    /// Takes the summary of an exchange that was counted when it began.
     pub fn add(&mut self, summary: &Summary) {
-        self.exchanges += 1;
         self.completed += u32::from(matches!(summary.outcome, Outcome::Completed(_)));
         self.retransmissions += summary.retransmissions;
         self.rtts.extend(summary.rtt);

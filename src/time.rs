@@ -31,9 +31,11 @@ impl Instant {
         (self.0 / 1_000) as u32
     }
 
-    /// Time since the instant, less than 71 minutes ago, whose [`low_micros`](Self::low_micros) are given.
+    /// Time since the instant, at most 35 minutes ago, whose [`low_micros`](Self::low_micros) are given; zero
+    /// if that instant is in fact later.
     pub const fn since_low_micros(self, earlier: u32) -> Duration {
-        Duration::from_micros(self.low_micros().wrapping_sub(earlier) as u64)
+        let micros = self.low_micros().wrapping_sub(earlier) as i32;
+        Duration::from_micros(if micros < 0 { 0 } else { micros as u64 })
     }
 
     /// Time since `earlier`; zero if `earlier` is in fact later.

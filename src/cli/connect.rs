@@ -1,6 +1,7 @@
 //! `tcpshake connect`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
 
 use super::args::{ConnectArgs, GuardKind};
 use super::error::Failure;
@@ -8,27 +9,29 @@ use super::exit::Exit;
 use super::output::Output;
 use super::signals::Signals;
 use super::target::{self, Target};
-use crate::driver::{self, Linger, Plan};
-use crate::guard::{Guard, PortLease};
-use crate::net::interfaces::Interface;
+use crate::cause::cause;
+use crate::driver::{self, Ended, Linger, Plan};
+use crate::guard::{Guard, LeaseError, PortLease};
+use crate::net::interfaces::{Interface, LOOPBACK};
 use crate::net::names::{self, Family};
 use crate::net::route::{self, Destination, Route};
-use crate::record::{Outcome, Statistics, Summary};
+use crate::record::{Outcome, Signal, Statistics};
 use crate::tcp::{IssGenerator, Mss, Offer, Parameters, SeqNum, WindowSize};
 use crate::time::Clock;
 use crate::wire::raw::{self, RawSpec, RawWire};
 
 pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
-    let connection = Connection::prepare(args)?;
+    let prepared = Connection::prepare(args);
     // From here a signal means to end properly. Before, nothing was done that would need an end.
     let signals = Signals::watch()?;
     let mut output = Output::start(&args.output, None)?;
-    let result = connection.repeat(&signals, &mut output);
+    let result = prepared.and_then(|connection| connection.repeat(&signals, &mut output));
     if let Err(failure) = &result {
         output.failed(failure);
     }
-    output.finish();
-    result
+    let finished = output.finish(Some(&signals));
+    let exit = result?;
+    Ok(finished?.map_or(exit, Exit::from))
 }
 
 /// Everything that is the same for each exchange of a run.
@@ -36,7 +39,8 @@ struct Connection<'a> {
     args: &'a ConnectArgs,
     remote: SocketAddr,
     host: Option<String>,
-    source: IpAddr,
+    /// Our address, and the port if one was chosen.
+    local: SocketAddr,
     interface: Interface,
     parameters: Parameters,
     iss: IssGenerator,
@@ -46,29 +50,34 @@ struct Connection<'a> {
 impl<'a> Connection<'a> {
     fn prepare(args: &'a ConnectArgs) -> Result<Self, Failure> {
         let target = Target::parse(&args.host, args.port.as_deref())?;
+        let source = args.source.map(|source| source.to_canonical());
+        if let Some(source) = source.filter(|source| !route::is_own(*source)) {
+            return Err(LeaseError::not_ours(source).into());
+        }
         let family = match (args.ipv4, args.ipv6) {
             (true, _) => Family::V4,
             (_, true) => Family::V6,
-            (false, false) => source_family(args.source),
+            (false, false) => source_family(source),
         };
         let bound = args.interface.as_deref().map(usable_interface).transpose()?;
         let addresses = names::resolve(&target.host, target.port, family)?;
-        let (remote, route) =
-            first_reachable(&addresses, args.source, bound.as_ref().map(|found| found.index))?;
-        let interface = Interface::by_index(route.interface).map_err(|error| {
-            Failure::not_possible(format_args!("cannot look up the interface to {remote}: {error}"))
-        })?;
-        let source = args.source.or(route.source).ok_or_else(|| {
-            Failure::not_possible(format_args!("{} has no address to send from", interface.name))
+        let (remote, route) = first_reachable(&addresses, source, bound.as_ref())?;
+        let interface = Interface::by_index(route.interface)
+            .map_err(|error| Failure::cannot(format_args!("look up the interface to {remote}"), &error))?;
+        let address = source.or(route.source).ok_or_else(|| {
+            Failure::not_possible(format_args!(
+                "{name} has no address to send from (give it one: ip address add ADDRESS dev {name})",
+                name = interface.name
+            ))
         })?;
         Ok(Self {
             parameters: parameters(args, remote, &route, &interface),
+            local: local_end(address, args.source_port.unwrap_or(0), &interface),
             host: target.name(),
             iss: IssGenerator::new(rand::random()),
             clock: Clock::new(),
             args,
             remote,
-            source,
             interface,
         })
     }
@@ -77,34 +86,35 @@ impl<'a> Connection<'a> {
     fn repeat(&self, signals: &Signals, output: &mut Output) -> Result<Exit, Failure> {
         let mut statistics = Statistics::default();
         let mut exit = Exit::Success;
-        for number in 1..=self.args.pace.count {
+        let result = (1..=self.args.pace.count).try_for_each(|number| {
             let begun = self.clock.now();
-            let summary = self.exchange(number, signals, output)?;
+            statistics.exchanges += 1;
+            let Ended { summary, cut_short } = self.exchange(number, signals, output)?;
             statistics.add(&summary);
-            let mut outcome = Exit::from(&summary.outcome);
-            let interrupted = matches!(summary.outcome, Outcome::Interrupted(_));
-            if !interrupted && number < self.args.pace.count {
-                let pause = self.args.pace.interval.saturating_sub(self.clock.now() - begun);
-                if let Some(signal) = signals.wait(pause) {
-                    outcome = Exit::from(&Outcome::Interrupted(signal));
-                }
+            if exit == Exit::Success {
+                exit = Exit::from(&summary.outcome);
             }
-            if exit == Exit::Success || matches!(outcome, Exit::Interrupted | Exit::Terminated | Exit::HungUp)
-            {
-                exit = outcome;
-            }
-            if matches!(outcome, Exit::Interrupted | Exit::Terminated | Exit::HungUp) {
-                break;
-            }
-        }
+            let is_last = number == self.args.pace.count;
+            let signal = match (summary.outcome, cut_short) {
+                (Outcome::Interrupted(signal), _) | (_, Some(signal)) => Some(signal),
+                _ if is_last => None,
+                _ => signals.wait(self.args.pace.interval.saturating_sub(self.clock.now() - begun)),
+            };
+            signal.map_or(Ok(()), |signal| Err(End::Signal(signal)))
+        });
         if self.args.pace.count > 1 {
             output.statistics(&statistics);
         }
-        Ok(exit)
+        match result {
+            Ok(()) => Ok(exit),
+            Err(End::Signal(signal)) => Ok(signal.into()),
+            Err(End::Failure(failure)) => Err(failure),
+        }
     }
 
-    fn exchange(&self, number: u32, signals: &Signals, output: &mut Output) -> Result<Summary, Failure> {
-        let lease = self.lease()?;
+    fn exchange(&self, number: u32, signals: &Signals, output: &mut Output) -> Result<Ended, Failure> {
+        output.number(number);
+        let lease = PortLease::take(self.local)?;
         let local = lease.local();
         if local == self.remote {
             return Err(Failure::usage(format_args!(
@@ -113,24 +123,13 @@ impl<'a> Connection<'a> {
         }
         // The wire before the guard: its time stamps take a moment to be switched on, and nothing is sent.
         let mut wire = self.wire(local)?;
+        wire.wake_on(signals.descriptor()?);
         let guard = match self.args.guard {
             GuardKind::Auto | GuardKind::Listener => Guard::listener(lease, self.clock)?,
             GuardKind::None => Guard::none(lease),
         };
-        wire.wake_on(signals.descriptor()?);
         let plan = self.plan(number, local);
-        let summary = driver::run(&guard, &mut wire, &plan, output, &mut || signals.pending())?;
-        Ok(summary)
-    }
-
-    fn lease(&self) -> Result<PortLease, Failure> {
-        let port = self.args.source_port.unwrap_or(0);
-        let mut local = SocketAddr::new(self.source, port);
-        if let (SocketAddr::V6(local), SocketAddr::V6(remote)) = (&mut local, &self.remote) {
-            let link_local = local.ip().is_unicast_link_local();
-            local.set_scope_id(if link_local { remote.scope_id().max(self.interface.index) } else { 0 });
-        }
-        Ok(PortLease::take(local)?)
+        Ok(driver::run(&guard, &mut wire, &plan, output, &mut || signals.pending())?)
     }
 
     fn wire(&self, local: SocketAddr) -> Result<RawWire, Failure> {
@@ -143,7 +142,7 @@ impl<'a> Connection<'a> {
     }
 
     fn plan(&self, number: u32, local: SocketAddr) -> Plan {
-        let segments = &self.args.segments;
+        let ConnectArgs { segments, pace, .. } = self.args;
         let chosen = segments.isn.map(SeqNum);
         Plan {
             number,
@@ -155,14 +154,22 @@ impl<'a> Connection<'a> {
             text: Vec::new(),
             await_text: 0,
             close: segments.close.into(),
-            timeout: self.args.pace.timeout,
-            linger: self
-                .args
-                .pace
-                .linger
-                .map_or(Linger::Enough, |millis| Linger::For(std::time::Duration::from_millis(millis))),
+            timeout: pace.timeout,
+            linger: pace.linger.map_or(Linger::Enough, |millis| Linger::For(Duration::from_millis(millis))),
             simulated: false,
         }
+    }
+}
+
+/// What ends a run of exchanges before its last.
+enum End {
+    Signal(Signal),
+    Failure(Failure),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
     }
 }
 
@@ -175,9 +182,20 @@ const fn source_family(source: Option<IpAddr>) -> Family {
     }
 }
 
+/// Our end; a link-local address is one of its interface's.
+fn local_end(address: IpAddr, port: u16, interface: &Interface) -> SocketAddr {
+    match address {
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+            SocketAddrV6::new(ip, port, 0, interface.index).into()
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => SocketAddr::new(address, port),
+    }
+}
+
 fn usable_interface(name: &str) -> Result<Interface, Failure> {
     let interface = Interface::by_name(name).map_err(|error| {
-        Failure::not_possible(format_args!("cannot use interface '{name}': {error} (see: ip link)"))
+        let cause = cause(&error);
+        Failure::not_possible(format_args!("cannot use interface '{name}': {cause} (see: ip link)"))
     })?;
     if !interface.up {
         return Err(Failure::not_possible(format_args!(
@@ -191,7 +209,7 @@ fn usable_interface(name: &str) -> Result<Interface, Failure> {
 fn first_reachable(
     addresses: &[SocketAddr],
     source: Option<IpAddr>,
-    interface: Option<u32>,
+    interface: Option<&Interface>,
 ) -> Result<(SocketAddr, Route), Failure> {
     let mut first_failure = None;
     for address in addresses {
@@ -206,22 +224,60 @@ fn first_reachable(
 fn reachable(
     address: SocketAddr,
     source: Option<IpAddr>,
-    interface: Option<u32>,
+    interface: Option<&Interface>,
 ) -> Result<(SocketAddr, Route), Failure> {
-    let address = target::unicast(address)?;
-    if let Some(source) = source {
-        // Asks for the address alone: whether it is ours. The port is leased later.
-        PortLease::take(SocketAddr::new(source, 0))?;
+    let address = scoped(target::unicast(address)?, interface)?;
+    let ip = address.ip();
+    if let Some(source) = source.filter(|source| source.is_ipv4() != ip.is_ipv4()) {
+        return Err(Failure::usage(format_args!(
+            "cannot reach {ip} from {source}: they are of two families"
+        )));
     }
     let scope = match address {
         SocketAddr::V6(v6) => Some(v6.scope_id()).filter(|scope| *scope != 0),
         SocketAddr::V4(_) => None,
     };
-    let route = route::lookup(address.ip(), source, interface.or(scope))?;
-    if route.destination == Destination::Many {
-        return Err(target::not_one_host(address.ip(), "the broadcast address of a network"));
+    let bound = interface.map(|interface| interface.index);
+    let route = route::lookup(ip, source, bound.or(scope), Some(raw::MARK))?;
+    match route.destination {
+        Destination::Many => Err(target::not_one_host(ip, "the broadcast address of a network")),
+        Destination::Local if bound.is_some_and(|index| index != LOOPBACK) => Err(Failure::not_possible(
+            format_args!("{ip} is this machine, which is reached over lo (leave out --interface)"),
+        )),
+        Destination::Unicast if bound == Some(LOOPBACK) => Err(Failure::not_possible(format_args!(
+            "{ip} is not this machine, and lo reaches nothing else (leave out --interface)"
+        ))),
+        Destination::Unicast if source.is_some_and(|source| source.is_loopback()) => {
+            Err(Failure::not_possible(format_args!(
+                "{ip} is not this machine, and a loopback --source reaches nothing else"
+            )))
+        }
+        Destination::Unicast | Destination::Local => Ok((address, route)),
     }
-    Ok((address, route))
+}
+
+/// A link-local address with its interface: it means nothing without one, and cannot mean two.
+fn scoped(address: SocketAddr, interface: Option<&Interface>) -> Result<SocketAddr, Failure> {
+    let SocketAddr::V6(mut v6) = address else { return Ok(address) };
+    if !v6.ip().is_unicast_link_local() {
+        return Ok(address);
+    }
+    match (v6.scope_id(), interface) {
+        (0, None) => Err(Failure::usage(format_args!(
+            "{ip} is link-local: say by which interface (write [{ip}%IFACE]:PORT)",
+            ip = v6.ip()
+        ))),
+        (0, Some(interface)) => {
+            v6.set_scope_id(interface.index);
+            Ok(v6.into())
+        }
+        (scope, Some(interface)) if scope != interface.index => Err(Failure::usage(format_args!(
+            "{} is on another interface than {} (leave out --interface)",
+            v6.ip(),
+            interface.name
+        ))),
+        (..) => Ok(v6.into()),
+    }
 }
 
 /// What we announce follows from the interface (MUST-67) and the options.

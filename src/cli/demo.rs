@@ -8,7 +8,7 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::output::Output;
 use super::signals::Signals;
-use crate::driver::{self, Close, Linger, Plan};
+use crate::driver::{self, Close, Ended, Linger, Plan};
 use crate::guard::{Guard, PortLease};
 use crate::lab::{self, Lab, server::EchoServer, simulated};
 use crate::lesson;
@@ -58,9 +58,10 @@ fn in_private_network(args: &DemoArgs) -> Result<Exit, Failure> {
     let mut output = Output::start(&args.output, Some(lesson::sentence))?;
     let mss = Mss::new((interface.mtu - 40) as u16).unwrap_or(Mss::DEFAULT_IPV4);
     let plan = plan(remote, mss, false);
-    let summary = driver::run(&guard, &mut wire, &plan, &mut output, &mut || signals.pending());
-    output.finish();
-    Ok(Exit::from(&summary?.outcome))
+    let ended = driver::run(&guard, &mut wire, &plan, &mut output, &mut || signals.pending());
+    let stuck = output.finish(Some(&signals))?;
+    let Ended { summary, cut_short } = ended?;
+    Ok(cut_short.or(stuck).map_or_else(|| Exit::from(&summary.outcome), Exit::from))
 }
 
 /// Both ends in this process, on a clock of their own: always the same, to the last number.
@@ -74,9 +75,9 @@ fn simulate(args: &DemoArgs) -> Result<Exit, Failure> {
     let mut wire = MemoryWire::new(server, DELAY);
     let guard = Guard::not_needed((lab::NEAR_V4, LOCAL_PORT).into());
     let mut output = Output::start(&args.output, Some(lesson::sentence))?;
-    let summary = driver::run(&guard, &mut wire, &plan, &mut output, &mut || None);
-    output.finish();
-    Ok(Exit::from(&summary?.outcome))
+    let ended = driver::run(&guard, &mut wire, &plan, &mut output, &mut || None);
+    output.finish(None)?;
+    Ok(Exit::from(&ended?.summary.outcome))
 }
 
 fn plan(remote: SocketAddr, mss: Mss, simulated: bool) -> Plan {

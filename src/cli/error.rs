@@ -1,10 +1,12 @@
 //! Errors: one line that says what was being done, what went wrong and what to do, and an exit code.
 
 use std::fmt;
+use std::io;
 
 use anyhow::anyhow;
 
 use super::exit::Exit;
+use crate::cause::cause;
 use crate::driver::DriveError;
 use crate::guard::{GuardError, LeaseError};
 use crate::lab::LabError;
@@ -33,8 +35,8 @@ impl Failure {
     }
 
     /// A call to the system that failed: "cannot" and what it was for.
-    pub fn cannot(what: impl fmt::Display, error: &std::io::Error) -> Self {
-        Self::not_possible(format_args!("cannot {what}: {error}"))
+    pub fn cannot(what: impl fmt::Display, error: &io::Error) -> Self {
+        Self::not_possible(format_args!("cannot {what}: {}", cause(error)))
     }
 
     /// Something that this machine does not allow or have.
@@ -61,7 +63,7 @@ impl From<RouteError> for Failure {
     fn from(error: RouteError) -> Self {
         let exit = match &error {
             RouteError::NoRoute(_) | RouteError::Refused(_) => Exit::Unreachable,
-            RouteError::Netlink(..) => Exit::NotPossible,
+            RouteError::Netlink { .. } => Exit::NotPossible,
         };
         Self::new(exit, error)
     }
@@ -92,16 +94,24 @@ macro_rules! not_possible {
 
 not_possible!(GuardError, LeaseError, OpenError, LabError);
 
+/// What became of output: a closed pipe is no reason to fail, a full disk is.
+pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::cannot("write the output", &error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// clap's answer: help and version are no errors, the rest becomes one line.
 pub(super) fn usage(error: &clap::Error) -> Result<Exit, Failure> {
     use clap::error::ErrorKind;
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let _ = error.print(); // a closed pipe is no reason to fail
-        return Ok(Exit::Success);
+        return written(error.print()).map(|()| Exit::Success);
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let _ = error.print();
-        return Ok(Exit::Usage);
+        return written(error.print()).map(|()| Exit::Usage);
     }
     let text = error.render().to_string();
     let said: Vec<&str> = text

@@ -50,18 +50,26 @@ impl Exit {
     }
 }
 
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Interrupt => Self::Interrupted,
+            Signal::Terminate => Self::Terminated,
+            Signal::HangUp => Self::HungUp,
+        }
+    }
+}
+
 impl From<&Outcome> for Exit {
     fn from(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Completed(_) => Self::Success,
             Outcome::Refused => Self::Refused,
-            Outcome::Silent => Self::Silent,
+            Outcome::Silent { .. } => Self::Silent,
             Outcome::Unreachable(_) => Self::Unreachable,
             Outcome::ResetAfterOpening { .. } => Self::Reset,
             Outcome::CloseIncomplete { .. } => Self::CloseIncomplete,
-            Outcome::Interrupted(Signal::Interrupt) => Self::Interrupted,
-            Outcome::Interrupted(Signal::Terminate) => Self::Terminated,
-            Outcome::Interrupted(Signal::HangUp) => Self::HungUp,
+            Outcome::Interrupted(signal) => (*signal).into(),
         }
     }
 }

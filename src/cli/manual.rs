@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 use super::args::{Args, ManArgs};
-use super::error::Failure;
+use super::error::{Failure, written};
 use super::exit::Exit;
 
 /// A page: its file's name and its text.
@@ -84,10 +84,7 @@ pub(super) fn run(args: &ManArgs) -> Result<Exit, Failure> {
     let pages = pages().map_err(|error| Failure::cannot("make the manual pages", &error))?;
     match &args.dir {
         Some(folder) => write(folder, &pages)?,
-        None => {
-            // A closed pipe is no reason to fail.
-            let _ = pages.first().map(|page| io::stdout().write_all(&page.roff));
-        }
+        None => written(pages.first().map_or(Ok(()), |page| io::stdout().write_all(&page.roff)))?,
     }
     Ok(Exit::Success)
 }

@@ -1,14 +1,19 @@
 //! Where reports go: a thread of their own, so that a slow or closed pipe cannot hold up a segment.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
 use super::args::{ColorWhen, FormatKind, OutputArgs};
-use super::error::Failure;
+use super::error::{Failure, written};
+use super::signals::Signals;
 use crate::driver::Observer;
-use crate::record::{Opening, Statistics, Step, Summary};
+use crate::record::{Opening, Signal, Statistics, Step, Summary};
 use crate::report::Format;
 use crate::report::json::Json;
 use crate::report::ladder::{Ladder, Style};
@@ -17,11 +22,14 @@ use crate::report::verdict::Verdict;
 /// Sends what happens to the thread that writes it.
 pub(super) struct Output {
     news: Option<SyncSender<News>>,
-    writer: Option<JoinHandle<()>>,
+    writer: JoinHandle<io::Result<()>>,
+    /// Readable once the writer has written all.
+    done: OwnedFd,
     lost: u64,
 }
 
 enum News {
+    Number(u32),
     Begin(Opening),
     Step(Box<Step>),
     End(Box<Summary>),
@@ -49,12 +57,22 @@ impl Output {
         };
         let (news, queue) = sync_channel(BACKLOG);
         let quiet_json = args.quiet && args.format == FormatKind::Json;
-        let write = move || write_all(&queue, format, quiet_json, io::stdout());
-        let writer = std::thread::Builder::new()
-            .name("output".into())
-            .spawn(write)
-            .map_err(|error| Failure::cannot("start the output", &error))?;
-        Ok(Self { news: Some(news), writer: Some(writer), lost: 0 })
+        let start = || -> io::Result<Self> {
+            let done = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?;
+            let tell_done = done.as_fd().try_clone_to_owned()?;
+            let write = move || {
+                let written = write_all(&queue, format, quiet_json, io::stdout());
+                let _ = File::from(tell_done).write_all(&1_u64.to_ne_bytes());
+                written
+            };
+            let writer = std::thread::Builder::new().name("output".into()).spawn(write)?;
+            Ok(Self { news: Some(news), writer, done: done.into(), lost: 0 })
+        };
+        start().map_err(|error| Failure::cannot("start the output", &error))
+    }
+
+    pub(super) fn number(&mut self, number: u32) {
+        self.tell(News::Number(number));
     }
 
     pub(super) fn statistics(&mut self, statistics: &Statistics) {
@@ -65,18 +83,20 @@ impl Output {
         self.tell(News::Failed(error.to_string()));
     }
 
-    /// Waits until all is written, or the reader is gone, and says what was never shown.
-    pub(super) fn finish(mut self) {
+    /// Waits until all is written or the reader is gone, or for a signal, for a reader may also never read
+    /// again. Says so if something was never shown.
+    pub(super) fn finish(mut self, signals: Option<&Signals>) -> Result<Option<Signal>, Failure> {
         drop(self.news.take());
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
+        if let Some(signal) = signals.and_then(|signals| signals.wait_for(self.done.as_fd())) {
+            return Ok(Some(signal));
         }
-        if self.lost > 0 {
-            let lost = self.lost;
-            let _ = writeln!(
-                io::stderr(),
-                "tcpshake: {lost} steps were not shown: nobody read the output fast enough"
-            );
+        let panicked = || Err(io::Error::other("the writer panicked"));
+        written(self.writer.join().unwrap_or_else(|_| panicked()))?;
+        match self.lost {
+            0 => Ok(None),
+            lost => Err(Failure::not_possible(format_args!(
+                "{lost} steps were not shown: nobody read the output fast enough"
+            ))),
         }
     }
 
@@ -103,11 +123,18 @@ impl Observer for Output {
     }
 }
 
-fn write_all(queue: &Receiver<News>, mut format: Box<dyn Format>, closing_only: bool, mut sink: impl Write) {
+/// Takes news until there are no more. Yields the first error of writing; from then on nothing is written.
+fn write_all(
+    queue: &Receiver<News>,
+    mut format: Box<dyn Format>,
+    closing_only: bool,
+    mut sink: impl Write,
+) -> io::Result<()> {
     let mut out = String::new();
-    let mut reader_is_gone = false;
+    let mut written = Ok(());
     for news in queue {
         match news {
+            News::Number(number) => format.number(number),
             News::Begin(opening) if closing_only => format.begin(&opening, &mut String::new()),
             News::Step(_) if closing_only => {}
             News::Begin(opening) => format.begin(&opening, &mut out),
@@ -116,11 +143,12 @@ fn write_all(queue: &Receiver<News>, mut format: Box<dyn Format>, closing_only: 
             News::Statistics(statistics) => format.statistics(&statistics, &mut out),
             News::Failed(error) => format.failed(&error, &mut out),
         }
-        if !reader_is_gone {
-            reader_is_gone = sink.write_all(out.as_bytes()).and_then(|()| sink.flush()).is_err();
+        if written.is_ok() {
+            written = sink.write_all(out.as_bytes()).and_then(|()| sink.flush());
         }
         out.clear();
     }
+    written
 }
 
 /// NO_COLOR counts if it is not empty (no-color.org), and only against what was not asked for.
@@ -175,7 +203,21 @@ mod tests {
         }
         drop(news);
         let mut sink = Gone(0);
-        write_all(&queue, Box::new(Verdict::default()), false, &mut sink);
+        let written = write_all(&queue, Box::new(Verdict::default()), false, &mut sink);
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(sink.0, 2, "one write that went well, one that did not, and no more");
+    }
+
+    /// P-16: who does not read holds up nobody; what did not fit is counted.
+    #[test]
+    fn p16_telling_never_waits() {
+        let (news, _queue) = sync_channel(1);
+        let writer = std::thread::spawn(|| Ok(()));
+        let done = EventFd::from_value(1).unwrap().into();
+        let mut output = Output { news: Some(news), writer, done, lost: 0 };
+        output.statistics(&Statistics::default());
+        output.statistics(&Statistics::default());
+        assert_eq!(output.lost, 1);
+        assert!(output.finish(None).is_err());
     }
 }

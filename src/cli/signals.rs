@@ -1,6 +1,6 @@
 //! Signals as something to read: the exchange is ended properly, not torn down.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -23,9 +23,11 @@ pub(super) struct Signals(SignalFd);
 
 impl Signals {
     /// From here on the watched signals no longer end the process. To be called before any thread is
-    /// started: threads inherit it.
+    /// started: threads inherit it. A signal that was ignored when we were started (nohup) stays so.
     pub(super) fn watch() -> Result<Self, Failure> {
-        let set = SigSet::from_iter(WATCHED.map(|(number, _)| number));
+        let ignored = ignored();
+        let watched = WATCHED.iter().map(|(number, _)| *number);
+        let set: SigSet = watched.filter(|number| ignored & bit(*number) == 0).collect();
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let watched = set.thread_block().and_then(|()| SignalFd::with_flags(&set, flags));
         watched.map(Self).map_err(|error| Failure::cannot("watch signals", &error.into()))
@@ -43,10 +45,36 @@ impl Signals {
         known.map(|(_, signal)| *signal)
     }
 
+    /// Waits until `descriptor` is readable, or for a signal.
+    pub(super) fn wait_for(&self, descriptor: BorrowedFd<'_>) -> Option<Signal> {
+        loop {
+            let fds = [descriptor, self.0.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            let mut fds = fds;
+            let _ = ppoll(&mut fds, None, None);
+            if fds[0].any().unwrap_or(false) {
+                return None;
+            }
+            if let Some(signal) = self.pending() {
+                return Some(signal);
+            }
+        }
+    }
+
     /// Waits for `time`, or for a signal.
     pub(super) fn wait(&self, time: Duration) -> Option<Signal> {
         let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         let _ = ppoll(&mut fds, Some(TimeSpec::from(time)), None);
         self.pending()
     }
+}
+
+/// The signals this process ignores, a bit each, as `/proc` tells; none if it does not.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+const fn bit(signal: Number) -> u64 {
+    1 << (signal as u32 - 1)
 }

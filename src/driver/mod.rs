@@ -4,11 +4,13 @@
 //! [`Reaction`](crate::tcp::Reaction), then records it, and only then waits for the next. Segments leave
 //! before anything is told to the [`Observer`], so that telling cannot delay them.
 
+mod hear;
 pub mod observe;
 pub mod plan;
 pub mod single;
 mod story;
+mod verdict;
 
 pub use observe::Observer;
 pub use plan::{Close, Linger, Plan};
-pub use single::{DriveError, run};
+pub use single::{DriveError, Ended, run};

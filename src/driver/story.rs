@@ -2,14 +2,21 @@
 
 use super::observe::Observer;
 use super::plan::Plan;
-use super::single::{Outgoing, Part};
 use crate::guard::{Guard, Proof};
-use crate::packet::{DecodeError, IcmpError};
+use crate::packet::IcmpError;
 use crate::record::{
     Event, Excerpt, GuardSummary, Opening, Outcome, Relative, Step, Summary, TimeWait, View,
 };
-use crate::tcp::{Arrow, Arrows, Clause, Flags, Reaction, Segment, State, Tcb};
+use crate::tcp::{Arrow, Arrows, Clause, Flags, Reaction, Segment, SeqNum, State, Tcb};
 use crate::time::{self, Instant};
+use crate::wire::SendError;
+
+/// Whether a segment answers one that has its own rung, which shows the arrows, or stands alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Reply,
+    Call,
+}
 
 pub(super) struct Story<'o> {
     observer: &'o mut dyn Observer,
@@ -20,6 +27,11 @@ pub(super) struct Story<'o> {
     /// Whether the peer's initial number has been seen.
     peer_known: bool,
     syn_at: Option<Instant>,
+    syns: u32,
+    /// The number after all that was sent.
+    sent_to: Option<SeqNum>,
+    /// The oldest number sent again, and how often.
+    again: Option<(SeqNum, u8)>,
     opened_at: Option<Instant>,
     first_fin_at: Option<Instant>,
     closed_at: Option<Instant>,
@@ -46,6 +58,9 @@ impl<'o> Story<'o> {
             late: false,
             peer_known: false,
             syn_at: None,
+            syns: 0,
+            sent_to: None,
+            again: None,
             opened_at: None,
             first_fin_at: None,
             closed_at: None,
@@ -59,30 +74,59 @@ impl<'o> Story<'o> {
         self.text_received
     }
 
-    pub(super) fn sent(&mut self, sent: Option<&Outgoing>, reaction: &Reaction, tcb: &Tcb, part: Part) {
-        let Some(&Outgoing { segment, text, at }) = sent else {
-            return;
+    pub(super) fn sent(
+        &mut self,
+        segment: &Segment,
+        text: Excerpt,
+        at: Instant,
+        reaction: &Reaction,
+        tcb: &Tcb,
+        part: Part,
+    ) {
+        let retransmission = self.count_retransmission(segment, reaction.clause);
+        if segment.has(Flags::SYN) {
+            self.syns += 1;
+            self.syn_at.get_or_insert(at);
+        }
+        if segment.has(Flags::FIN) {
+            self.first_fin_at.get_or_insert(at);
+        }
+        let relative = self.relative(segment, tcb, Direction::Sent);
+        let event = Event::Sent { segment: *segment, relative, text, retransmission };
+        self.rung(event, at, Some(&part.of(reaction)), tcb);
+    }
+
+    pub(super) fn unsent(
+        &mut self,
+        segment: &Segment,
+        error: &SendError,
+        at: Instant,
+        reaction: &Reaction,
+        tcb: &Tcb,
+        part: Part,
+    ) {
+        let relative = self.relative(segment, tcb, Direction::Sent);
+        let event = Event::Unsent { segment: *segment, relative, why: error.to_string() };
+        self.rung(event, at, Some(&part.of(reaction)), tcb);
+    }
+
+    /// How often the segment was sent before, judged by its numbers. The SYN,ACK that answers a crossing
+    /// SYN has the number of our SYN, but is another segment.
+    fn count_retransmission(&mut self, segment: &Segment, clause: Clause) -> u8 {
+        let before = self.sent_to.is_some_and(|sent_to| segment.seq.before(sent_to));
+        if self.sent_to.is_none_or(|sent_to| segment.end().after(sent_to)) {
+            self.sent_to = Some(segment.end());
+        }
+        if segment.is_empty() || !before || clause == Clause::SynSentCrossed {
+            return 0;
+        }
+        self.retransmissions += 1;
+        let times = match self.again {
+            Some((seq, times)) if seq == segment.seq => times.saturating_add(1),
+            _ => 1,
         };
-        let again = reaction.clause == Clause::RetransmissionTimeout;
-        self.retransmissions += u32::from(again);
-        if segment.has(Flags::SYN) && self.syn_at.is_none() {
-            self.syn_at = Some(at);
-        }
-        if segment.has(Flags::FIN) && self.first_fin_at.is_none() {
-            self.first_fin_at = Some(at);
-        }
-        let event = Event::Sent {
-            segment,
-            relative: self.relative(&segment, tcb, Direction::Sent),
-            text,
-            retransmission: if again { tcb.retransmissions() } else { 0 },
-        };
-        match part {
-            Part::Call => self.rung(event, at, Some(reaction), tcb),
-            Part::Reply => {
-                self.rung(event, at, Some(&Reaction { arrows: Arrows::default(), ..*reaction }), tcb);
-            }
-        }
+        self.again = Some((segment.seq, times));
+        times
     }
 
     pub(super) fn received(
@@ -104,8 +148,8 @@ impl<'o> Story<'o> {
                 self.closed_at = Some(at);
             }
         }
-        if segment.has(Flags::FIN) && self.first_fin_at.is_none() {
-            self.first_fin_at = Some(at);
+        if reaction.clause == Clause::FinAccepted {
+            self.first_fin_at.get_or_insert(at);
         }
         let relative = self.relative(segment, tcb, Direction::Received);
         self.rung(Event::Received { segment: *segment, relative, text, ttl }, at, Some(reaction), tcb);
@@ -115,14 +159,6 @@ impl<'o> Story<'o> {
         self.kernel_resets += 1;
         let relative = self.relative(&segment, tcb, Direction::Sent);
         self.rung(Event::KernelReset(segment, relative), at, None, tcb);
-    }
-
-    pub(super) fn unreadable(&mut self, error: DecodeError, at: Instant, tcb: &Tcb) {
-        self.rung(Event::Unreadable(error), at, None, tcb);
-    }
-
-    pub(super) fn quiet(&mut self, reaction: &Reaction, at: Instant, tcb: &Tcb) {
-        self.rung(Event::Quiet, at, Some(reaction), tcb);
     }
 
     pub(super) fn rung(&mut self, event: Event, at: Instant, reaction: Option<&Reaction>, tcb: &Tcb) {
@@ -150,6 +186,7 @@ impl<'o> Story<'o> {
         tcb: &Tcb,
         noted: Option<IcmpError>,
         held_back: u32,
+        packets_lost: u32,
         time_wait: Option<TimeWait>,
     ) -> Summary {
         let span = |from: Option<Instant>, to: Option<Instant>| Some(to? - from?);
@@ -160,10 +197,11 @@ impl<'o> Story<'o> {
             outcome,
             open_time,
             close_time: span(self.first_fin_at, self.closed_at),
-            rtt: open_time.filter(|_| self.retransmissions == 0),
+            rtt: open_time.filter(|_| self.syns == 1), // Karn: two SYNs, and nobody knows which was answered
             retransmissions: self.retransmissions,
             held_back,
             kernel_resets: self.kernel_resets,
+            packets_lost,
             text_sent: u64::from(acknowledged.min(queued)),
             text_received: self.text_received,
             noted,
@@ -186,6 +224,16 @@ impl<'o> Story<'o> {
         Relative {
             seq: sender.map(|initial| segment.seq.0.wrapping_sub(initial.0)),
             ack: receiver.and_then(|initial| Some(segment.acknowledgment()?.0.wrapping_sub(initial.0))),
+        }
+    }
+}
+
+impl Part {
+    /// What the rung of the segment shows of the reaction.
+    fn of(self, reaction: &Reaction) -> Reaction {
+        match self {
+            Self::Call => *reaction,
+            Self::Reply => Reaction { arrows: Arrows::default(), ..*reaction },
         }
     }
 }

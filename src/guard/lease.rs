@@ -38,8 +38,14 @@ pub enum LeaseError {
     #[error("source port {0} needs CAP_NET_BIND_SERVICE (choose one from 1024 on, or none)")]
     Privileged(u16),
     /// Anything else.
-    #[error("cannot reserve {0}: {1}")]
-    Io(SocketAddr, #[source] io::Error),
+    #[error("cannot reserve {local}: {} (choose another --source or --source-port)", crate::cause::cause(.error))]
+    Io {
+        /// What was asked for.
+        local: SocketAddr,
+        /// What went wrong.
+        #[source]
+        error: io::Error,
+    },
 }
 
 impl PortLease {
@@ -64,19 +70,24 @@ impl PortLease {
     }
 }
 
+impl LeaseError {
+    /// The answer to an address that is somebody else's.
+    pub fn not_ours(address: IpAddr) -> Self {
+        let same_family = |own: &IpAddr| own.is_ipv4() == address.is_ipv4();
+        let own = interfaces::own_addresses().into_iter().filter(same_family);
+        let own: Vec<String> = own.map(|own| own.to_string()).collect();
+        Self::NotOurs { address, own: own.join(", ") }
+    }
+}
+
 fn explain(local: SocketAddr, error: io::Error) -> LeaseError {
     match error.raw_os_error() {
         Some(libc::EADDRINUSE) => LeaseError::Taken {
             port: local.port(),
             by: holder::of(local).map_or_else(String::new, |holder| format!(" by {holder}")),
         },
-        Some(libc::EADDRNOTAVAIL) => {
-            let same_family = |address: &IpAddr| address.is_ipv4() == local.is_ipv4();
-            let own = interfaces::own_addresses().into_iter().filter(same_family);
-            let own: Vec<String> = own.map(|address| address.to_string()).collect();
-            LeaseError::NotOurs { address: local.ip(), own: own.join(", ") }
-        }
+        Some(libc::EADDRNOTAVAIL) => LeaseError::not_ours(local.ip()),
         Some(libc::EACCES | libc::EPERM) => LeaseError::Privileged(local.port()),
-        _ => LeaseError::Io(local, error),
+        _ => LeaseError::Io { local, error },
     }
 }

@@ -40,39 +40,34 @@ pub(super) fn listen(lease: &PortLease) -> Result<Discard, GuardError> {
     };
     const BACKLOG: i32 = 1;
     let local = lease.local();
-    lease.socket().listen(BACKLOG).map_err(|error| super::LeaseError::Io(local, error))?;
+    lease.socket().listen(BACKLOG).map_err(|error| super::LeaseError::Io { local, error })?;
     Ok(discard)
 }
 
-/// A key for the prefix of length zero, so for every peer (`TCP_MD5SIG_EXT`).
+/// A key for the prefix of length zero, so for every peer.
 fn require_md5(lease: &PortLease) -> io::Result<()> {
-    const TCP_MD5SIG_EXT: i32 = 32;
     const FLAG_PREFIX: u8 = 1;
     const KEY: &[u8] = b"deaf";
     // struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, interface, key.
-    const LEN: usize = 216;
-    const FLAGS: usize = 128;
-    const KEY_LEN: usize = FLAGS + 2;
-    const KEY_AT: usize = FLAGS + 8;
+    const FLAGS_AT: usize = 128;
+    const KEY_LEN_AT: usize = FLAGS_AT + 2;
+    const KEY_AT: usize = FLAGS_AT + 8;
     let family = if lease.local().is_ipv4() { libc::AF_INET } else { libc::AF_INET6 } as u16;
-    let mut option = Vec::with_capacity(LEN);
-    option.extend(family.to_ne_bytes());
-    option.resize(FLAGS, 0);
-    option.push(FLAG_PREFIX);
-    option.resize(KEY_LEN, 0);
-    option.extend((KEY.len() as u16).to_ne_bytes());
-    option.resize(KEY_AT, 0);
-    option.extend(KEY);
-    option.resize(LEN, 0);
-    sys::set_option(lease.socket(), libc::IPPROTO_TCP, TCP_MD5SIG_EXT, &option)
+    let mut option = [0; sys::MD5SIG_LEN];
+    for (at, octets) in [
+        (0, &family.to_ne_bytes()[..]),
+        (FLAGS_AT, &[FLAG_PREFIX]),
+        (KEY_LEN_AT, &(KEY.len() as u16).to_ne_bytes()),
+        (KEY_AT, KEY),
+    ] {
+        if let Some(field) = option.get_mut(at..at + octets.len()) {
+            field.copy_from_slice(octets);
+        }
+    }
+    sys::set_md5_key(lease.socket(), &option)
 }
 
-/// How many segments the socket has discarded (`SO_MEMINFO`, ninth word).
+/// How many segments the socket has discarded.
 pub(super) fn discarded(lease: &PortLease) -> u32 {
-    const DROPS: usize = 8;
-    let mut words = [0; 4 * (DROPS + 1)];
-    match sys::get_option(lease.socket(), libc::SOL_SOCKET, libc::SO_MEMINFO, &mut words) {
-        Ok(len) if len == words.len() => words.last_chunk().map_or(0, |drops| u32::from_ne_bytes(*drops)),
-        _ => 0,
-    }
+    sys::segments_discarded(lease.socket())
 }

@@ -14,6 +14,7 @@ pub use lease::{LeaseError, PortLease};
 pub use listener::Discard;
 pub use selftest::Proof;
 
+use crate::cause::cause;
 use crate::time::Clock;
 
 /// What holds the kernel back from answering on one local port, for as long as the value lives.
@@ -41,7 +42,8 @@ pub enum GuardError {
     Lease(#[from] LeaseError),
     /// Neither way of making the listener deaf works here.
     #[error(
-        "the listener guard does not work here: socket filter: {filter}; tcp-md5: {md5} (--guard none shows what happens without one)"
+        "the listener guard does not work here: socket filter: {}; tcp-md5: {} (--guard none shows what happens without one)",
+        cause(.filter), cause(.md5)
     )]
     Listener {
         /// Why not by socket filter.

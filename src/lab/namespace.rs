@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 
+use crate::cause::cause;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::unistd::{getegid, geteuid};
@@ -24,7 +25,11 @@ impl LabError {
                 let (reason, remedy) = forbidden(&error);
                 Self { doing, reason, remedy }
             }
-            _ => Self { doing, reason: error.to_string(), remedy: "" },
+            _ => Self {
+                doing,
+                reason: cause(&error),
+                remedy: " (--simulate runs both ends inside this process)",
+            },
         }
     }
 }
@@ -56,7 +61,7 @@ fn forbidden(error: &io::Error) -> (String, &'static str) {
         );
     }
     (
-        format!("{error}; in a container, its seccomp profile forbids it"),
+        format!("{} (a chroot, or a container's seccomp profile, may forbid it)", cause(error)),
         " (allow it there, or use --simulate: both ends inside this process)",
     )
 }

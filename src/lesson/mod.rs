@@ -10,6 +10,7 @@ pub fn sentence(step: &Step) -> Option<String> {
         Event::Sent { segment, retransmission: 0, .. } => sent(segment, clause, step.state),
         Event::Received { segment, .. } => received(segment, clause),
         Event::Sent { .. }
+        | Event::Unsent { .. }
         | Event::Unreadable(_)
         | Event::Icmp { .. }
         | Event::KernelReset(..)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A process, as far as we are allowed to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +22,12 @@ impl fmt::Display for Holder {
 /// The process that has a socket bound to the port of `local`, if `/proc` tells: without root it does
 /// only for one's own processes.
 pub fn of(local: SocketAddr) -> Option<Holder> {
-    let table = if local.is_ipv4() { "/proc/thread-self/net/tcp" } else { "/proc/thread-self/net/tcp6" };
-    let sockets: Vec<String> = fs::read_to_string(table)
-        .ok()?
-        .lines()
-        .skip(1)
-        .filter_map(|line| inode_on_port(line, local.port()))
+    let tables = ["tcp", "tcp6"].map(|table| fs::read_to_string(format!("/proc/thread-self/net/{table}")));
+    let sockets: Vec<String> = tables
+        .iter()
+        .flatten()
+        .flat_map(|table| table.lines().skip(1))
+        .filter_map(|line| inode_in_the_way(line, local))
         .map(|inode| format!("socket:[{inode}]"))
         .collect();
     fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
@@ -42,12 +42,26 @@ pub fn of(local: SocketAddr) -> Option<Holder> {
     })
 }
 
-/// The inode of the socket in a line of `/proc/net/tcp`, if its local port is `port`.
-fn inode_on_port(line: &str, port: u16) -> Option<&str> {
+/// The inode of the socket in a line of `/proc/net/tcp` or `tcp6`, if it keeps `local` from being bound: it
+/// has the port, on the same address or on all.
+fn inode_in_the_way(line: &str, local: SocketAddr) -> Option<&str> {
     let mut fields = line.split_whitespace();
-    let (_, local_port) = fields.nth(1)?.rsplit_once(':')?;
+    let (address, port) = fields.nth(1)?.rsplit_once(':')?;
     let inode = fields.nth(7)?;
-    (u16::from_str_radix(local_port, 16) == Ok(port) && inode != "0").then_some(inode)
+    let everywhere = address.chars().all(|digit| digit == '0');
+    let here = address == kernel_hex(local.ip());
+    let in_the_way = (here || everywhere) && u16::from_str_radix(port, 16) == Ok(local.port());
+    (in_the_way && inode != "0").then_some(inode)
+}
+
+/// An address as the kernel prints it there: words of this machine's byte order.
+fn kernel_hex(address: IpAddr) -> String {
+    let octets = match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    let word = |octets: &[u8]| u32::from_ne_bytes(octets.try_into().unwrap_or_default());
+    octets.chunks_exact(4).map(|octets| format!("{:08X}", word(octets))).collect()
 }
 
 #[cfg(test)]

@@ -30,8 +30,14 @@ impl Family {
 #[derive(Debug, thiserror::Error)]
 pub enum NameError {
     /// The resolver knows no such name, or could not be reached.
-    #[error("cannot resolve '{0}': {1}")]
-    Resolver(String, #[source] io::Error),
+    #[error("cannot resolve '{host}': {} (is it spelled right, and is there a name server?)", crate::cause::cause(.error))]
+    Resolver {
+        /// The name.
+        host: String,
+        /// What went wrong.
+        #[source]
+        error: io::Error,
+    },
     /// It has addresses, but not of the family asked for.
     #[error("'{0}' has no {1} address (it has {2})")]
     Family(String, &'static str, String),
@@ -41,7 +47,7 @@ pub enum NameError {
 pub fn resolve(host: &str, port: u16, family: Family) -> Result<Vec<SocketAddr>, NameError> {
     let all: Vec<SocketAddr> = (host, port)
         .to_socket_addrs()
-        .map_err(|error| NameError::Resolver(host.to_owned(), plain(error)))?
+        .map_err(|error| NameError::Resolver { host: host.to_owned(), error: plain(error) })?
         .collect();
     let wanted: Vec<SocketAddr> = all.iter().copied().filter(|address| family.has(*address)).collect();
     if wanted.is_empty() {

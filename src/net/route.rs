@@ -39,21 +39,36 @@ pub enum RouteError {
     #[error("the route to {0} is a blackhole, unreachable or prohibit route (look at: ip route get {0})")]
     Refused(IpAddr),
     /// The kernel did not answer.
-    #[error("cannot ask the kernel for the route to {0}: {1}")]
-    Netlink(IpAddr, #[source] io::Error),
+    #[error("cannot ask the kernel for the route to {destination}: {} (look at: ip route get {destination})", crate::cause::cause(.error))]
+    Netlink {
+        /// Where to.
+        destination: IpAddr,
+        /// What went wrong.
+        #[source]
+        error: io::Error,
+    },
 }
 
-/// Asks for the route to `destination`, from `source` and by `interface` if given.
+/// Asks for the route to `destination`, from `source`, by `interface` and for packets that carry `mark`, as
+/// far as these are given.
 pub fn lookup(
     destination: IpAddr,
     source: Option<IpAddr>,
     interface: Option<u32>,
+    mark: Option<u32>,
 ) -> Result<Route, RouteError> {
     let answers = Netlink::route()
-        .and_then(|mut netlink| netlink.request(request(destination, source, interface)))
+        .and_then(|mut netlink| netlink.request(request(destination, source, interface, mark)))
         .map_err(|error| explain(destination, error))?;
-    let malformed = || RouteError::Netlink(destination, io::ErrorKind::InvalidData.into());
+    let malformed = || RouteError::Netlink { destination, error: io::ErrorKind::InvalidData.into() };
     answers.first().and_then(|answer| parse(answer)).ok_or_else(malformed)
+}
+
+/// Whether an address is one of this machine's: any of 127.0.0.0/8 is.
+pub fn is_own(address: IpAddr) -> bool {
+    let local =
+        || lookup(address, None, None, None).is_ok_and(|route| route.destination == Destination::Local);
+    !address.is_unspecified() && local()
 }
 
 fn explain(destination: IpAddr, error: io::Error) -> RouteError {
@@ -61,11 +76,16 @@ fn explain(destination: IpAddr, error: io::Error) -> RouteError {
         Some(libc::ENETUNREACH | libc::ESRCH) => RouteError::NoRoute(destination),
         // The kernel's answers for unreachable, prohibit and blackhole routes, in this order.
         Some(libc::EHOSTUNREACH | libc::EACCES | libc::EINVAL) => RouteError::Refused(destination),
-        _ => RouteError::Netlink(destination, error),
+        _ => RouteError::Netlink { destination, error },
     }
 }
 
-fn request(destination: IpAddr, source: Option<IpAddr>, interface: Option<u32>) -> Message {
+fn request(
+    destination: IpAddr,
+    source: Option<IpAddr>,
+    interface: Option<u32>,
+    mark: Option<u32>,
+) -> Message {
     let family = if destination.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let prefix = |address: Option<IpAddr>| match address {
         Some(IpAddr::V4(_)) => 32,
@@ -81,10 +101,13 @@ fn request(destination: IpAddr, source: Option<IpAddr>, interface: Option<u32>) 
             None => message,
         };
     }
-    match interface {
-        Some(index) => message.attribute(libc::RTA_OIF, &index.to_ne_bytes()),
-        None => message,
+    for (kind, number) in [(libc::RTA_OIF, interface), (libc::RTA_MARK, mark)] {
+        message = match number {
+            Some(number) => message.attribute(kind, &number.to_ne_bytes()),
+            None => message,
+        };
     }
+    message
 }
 
 /// `RTAX_MTU` of linux/rtnetlink.h, which libc does not carry.

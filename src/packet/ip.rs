@@ -121,9 +121,10 @@ pub fn parse(octets: &[u8]) -> Result<IpPacket<'_>, DecodeError> {
     }
 }
 
-/// Reads the head of a packet that an ICMP error quotes: it may be cut short, and its checksum may have
-/// been taken before the last router changed its TTL.
-pub(super) fn parse_quoted(octets: &[u8]) -> Result<IpPacket<'_>, DecodeError> {
+/// Reads the head of a packet that an ICMP error quotes: it may be cut short, it may be the first fragment,
+/// and its checksum may have been taken before the last router changed its TTL. Tells, too, whom a packet
+/// concerns that [`parse`] refuses.
+pub fn parse_quoted(octets: &[u8]) -> Result<IpPacket<'_>, DecodeError> {
     match octets.first().map(|first| first >> 4) {
         Some(4) => parse_v4(octets, Quoted::Yes),
         Some(6) => parse_v6(octets, Quoted::Yes),
@@ -168,8 +169,10 @@ fn parse_v4(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
             return Err(DecodeError::SourceRoute);
         }
     }
-    const MORE_FRAGMENTS_AND_OFFSET: u16 = 0x3fff;
-    if u16::from_be_bytes([f0, f1]) & MORE_FRAGMENTS_AND_OFFSET != 0 {
+    const OFFSET: u16 = 0x1fff;
+    const MORE_FRAGMENTS: u16 = 0x2000;
+    let mask = if quoted == Quoted::Yes { OFFSET } else { OFFSET | MORE_FRAGMENTS };
+    if u16::from_be_bytes([f0, f1]) & mask != 0 {
         return Err(DecodeError::Fragment);
     }
     let [a, b, c, d, e, f, g, h] = addresses;
@@ -216,7 +219,7 @@ fn parse_v6(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
         (None, Quoted::Yes) => rest,
         (None, Quoted::No) => return Err(truncated(IPV6_HEADER + len)),
     };
-    let (protocol, payload) = skip_extension_headers(next_header, payload)?;
+    let (protocol, payload) = skip_extension_headers(next_header, payload, quoted)?;
     let (source, destination) = addresses.split_at(16);
     let address = |octets: &[u8]| Ipv6Addr::from(<[u8; 16]>::try_from(octets).unwrap_or_default());
     Ok(IpPacket {
@@ -232,7 +235,11 @@ fn parse_v6(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
 }
 
 /// Walks to the upper-layer header (RFC 8200 section 4): yields its protocol number and octets.
-fn skip_extension_headers(mut next: u8, mut octets: &[u8]) -> Result<(u8, &[u8]), DecodeError> {
+fn skip_extension_headers(
+    mut next: u8,
+    mut octets: &[u8],
+    quoted: Quoted,
+) -> Result<(u8, &[u8]), DecodeError> {
     const HOP_BY_HOP: u8 = 0;
     const ROUTING: u8 = 43;
     const FRAGMENT: u8 = 44;
@@ -246,8 +253,10 @@ fn skip_extension_headers(mut next: u8, mut octets: &[u8]) -> Result<(u8, &[u8])
         let &[following, units, o0, o1, ..] = octets.first_chunk::<8>().ok_or(truncated)?;
         let mut len = 8 + usize::from(units) * 8;
         if next == FRAGMENT {
-            const OFFSET_AND_MORE: u16 = 0xfff9;
-            if u16::from_be_bytes([o0, o1]) & OFFSET_AND_MORE != 0 {
+            const OFFSET: u16 = 0xfff8;
+            const MORE: u16 = 1;
+            let mask = if quoted == Quoted::Yes { OFFSET } else { OFFSET | MORE };
+            if u16::from_be_bytes([o0, o1]) & mask != 0 {
                 return Err(DecodeError::Fragment);
             }
             len = 8;

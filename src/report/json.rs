@@ -139,6 +139,7 @@ struct End {
     retransmissions: u32,
     held_back: u32,
     kernel_resets: u32,
+    packets_lost: u32,
     text_sent: u64,
     text_received: u64,
     time_wait_full_ms: Option<u64>,
@@ -224,6 +225,11 @@ impl StepLine {
                 line.segment("received", segment, relative, text);
                 line.ttl = Some(*ttl);
             }
+            Event::Unsent { segment, relative, why } => {
+                line.segment("unsent", segment, relative, &Excerpt::default());
+                line.event = "unsent";
+                line.fault = Some(why.clone());
+            }
             Event::Unreadable(error) => {
                 line.event = "unreadable";
                 line.direction = Some("received");
@@ -282,6 +288,10 @@ const fn effect_name(effect: IcmpEffect) -> &'static str {
 }
 
 impl Format for Json {
+    fn number(&mut self, number: u32) {
+        self.exchange = number;
+    }
+
     fn begin(&mut self, opening: &Opening, out: &mut String) {
         self.exchange = opening.number;
         let guard = &opening.guard;
@@ -311,7 +321,7 @@ impl Format for Json {
                 (Some(state.name()), None)
             }
             Outcome::Unreachable(error) => (None, Some(icmp(error, "fatal"))),
-            Outcome::Completed(_) | Outcome::Refused | Outcome::Silent | Outcome::Interrupted(_) => {
+            Outcome::Completed(_) | Outcome::Refused | Outcome::Silent { .. } | Outcome::Interrupted(_) => {
                 (None, None)
             }
         };
@@ -327,6 +337,7 @@ impl Format for Json {
             retransmissions: summary.retransmissions,
             held_back: summary.held_back,
             kernel_resets: summary.kernel_resets,
+            packets_lost: summary.packets_lost,
             text_sent: summary.text_sent,
             text_received: summary.text_received,
             time_wait_full_ms: summary.time_wait.map(|time| millis(time.full)),

@@ -191,11 +191,14 @@ impl Format for Ladder {
         held += match guard.proven {
             Some(true) => ", proven",
             Some(false) => ", and the kernel answers",
-            None if guard.untested_because.is_some() => ", not tested",
             None => "",
         };
-        let _ = writeln!(out, "{} → {}", opening.local, self.bold(&self.target));
-        let _ = writeln!(out, "guard against the kernel's RST: {held}\n");
+        if let Some(reason) = &guard.untested_because {
+            let _ = write!(held, ", not tested: {reason}");
+        }
+        let route = wrap(&format!("{} → {}", opening.local, self.target), WIDTH).join("\n");
+        let guard = wrap(&format!("guard against the kernel's RST: {held}"), WIDTH).join("\n");
+        let _ = writeln!(out, "{}\n{guard}\n", self.bold(&route));
         let heading = format!("{:>3} {:>9}  {:13}{:<46}{:>6}", "#", "time/ms", "state", "local", "remote");
         let _ = writeln!(out, "{}", self.dim(&heading));
         let bar = self.dim("│");
@@ -210,6 +213,9 @@ impl Format for Ladder {
                 let shown =
                     Shown { segment, relative, text, label: again, toward_remote: true, color: Color::Cyan };
                 self.segment(out, step, &shown);
+                if !step.arrows.is_empty() {
+                    self.remark_on(step.clause, out);
+                }
                 if *retransmission > 0 {
                     let rto = short(step.view.rto);
                     self.note(
@@ -217,6 +223,14 @@ impl Format for Ladder {
                         &format!("no answer yet: retransmission {retransmission}, the next after {rto}"),
                     );
                 }
+            }
+            Event::Unsent { segment, relative, why } => {
+                let text = &Excerpt::default();
+                let label = " not sent";
+                let shown =
+                    Shown { segment, relative, text, label, toward_remote: true, color: Color::Yellow };
+                self.segment(out, step, &shown);
+                self.note(out, why);
             }
             Event::Received { segment, relative, text, .. } => {
                 let shown =

@@ -11,6 +11,8 @@ use crate::record::{Opening, Statistics, Step, Summary};
 
 /// A way to write an exchange down. Each call appends to `out`, whole lines only.
 pub trait Format: Send {
+    /// The number of the exchange that comes next, in case it cannot begin.
+    fn number(&mut self, _number: u32) {}
     /// An exchange begins.
     fn begin(&mut self, opening: &Opening, out: &mut String);
     /// Something happened.

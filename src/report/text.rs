@@ -16,7 +16,7 @@ pub fn clean(text: &str) -> String {
     })
 }
 
-/// Breaks `text` at spaces into lines of at most `width` characters; a longer word stands alone.
+/// Breaks `text` at spaces into lines of at most `width` characters; a longer word is broken.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     fill(text.split(' '), " ", width)
 }
@@ -26,6 +26,11 @@ pub fn fill<'t>(items: impl IntoIterator<Item = &'t str>, separator: &str, width
     let length = |text: &str| text.chars().count();
     let mut lines: Vec<String> = Vec::new();
     for item in items {
+        if length(item) > width {
+            let letters: Vec<char> = item.chars().collect();
+            lines.extend(letters.chunks(width.max(1)).map(String::from_iter));
+            continue;
+        }
         match lines.last_mut() {
             Some(line) if length(line) + length(separator) + length(item) <= width => {
                 line.push_str(separator);
@@ -69,7 +74,7 @@ mod tests {
     #[test]
     fn lines_break_at_spaces() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("incomprehensible it is", 5), ["incomprehensible", "it is"]);
+        assert_eq!(wrap("incomprehensible it is", 5), ["incom", "prehe", "nsibl", "e it", "is"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::text::{millis, short};
 use super::{Format, text};
-use crate::record::{Opening, Statistics, Step, Summary, TimeWait};
+use crate::record::{Opening, Outcome, Statistics, Step, Summary, TimeWait};
 
 /// Prints no rung, only how it ended.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,18 @@ pub fn remarks(summary: &Summary) -> Vec<String> {
             "the kernel of this machine sent {} RST of its own: no guard held it back",
             summary.kernel_resets
         ));
+    }
+    if summary.packets_lost > 0 {
+        remarks.push(format!(
+            "{} packets were lost on this machine, not read fast enough: steps may be missing",
+            summary.packets_lost
+        ));
+    }
+    if matches!(summary.outcome, Outcome::Silent { heard: false }) && summary.held_back > 0 {
+        remarks.push(
+            "segments did arrive, but not by the interface that the route names (--interface chooses another)"
+                .to_owned(),
+        );
     }
     if let Some(error) = &summary.noted {
         remarks.push(format!("noted on the way: {error}"));

@@ -178,7 +178,7 @@ impl<'t> Arrival<'t> {
         tcb.snd.wnd = seg.window << WindowScale::default(); // never scaled on a SYN
         tcb.snd.max_wnd = tcb.snd.wnd.max(tcb.snd.max_wnd);
         tcb.snd.wl1 = seg.seq;
-        tcb.snd.wl2 = seg.ack;
+        tcb.snd.wl2 = seg.acknowledgment().unwrap_or(tcb.snd.una); // without ACK the field says nothing
 
         let offered = seg.options.syn();
         if let Some(mss) = offered.mss {

@@ -26,6 +26,9 @@ pub enum CallError {
     /// A passive open does not know its peer yet.
     #[error("remote socket unspecified")]
     RemoteUnspecified,
+    /// More text waits than sequence numbers can tell apart.
+    #[error("insufficient resources")]
+    InsufficientResources,
     /// Our user has closed already.
     #[error("connection closing")]
     Closing,
@@ -57,7 +60,8 @@ impl Tcb {
         })
     }
 
-    /// SEND (section 3.10.2): queues `octets` of text and sends what may be sent.
+    /// SEND (section 3.10.2): queues `octets` of text and sends what may be sent. No more than 2^30 octets
+    /// may wait at a time.
     pub fn send(&mut self, octets: u32, now: Instant) -> Result<Reaction, CallError> {
         match self.state() {
             State::Closed => return Err(CallError::DoesNotExist),
@@ -74,6 +78,11 @@ impl Tcb {
         }
         if self.closing == Closing::Yes {
             return Err(CallError::Closing);
+        }
+        const MOST: u32 = 1 << 30;
+        let waiting = (self.snd.end - self.snd.una).max(0) as u32;
+        if waiting.saturating_add(octets) > MOST {
+            return Err(CallError::InsufficientResources);
         }
         self.snd.end += octets;
         let segment = self.form_next(now);

@@ -248,7 +248,9 @@ impl Arrival<'_> {
             }
             return;
         }
-        if at.at_or_after(self.right_edge) {
+        // A closed window is no reason to refuse a bare FIN, or two such ends could never close (H-15).
+        let bare_at_closed_window = at == self.tcb.rcv.nxt && seg.text_len == 0;
+        if at.at_or_after(self.right_edge) && !bare_at_closed_window {
             return; // trimmed off: it lies beyond the window
         }
         if at != self.tcb.rcv.nxt {

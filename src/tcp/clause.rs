@@ -97,6 +97,7 @@ clauses! {
     RetransmissionLimit = "RFC 9293 3.8.3", "sent again as often as allowed without an answer: given up";
     ZeroWindowProbe = "RFC 9293 3.8.6.1", "the peer's window is closed: one octet asks whether it still is";
     UserTimeout = "RFC 9293 3.10.8", "the time the user allows is over: given up";
+    IcmpEndsOpening = "RFC 9293 3.9.2.2", "a hard ICMP error ends an open that is not complete";
     TimeWaitTimeout = "RFC 9293 3.10.8", "2 MSL are over, nothing of this connection is left on its way";
 }
 

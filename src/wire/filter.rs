@@ -86,6 +86,7 @@ enum Label {
     IcmpOnly,
     Tcp,
     Icmp,
+    Chained,
     Incoming,
     Outgoing,
     Accept,
@@ -161,7 +162,7 @@ impl Selection {
         code.load(LD_B, layout.protocol);
         code.test(JEQ, TCP, Label::Tcp, Label::Next);
         for chained in layout.extension_headers {
-            code.test(JEQ, *chained, Label::Icmp, Label::Next); // rare; read by our parser
+            code.test(JEQ, *chained, Label::Chained, Label::Next);
         }
         code.label(Label::IcmpOnly);
         code.require(LD_B, layout.protocol, layout.icmp);
@@ -179,11 +180,16 @@ impl Selection {
             code.go(Label::Reject);
         } else {
             const FIRST_INFORMATIONAL: u32 = 128;
-            code.load(LD_B, layout.protocol);
-            code.test(JEQ, ICMPV6, Label::Next, Label::Accept);
             code.load(LD_B, layout.fixed_header);
             code.test(JGE, FIRST_INFORMATIONAL, Label::Reject, Label::Accept);
         }
+
+        code.label(Label::Chained); // rare: whatever the other end sends us so, our parser walks the chain
+        code.load(LD_B, AD_PKTTYPE);
+        code.test(JEQ, u32::from(libc::PACKET_OUTGOING), Label::Reject, Label::Next);
+        self.require_address(&mut code, layout.source, self.remote);
+        self.require_address(&mut code, layout.destination, self.local);
+        code.go(Label::Accept);
 
         code.label(Label::Tcp);
         code.load(layout.load_header_len.0, layout.load_header_len.1);

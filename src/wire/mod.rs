@@ -20,7 +20,14 @@ pub trait Wire {
     fn send(&mut self, packet: &[u8]) -> Result<(), SendError>;
 
     /// Waits for the next packet, until `deadline` if there is one.
+    ///
+    /// A packet that is there already is handed over even if the deadline has passed.
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>>;
+
+    /// Packets lost since the last call because they were not read fast enough.
+    fn lost(&mut self) -> u32 {
+        0
+    }
 }
 
 /// What ended a wait.
@@ -65,9 +72,9 @@ pub enum SendError {
     )]
     LocalFirewall,
     /// The way is gone.
-    #[error("the network is unreachable from here: {0} (look at: ip route)")]
+    #[error("the network is unreachable from here: {} (look at: ip route)", crate::cause::cause(.0))]
     Unreachable(#[source] io::Error),
     /// Anything else.
-    #[error("cannot send a segment: {0}")]
+    #[error("cannot send a segment: {}", crate::cause::cause(.0))]
     Other(#[source] io::Error),
 }

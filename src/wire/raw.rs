@@ -16,7 +16,7 @@ use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::filter::{self, Selection};
-use super::sys;
+use super::sys::{self, Switch};
 use super::{Arrival, Received, SendError, Sender, Wire};
 use crate::packet::TransportChecksum;
 use crate::time::{Clock, Instant};
@@ -41,12 +41,20 @@ pub enum OpenError {
     )]
     Permission(String),
     /// Anything else.
-    #[error("cannot {0}: {1}")]
-    Io(&'static str, #[source] io::Error),
+    #[error("cannot {what}: {}", crate::cause::cause(.error))]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// What went wrong.
+        #[source]
+        error: io::Error,
+    },
 }
 
-/// The mark on our packets, "tcps": rules that hold back the kernel's RST let ours pass by it.
-pub const MARK: u32 = 0x7463_7073;
+/// The mark on our packets: by it our RST is told from the kernel's. Its bits are in none of the masks by
+/// which others steer packets: Kubernetes (0xc000), Cilium (0x0f00), AWS (0x80), Calico, Tailscale and Weave
+/// (all above 0xffff).
+pub const MARK: u32 = 0x53;
 
 /// GRO hands over merged segments of up to 64 KiB.
 const LONGEST_PACKET: usize = 64 * 1024;
@@ -87,13 +95,6 @@ impl RawWire {
     /// Ends a wait when `descriptor` becomes readable.
     pub fn wake_on(&mut self, descriptor: OwnedFd) {
         self.wake = Some(descriptor);
-    }
-
-    /// Packets that were lost because we did not read fast enough.
-    pub fn dropped(&self) -> u32 {
-        let mut statistics = [0; 8]; // struct tpacket_stats: received, dropped
-        let _ = sys::get_option(&self.receiver, libc::SOL_PACKET, libc::PACKET_STATISTICS, &mut statistics);
-        statistics.last_chunk().map_or(0, |dropped| u32::from_ne_bytes(*dropped))
     }
 
     fn wait(&self, deadline: Option<Instant>) -> io::Result<Wait> {
@@ -144,14 +145,13 @@ pub(crate) fn open_sender(remote: SocketAddr, interface: Option<&str>) -> Result
 }
 
 fn open_receiver(selection: &Selection) -> Result<Socket, OpenError> {
-    const ON: [u8; 4] = 1_i32.to_ne_bytes();
     const ALL_INTERFACES: u32 = 0; // the filter knows which
     let open = || -> io::Result<Socket> {
         let receiver = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
         filter::attach(&receiver, &selection.program())?;
         receiver.set_nonblocking(true)?;
-        sys::set_option(&receiver, libc::SOL_PACKET, libc::PACKET_AUXDATA, &ON)?;
-        sys::set_option(&receiver, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &ON)?;
+        sys::switch_on(&receiver, Switch::PacketAuxdata)?;
+        sys::switch_on(&receiver, Switch::Timestamps)?;
         receiver.bind(&sys::packet_address(ALL_INTERFACES, libc::ETH_P_ALL as u16))?;
         Ok(receiver)
     };
@@ -163,7 +163,7 @@ fn explain(what: &'static str, error: io::Error) -> OpenError {
         let program = std::env::current_exe().unwrap_or_else(|_| "tcpshake".into());
         return OpenError::Permission(program.display().to_string());
     }
-    OpenError::Io(what, error)
+    OpenError::Io { what, error }
 }
 
 impl Wire for RawWire {
@@ -184,6 +184,10 @@ impl Wire for RawWire {
         }
     }
 
+    fn lost(&mut self) -> u32 {
+        sys::packets_dropped(&self.receiver)
+    }
+
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
         loop {
             match self.wait(deadline)? {
@@ -193,9 +197,9 @@ impl Wire for RawWire {
             }
             match self.read() {
                 Ok(read) => {
-                    let stamp = SystemTime::UNIX_EPOCH + read.stamp;
+                    let stamped = |stamp| self.clock.at(SystemTime::UNIX_EPOCH + stamp, self.opened);
                     return Ok(Arrival::Packet(Received {
-                        at: self.clock.at(stamp, self.opened),
+                        at: read.stamp.map_or_else(|| self.clock.now(), stamped),
                         octets: self.buffer.get(..read.len).unwrap_or_default(),
                         checksum: read.checksum,
                         sender: read.sender,
@@ -211,7 +215,8 @@ impl Wire for RawWire {
 /// What came with a packet.
 struct Read {
     len: usize,
-    stamp: Duration,
+    /// Since 1970; `None` if the kernel put none on it.
+    stamp: Option<Duration>,
     checksum: TransportChecksum,
     sender: Sender,
 }
@@ -226,7 +231,7 @@ impl RawWire {
         let message = recvmsg::<LinkAddr>(fd, &mut parts, Some(&mut self.control), MsgFlags::empty())?;
         let mut read = Read {
             len: message.bytes,
-            stamp: Duration::ZERO,
+            stamp: None,
             checksum: TransportChecksum::Complete,
             sender: match message.address.map(|address| address.pkttype()) {
                 Some(libc::PACKET_OUTGOING) => Sender::OurKernel,
@@ -235,7 +240,7 @@ impl RawWire {
         };
         for control in message.cmsgs()? {
             if let ControlMessageOwned::ScmTimestampns(stamp) = control {
-                read.stamp = Duration::new(stamp.tv_sec() as u64, stamp.tv_nsec() as u32);
+                read.stamp = Some(Duration::new(stamp.tv_sec() as u64, stamp.tv_nsec() as u32));
             } else if let ControlMessageOwned::Unknown(auxiliary) = control {
                 read.checksum = checksum_status(&auxiliary.data_bytes);
             }

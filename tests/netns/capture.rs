@@ -7,7 +7,7 @@ use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use tcpshake::net::interfaces::Interface;
-use tcpshake::wire::sys;
+use tcpshake::wire::sys::{self, Switch};
 
 use crate::run::Run;
 
@@ -37,16 +37,15 @@ impl Capture {
 
     /// On loopback each segment leaves and arrives: this sees it once.
     pub(crate) fn of_arrivals(interface: &str) -> Self {
-        const PACKET_IGNORE_OUTGOING: i32 = 23;
-        Self::with(interface, &[PACKET_IGNORE_OUTGOING])
+        Self::with(interface, &[Switch::PacketIgnoreOutgoing])
     }
 
-    fn with(interface: &str, switches: &[i32]) -> Self {
+    fn with(interface: &str, switches: &[Switch]) -> Self {
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, None).unwrap();
         socket.set_recv_buffer_size(8 << 20).unwrap();
         socket.set_nonblocking(true).unwrap();
         for switch in switches {
-            sys::set_option(&socket, libc::SOL_PACKET, *switch, &1_i32.to_ne_bytes()).unwrap();
+            sys::switch_on(&socket, *switch).unwrap();
         }
         let index = Interface::by_name(interface).unwrap().index;
         socket.bind(&sys::packet_address(index, libc::ETH_P_ALL as u16)).unwrap();

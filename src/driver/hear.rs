@@ -1,0 +1,70 @@
+//! Reads what arrives, and tells what concerns the exchange from what does not.
+
+use std::net::SocketAddr;
+
+use crate::packet::{DecodeError, IcmpError, IpPacket, Ports, Protocol, icmp, ip, tcp};
+use crate::record::Excerpt;
+use crate::tcp::Segment;
+use crate::wire::{Received, Sender};
+
+/// A packet that was read, apart from the buffer it arrived in.
+pub(super) enum Heard {
+    /// A segment of the peer's.
+    Segment { segment: Segment, text: Excerpt, ttl: u8 },
+    /// A segment that the kernel of this machine sends on our behalf, unasked.
+    OurKernel(Segment),
+    /// An error about a segment of ours.
+    Icmp(IcmpError),
+    /// A packet of the peer's that cannot be read.
+    Unreadable(DecodeError),
+    /// Somebody else's. The filter of a socket lets few of them through; other wires have none.
+    Foreign,
+}
+
+/// Reads a packet of the exchange between `local` and `remote`.
+pub(super) fn hear(received: &Received<'_>, local: SocketAddr, remote: SocketAddr) -> Heard {
+    let (from, to) = match received.sender {
+        Sender::Network => (remote, local),
+        Sender::OurKernel => (local, remote),
+    };
+    let unreadable = |error, packet: &IpPacket<'_>| {
+        let theirs = received.sender == Sender::Network && is_between(packet, from, to);
+        if theirs { Heard::Unreadable(error) } else { Heard::Foreign }
+    };
+    let packet = match (ip::parse(received.octets), ip::parse_quoted(received.octets)) {
+        (Ok(packet), _) => packet,
+        (Err(error), Ok(packet)) => return unreadable(error, &packet),
+        (Err(_), Err(_)) => return Heard::Foreign, // nobody can say whose it is
+    };
+    match packet.protocol {
+        Protocol::Tcp if !is_between(&packet, from, to) => Heard::Foreign,
+        Protocol::Tcp => match tcp::parse(packet.payload, packet.addresses, received.checksum) {
+            Err(error) => unreadable(error, &packet),
+            Ok(read) if received.sender == Sender::OurKernel => Heard::OurKernel(read.segment),
+            Ok(read) => {
+                Heard::Segment { segment: read.segment, text: Excerpt::of(read.text), ttl: packet.ttl }
+            }
+        },
+        Protocol::Icmp | Protocol::Icmpv6 => match icmp::parse(&packet) {
+            Ok(Some(error)) if same(error.local, local) && same(error.remote, remote) => Heard::Icmp(error),
+            _ => Heard::Foreign,
+        },
+        Protocol::Other(_) => Heard::Foreign,
+    }
+}
+
+/// Whether addresses and ports are those of a segment from `from` to `to`. The ports come first in a
+/// segment: they can be read even where nothing else can.
+fn is_between(packet: &IpPacket<'_>, from: SocketAddr, to: SocketAddr) -> bool {
+    let Some(&[s0, s1, d0, d1]) = packet.payload.first_chunk() else { return false };
+    let ports = Ports { source: u16::from_be_bytes([s0, s1]), destination: u16::from_be_bytes([d0, d1]) };
+    packet.protocol == Protocol::Tcp
+        && packet.addresses.source() == from.ip()
+        && packet.addresses.destination() == to.ip()
+        && ports == Ports { source: from.port(), destination: to.port() }
+}
+
+/// Address and port; a quoted packet carries no scope.
+fn same(a: SocketAddr, b: SocketAddr) -> bool {
+    (a.ip(), a.port()) == (b.ip(), b.port())
+}

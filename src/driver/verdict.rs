@@ -1,0 +1,51 @@
+//! What an event means for the outcome.
+
+use crate::packet::IcmpError;
+use crate::record::{Ending, Missing, Outcome};
+use crate::tcp::{Clause, Reaction, Snd, State};
+
+/// The outcome that a reaction brings, if it does. `noted` is the last ICMP error that ended nothing;
+/// `heard` whether any segment came.
+pub(super) fn judge(
+    reaction: &Reaction,
+    snd: &Snd,
+    noted: Option<IcmpError>,
+    heard: bool,
+) -> Option<Outcome> {
+    let last = reaction.arrows.iter().last()?;
+    match (last.to, reaction.clause) {
+        (State::TimeWait, _) | (State::Closed, Clause::AckOfFinLast) => {
+            Some(Outcome::Completed(Ending::Closed))
+        }
+        (State::Closed, Clause::SynSentRefused | Clause::RstRefuses) => Some(Outcome::Refused),
+        (State::Closed, Clause::RstResets) => Some(Outcome::ResetAfterOpening { state: last.from }),
+        (State::Closed, Clause::RstEndsClosing) => {
+            Some(Outcome::CloseIncomplete { state: last.from, missing: Missing::FinAcknowledgmentReset })
+        }
+        (State::Closed, _) => Some(given_up(last.from, snd, noted, heard)),
+        _ => None,
+    }
+}
+
+/// The outcome of giving up in `state`.
+pub(super) fn given_up(state: State, snd: &Snd, noted: Option<IcmpError>, heard: bool) -> Outcome {
+    if !state.is_synchronized() {
+        return noted.map_or(Outcome::Silent { heard }, Outcome::Unreachable);
+    }
+    let missing = if snd.una.before(snd.end) {
+        if snd.wnd.get() == 0 { Missing::Window } else { Missing::TextAcknowledgment }
+    } else {
+        match state {
+            State::FinWait2 => Missing::PeerFin,
+            State::FinWait1 | State::Closing | State::LastAck => Missing::FinAcknowledgment,
+            State::Closed
+            | State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::Established
+            | State::CloseWait
+            | State::TimeWait => Missing::PeerFirst,
+        }
+    };
+    Outcome::CloseIncomplete { state, missing }
+}
