@@ -176,13 +176,13 @@ impl<'x> Exchange<'x> {
         if at >= deadline {
             self.on_deadline()?;
         }
-        self.on_packet(heard, at)?;
+        self.on_packet(&heard, at)?;
         Ok(None)
     }
 
-    fn on_packet(&mut self, heard: Heard, at: Instant) -> Result<(), DriveError> {
-        match heard {
-            Heard::Segment { segment, text, ttl } => self.on_segment(&segment, text, ttl, at)?,
+    fn on_packet(&mut self, heard: &Heard, at: Instant) -> Result<(), DriveError> {
+        match *heard {
+            Heard::Segment { ref segment, text, ttl } => self.on_segment(segment, text, ttl, at)?,
             Heard::Icmp(error) => self.on_icmp(error, at)?,
             Heard::OurKernel(segment) => self.story.kernel_reset(segment, at, &self.tcb),
             Heard::Unreadable(error) => self.story.rung(Event::Unreadable(error), at, None, &self.tcb),
