@@ -37,4 +37,5 @@ mod syn_received;
 mod syn_sent;
 mod time_wait;
 mod timers;
+mod windows;
 mod world;
