@@ -38,7 +38,7 @@ pub enum Command {
     ///
     /// Performs the three-way open and the four-way close with segments built here, and prints each with
     /// its sequence and acknowledgment number, absolute and (in parentheses) relative. Before the first
-    /// segment leaves, the kernel is kept from answering on our port, and that is tested. A signal ends
+    /// segment leaves, the kernel is kept from answering on our port, and that is tested where it can be. A signal ends
     /// the connection with a RST, reports, and exits.
     ///
     /// Examples:

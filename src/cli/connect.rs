@@ -29,9 +29,17 @@ pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
     if let Err(failure) = &result {
         output.failed(failure);
     }
-    let finished = output.finish(Some(&signals));
-    let exit = result?;
-    Ok(finished?.map_or(exit, Exit::from))
+    match result {
+        Ok(exit @ (Exit::Interrupted | Exit::Terminated | Exit::HungUp)) => {
+            output.finish_soon(&signals);
+            Ok(exit)
+        }
+        result => {
+            let finished = output.finish(Some(&signals));
+            let exit = result?;
+            Ok(finished?.map_or(exit, Exit::from))
+        }
+    }
 }
 
 /// Everything that is the same for each exchange of a run.
@@ -237,22 +245,29 @@ fn reachable(
         SocketAddr::V6(v6) => Some(v6.scope_id()).filter(|scope| *scope != 0),
         SocketAddr::V4(_) => None,
     };
+    may_leave_by(ip, source, interface)?;
     let bound = interface.map(|interface| interface.index);
     let route = route::lookup(ip, source, bound.or(scope), Some(raw::MARK))?;
-    match route.destination {
-        Destination::Many => Err(target::not_one_host(ip, "the broadcast address of a network")),
-        Destination::Local if bound.is_some_and(|index| index != LOOPBACK) => Err(Failure::not_possible(
-            format_args!("{ip} is this machine, which is reached over lo (leave out --interface)"),
-        )),
-        Destination::Unicast if bound == Some(LOOPBACK) => Err(Failure::not_possible(format_args!(
+    if route.destination == Destination::Many {
+        return Err(target::not_one_host(ip, "the broadcast address of a network"));
+    }
+    Ok((address, route))
+}
+
+/// Loopback reaches this machine and nothing else, and this machine is reached by nothing else.
+fn may_leave_by(ip: IpAddr, source: Option<IpAddr>, interface: Option<&Interface>) -> Result<(), Failure> {
+    let by_loopback = interface.map(|interface| interface.index == LOOPBACK);
+    match (route::is_own(ip), by_loopback) {
+        (true, Some(false)) => Err(Failure::not_possible(format_args!(
+            "{ip} is this machine, which is reached over lo (leave out --interface)"
+        ))),
+        (false, Some(true)) => Err(Failure::not_possible(format_args!(
             "{ip} is not this machine, and lo reaches nothing else (leave out --interface)"
         ))),
-        Destination::Unicast if source.is_some_and(|source| source.is_loopback()) => {
-            Err(Failure::not_possible(format_args!(
-                "{ip} is not this machine, and a loopback --source reaches nothing else"
-            )))
-        }
-        Destination::Unicast | Destination::Local => Ok((address, route)),
+        (false, _) if source.is_some_and(|source| source.is_loopback()) => Err(Failure::not_possible(
+            format_args!("{ip} is not this machine, and a loopback --source reaches nothing else"),
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -87,7 +88,7 @@ impl Output {
     /// again. Says so if something was never shown.
     pub(super) fn finish(mut self, signals: Option<&Signals>) -> Result<Option<Signal>, Failure> {
         drop(self.news.take());
-        if let Some(signal) = signals.and_then(|signals| signals.wait_for(self.done.as_fd())) {
+        if let Some(signal) = signals.and_then(|signals| signals.wait_for(self.done.as_fd(), None)) {
             return Ok(Some(signal));
         }
         let panicked = || Err(io::Error::other("the writer panicked"));
@@ -98,6 +99,13 @@ impl Output {
                 "{lost} steps were not shown: nobody read the output fast enough"
             ))),
         }
+    }
+
+    /// Waits for the output, but not for ever: the user has asked for the end already.
+    pub(super) fn finish_soon(mut self, signals: &Signals) {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        drop(self.news.take());
+        signals.wait_for(self.done.as_fd(), Some(PATIENCE));
     }
 
     fn tell(&mut self, news: News) {

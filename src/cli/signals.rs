@@ -45,13 +45,12 @@ impl Signals {
         known.map(|(_, signal)| *signal)
     }
 
-    /// Waits until `descriptor` is readable, or for a signal.
-    pub(super) fn wait_for(&self, descriptor: BorrowedFd<'_>) -> Option<Signal> {
+    /// Waits until `descriptor` is readable, for a signal, or no longer than `most` if that is given.
+    pub(super) fn wait_for(&self, descriptor: BorrowedFd<'_>, most: Option<Duration>) -> Option<Signal> {
         loop {
-            let fds = [descriptor, self.0.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-            let mut fds = fds;
-            let _ = ppoll(&mut fds, None, None);
-            if fds[0].any().unwrap_or(false) {
+            let mut fds = [descriptor, self.0.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            let ended = matches!(ppoll(&mut fds, most.map(TimeSpec::from), None), Ok(0));
+            if ended || fds[0].any().unwrap_or(false) {
                 return None;
             }
             if let Some(signal) = self.pending() {

@@ -27,8 +27,10 @@ pub enum Proof {
     NotAsked,
 }
 
-/// How long the answers may take. They come within a millisecond; on a machine that is busy, later.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long the answers may take in all. They come within a millisecond; on a machine that is busy, later.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// After this long the probes are sent again: the kernel may drop a packet on loopback too.
+const ROUND: Duration = Duration::from_millis(40);
 
 /// Sends a bare ACK to `guarded` from the same address, and another to a port that is bound and not
 /// guarded. The kernel takes them in this order, so once the second is answered the first would have been.
@@ -55,29 +57,33 @@ fn ask(guarded: SocketAddr, clock: Clock) -> Result<Proof, String> {
     let to = with_port(guarded, 0).into(); // a raw IPv6 socket takes a port for a protocol number
     let probes =
         [guarded.port(), control.local().port()].map(|port| Probe { port, number: SeqNum(rand::random()) });
-    for probe in &probes {
-        sender.send_to(&stray_ack(source.local(), *probe)?, &to).map_err(text)?;
-    }
     let [ours, control] = probes;
     let mut buffer = [0; 256];
     let deadline = clock.now() + PATIENCE;
-    loop {
-        let left = deadline - clock.now();
-        if left.is_zero() {
-            return Err("the kernel answers on no port (a firewall on loopback?)".into());
+    while clock.now() < deadline {
+        for probe in &probes {
+            sender.send_to(&stray_ack(source.local(), *probe)?, &to).map_err(text)?;
         }
-        receiver.set_read_timeout(Some(left)).map_err(text)?;
-        let octets = match receiver.read(&mut buffer) {
-            Ok(len) => buffer.get(..len).unwrap_or_default(),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => continue,
-            Err(error) => return Err(text(error)),
-        };
-        if ours.is_answered_by(octets, guarded) {
-            return Ok(Proof::Answered);
+        receiver.set_read_timeout(Some(ROUND)).map_err(text)?;
+        while let Some(len) = receive(&mut receiver, &mut buffer).map_err(text)? {
+            let octets = buffer.get(..len).unwrap_or_default();
+            if ours.is_answered_by(octets, guarded) {
+                return Ok(Proof::Answered);
+            }
+            if control.is_answered_by(octets, guarded) {
+                return Ok(Proof::Silent);
+            }
         }
-        if control.is_answered_by(octets, guarded) {
-            return Ok(Proof::Silent);
-        }
+    }
+    Err("the kernel answers on no port (a firewall on loopback?)".into())
+}
+
+/// The next packet, or `None` if none comes in time.
+fn receive(receiver: &mut Socket, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    match receiver.read(buffer) {
+        Ok(len) => Ok(Some(len)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

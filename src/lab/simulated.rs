@@ -25,7 +25,8 @@ struct Client {
 }
 
 const TTL: u8 = 64;
-const LONGEST_PACKET: usize = 2048;
+/// IPv6 header, TCP header and all its options: no packet has more beside its text.
+const HEADERS: usize = 40 + 60;
 
 impl SimulatedServer {
     /// A server that listens on `address` and begins its numbers at `iss`.
@@ -46,6 +47,7 @@ impl SimulatedServer {
             return Some(answer.iter().filter_map(|segment| write(addresses, ports, segment, b"")).collect());
         }
         let (iss, parameters) = (self.iss, &self.parameters);
+        self.client.take_if(|client| client.tcb.state() == State::Closed); // served: the next may come
         let client =
             self.client.get_or_insert_with(|| Client::listen(addresses, ports, parameters, iss, now));
         if client.ports != ports || client.addresses != addresses {
@@ -99,7 +101,7 @@ impl Client {
 
 fn write(addresses: Addresses, ports: Ports, segment: &Segment, text: &[u8]) -> Option<Vec<u8>> {
     let ip = IpFields { addresses, ttl: TTL, identification: 1 };
-    let mut packet = vec![0; LONGEST_PACKET];
+    let mut packet = vec![0; HEADERS + text.len()];
     let len = emit(&ip, ports, segment, text, &mut packet).ok()?;
     packet.truncate(len);
     Some(packet)

@@ -66,7 +66,7 @@ impl Message {
     }
 }
 
-/// A socket to the kernel's routing tables, in the network namespace of the thread that opened it.
+/// A socket to the kernel, in the network namespace of the thread that opened it.
 #[derive(Debug)]
 pub struct Netlink {
     socket: Socket,
@@ -74,13 +74,15 @@ pub struct Netlink {
 }
 
 impl Netlink {
-    /// Opens one; needs no privilege.
+    /// Opens one to links, addresses and routes; needs no privilege.
     pub fn route() -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::from(libc::AF_NETLINK),
-            Type::RAW,
-            Some(Protocol::from(libc::NETLINK_ROUTE)),
-        )?;
+        Self::open(libc::NETLINK_ROUTE)
+    }
+
+    /// Opens one to the part of the kernel that `protocol` names (`NETLINK_ROUTE`, `NETLINK_NETFILTER`).
+    pub fn open(protocol: i32) -> io::Result<Self> {
+        let family = Domain::from(libc::AF_NETLINK);
+        let socket = Socket::new(family, Type::RAW, Some(Protocol::from(protocol)))?;
         Ok(Self { socket, sequence: 0 })
     }
 

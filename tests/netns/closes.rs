@@ -1,14 +1,17 @@
 //! Every way to open and close against the kernel, told exactly as a capture on the far side saw it.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::time::Duration;
 
 use serde_json::Value;
+use socket2::SockRef;
 
-use tcpshake::lab::{FAR_V4, NEAR_V4};
+use tcpshake::lab::{Address, FAR_V4, LINK, NEAR_V4, configure};
+use tcpshake::time::Clock;
 
 use crate::Named;
 use crate::capture::{Capture, Seen, assert_told_as_captured};
-use crate::run::{Run, connect};
+use crate::run::{Run, Running, connect};
 use crate::world::{Server, World, close_after_client, close_before_client, close_with_client, greet};
 
 pub(crate) const TESTS: &[Named] = &[
@@ -21,6 +24,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("loopback_ipv4", loopback_ipv4),
     ("loopback_ipv6", loopback_ipv6),
     ("count_and_statistics", count_and_statistics),
+    ("count_waits_and_tells_the_first_failure", count_waits_and_tells_the_first_failure),
+    ("link_local", link_local),
     ("same_source_port_starts_from_syn_again", same_source_port_starts_from_syn_again),
     ("peer_with_ttl_255", peer_with_ttl_255),
     ("o03_peer_with_syn_cookies", o03_peer_with_syn_cookies),
@@ -73,7 +78,7 @@ fn a01_a03_active_close_ipv4() {
         ]
     );
     let first = run.steps().next().unwrap();
-    assert_eq!((&first["seq"], &first["at_us"]), (&4321.into(), &first["at_us"]));
+    assert_eq!((&first["seq"], &first["at_us"]), (&4321.into(), &0.into()));
     assert_eq!(run.steps().nth(1).unwrap()["ack"], 4322);
     assert_true_and_quiet(&run, &world.capture.segments());
 }
@@ -159,6 +164,57 @@ fn count_and_statistics() {
         ["rtt_min_us", "rtt_avg_us", "rtt_max_us"].map(|field| statistics[field].as_u64().unwrap());
     assert!(0 < min && min <= avg && avg <= max);
     assert_true_and_quiet(&run, &world.capture.segments());
+}
+
+/// The exit code is that of the first exchange that did not end as asked; the interval is kept.
+fn count_waits_and_tells_the_first_failure() {
+    let world = World::new();
+    let listener = world.lab.far.run(|| TcpListener::bind((FAR_V4, 0))).unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let clock = Clock::new();
+    let begun = clock.now();
+    let arguments = [&*target, "-c", "3", "-i", "0.3", "--close", "passive", "--timeout", "0.3"];
+    let running = Running::connect(&arguments);
+    let (first, _) = listener.accept().unwrap();
+    close_before_client(first);
+    let (second, _) = listener.accept().unwrap();
+    SockRef::from(&second).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(second); // RST
+    let (_third, _) = listener.accept().unwrap(); // kept open
+    let run = running.finish();
+    let outcomes: Vec<_> = run
+        .lines
+        .iter()
+        .filter(|line| line["type"] == "end")
+        .map(|line| line["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["completed", "reset", "close-incomplete"]);
+    assert_eq!(run.code, Some(6));
+    assert!(clock.now() - begun >= Duration::from_millis(600), "two intervals");
+}
+
+/// Addresses that mean nothing without their interface.
+fn link_local() {
+    let world = World::new();
+    let ip = |last| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last);
+    let address = move |last| [Address { ip: ip(last).into(), prefix_len: 64 }];
+    configure(LINK, &address(1)).unwrap();
+    world.lab.far.run(move || configure(LINK, &address(2))).unwrap();
+    let port = world.server(close_after_client).port.to_string();
+    let scoped = format!("fe80::2%{LINK}");
+    for arguments in [
+        &[&*scoped, &port][..],
+        &[&scoped, &port, "--source", "fe80::1"],
+        &["fe80::2", &port, "--interface", LINK],
+        &[&scoped, &port, "--interface", LINK, "--source-port", "40002"],
+    ] {
+        let run = connect(arguments);
+        run.assert_ended(0, "completed");
+        assert!(run.lines[0]["local"].as_str().unwrap().starts_with("[fe80::1%"), "{}", run.lines[0]);
+        assert_eq!(run.lines[0]["guard_proven"], true);
+    }
+    connect(&["fe80::2", &port]).assert_error(2, "say by which interface");
+    connect(&[&scoped, &port, "--interface", "lo"]).assert_error(2, "is on another interface than lo");
 }
 
 /// Whoever talks to the same peer again starts from SYN.

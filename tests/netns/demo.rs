@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Named] = &[
         "the_demo_leaves_the_namespace_it_was_started_in_alone",
         the_demo_leaves_the_namespace_it_was_started_in_alone,
     ),
+    ("the_demo_is_the_textbooks_exchange", the_demo_is_the_textbooks_exchange),
     ("without_user_namespaces_the_demo_says_why", without_user_namespaces_the_demo_says_why),
 ];
 
@@ -73,6 +74,19 @@ fn the_demo_leaves_the_namespace_it_was_started_in_alone() {
     let (code, text, _) = crate::run::text(&["demo"]);
     assert_eq!(code, Some(0), "{text}");
     assert_eq!(devices(), before);
+}
+
+/// The textbook: three segments to open, four to close.
+fn the_demo_is_the_textbooks_exchange() {
+    let (_, text, _) = crate::run::text(&["demo", "--format", "json"]);
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let flags: Vec<_> = lines
+        .iter()
+        .filter_map(|line| Some(format!("{} {}", line["direction"].as_str()?, line["flags"].as_str()?)))
+        .collect();
+    assert_eq!(flags[..3], ["sent SYN", "received SYN,ACK", "sent ACK"]);
+    assert_eq!(flags[flags.len() - 4..], ["sent FIN,ACK", "received ACK", "received FIN,ACK", "sent ACK"]);
 }
 
 /// In a user namespace of its own that allows no further one, without any capability.

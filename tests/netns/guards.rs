@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Named] = &[
         "the_self_test_tells_a_guarded_port_from_an_open_one",
         the_self_test_tells_a_guarded_port_from_an_open_one,
     ),
+    ("p08_self_tests_do_not_believe_each_others_answers", p08_self_tests_do_not_believe_each_others_answers),
     ("the_self_test_says_when_it_cannot_tell", the_self_test_says_when_it_cannot_tell),
     ("a_guard_counts_what_it_keeps_from_the_kernel", a_guard_counts_what_it_keeps_from_the_kernel),
     ("a_lease_keeps_the_port", a_lease_keeps_the_port),
@@ -44,6 +45,26 @@ fn the_self_test_tells_a_guarded_port_from_an_open_one() {
         let listening = std::net::TcpListener::bind(port).unwrap();
         assert_eq!(selftest::probe(port, clock), Proof::Answered, "listening: {port}");
         drop(listening);
+    }
+}
+
+/// P-08: many at once, on guarded and on open ports: each hears the answer to its own probe.
+fn p08_self_tests_do_not_believe_each_others_answers() {
+    const THREADS: usize = 4;
+    const PROBES: usize = 100;
+    let _world = World::new();
+    let clock = Clock::new();
+    let test = move |n: usize| {
+        let open = lease(NEAR_V4.into());
+        let guard = Guard::listener(lease(NEAR_V4.into()), clock).unwrap();
+        for _ in 0..PROBES {
+            assert_eq!(selftest::probe(open.local(), clock), Proof::Answered, "thread {n}");
+            assert_eq!(selftest::probe(guard.local(), clock), Proof::Silent, "thread {n}");
+        }
+    };
+    let threads: Vec<_> = (0..THREADS).map(|n| std::thread::spawn(move || test(n))).collect();
+    for thread in threads {
+        thread.join().unwrap();
     }
 }
 

@@ -2,42 +2,92 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 
 use nix::sys::signal::Signal;
 use tcpshake::lab::NEAR_V4;
+use tcpshake::net::netlink::{Message, Netlink};
+use tcpshake::tcp::{Flags, Segment};
 
 use crate::Named;
 use crate::run::{Running, connect};
+use crate::scripted::{IRS, Scripted, segment, syn_ack};
 use crate::world::{World, close_after_client};
 
 pub(crate) const TESTS: &[Named] = &[("p02_sigkill_at_ten_points", p02_sigkill_at_ten_points)];
 
-/// Begin, seven segments, the verdict, and TIME-WAIT's waiting: an exchange has ten points to be killed at.
-const POINTS: usize = 10;
+const ACK: Flags = Flags::ACK;
+
+/// Brings an exchange to a point, with a peer that answers one segment at a time.
+type Reach = fn(&mut Scripted, &mut Running);
+
+/// The points, and what the program is started with to reach them.
+const POINTS: [(&str, &[&str], Reach); 10] = [
+    ("started", &[], |_, _| {}),
+    ("SYN-SENT", &[], |peer, _| assert_eq!(peer.hear().flags, Flags::SYN)),
+    ("SYN-SENT, our RST to a wrong acknowledgment sent", &[], |peer, _| {
+        let syn = peer.hear();
+        peer.say(&Segment { ack: syn.seq, ..syn_ack(&syn) });
+        assert_eq!(peer.hear().flags, Flags::RST);
+    }),
+    ("ESTABLISHED", &["--close", "passive"], |peer, _| assert_eq!(peer.open().flags, ACK)),
+    ("ESTABLISHED, text taken", &["--close", "passive"], |peer, _| {
+        let ack = peer.open();
+        peer.say(&Segment { seq: IRS + 1, ack: ack.seq, flags: ACK, text_len: 9, ..segment() });
+        assert_eq!(peer.hear().ack, IRS + 10);
+    }),
+    ("FIN-WAIT-1", &[], |peer, _| {
+        peer.open();
+        assert_eq!(peer.hear().flags, Flags::FIN | ACK);
+    }),
+    ("FIN-WAIT-2", &[], |peer, running| {
+        peer.open();
+        let fin = peer.hear();
+        peer.say(&Segment { seq: IRS + 1, ack: fin.end(), flags: ACK, ..segment() });
+        running.until(|line| line["state"] == "FIN-WAIT-2");
+    }),
+    ("CLOSING", &[], |peer, running| {
+        peer.open();
+        let fin = peer.hear();
+        peer.say(&Segment { seq: IRS + 1, ack: fin.seq, flags: Flags::FIN | ACK, ..segment() });
+        running.until(|line| line["state"] == "CLOSING");
+    }),
+    ("LAST-ACK", &["--close", "passive"], |peer, _| {
+        let ack = peer.open();
+        peer.say(&Segment { seq: IRS + 1, ack: ack.seq, flags: Flags::FIN | ACK, ..segment() });
+        assert_eq!(peer.hear().flags, ACK);
+        assert_eq!(peer.hear().flags, Flags::FIN | ACK);
+    }),
+    ("TIME-WAIT", &["--linger", "20000"], |peer, running| {
+        peer.open();
+        let fin = peer.hear();
+        peer.say(&Segment { seq: IRS + 1, ack: fin.end(), flags: Flags::FIN | ACK, ..segment() });
+        assert_eq!(peer.hear().flags, ACK);
+        running.until(|line| line["type"] == "end");
+    }),
+];
 
 fn p02_sigkill_at_ten_points() {
     let world = World::new();
-    let target = world.server(close_after_client).v4();
+    let server = world.server(close_after_client).v4();
     // A first exchange brings neighbours and routes into the caches that any host keeps.
-    connect(&[&target]).assert_ended(0, "completed");
+    connect(&[&server]).assert_ended(0, "completed");
     let before = snapshot();
-    for lines in 0..POINTS {
-        let mut running = Running::connect(&[&target, "--linger", "20000", "--source-port", "40000"]);
-        for _ in 0..lines {
-            running.line().expect("ten lines");
-        }
+    for (point, arguments, reach) in POINTS {
+        let mut peer = Scripted::start(&world, SocketAddr::from((NEAR_V4, 40_000)));
+        let target = peer.address.to_string();
+        let mut running = Running::connect(&[&[&*target, "--source-port", "40000"], arguments].concat());
+        reach(&mut peer, &mut running);
         running.signal(Signal::SIGKILL);
-        let run = running.finish();
-        assert_eq!(run.code, None, "killed at {lines}");
-        assert_eq!(snapshot(), before, "killed after {lines} lines");
+        assert_eq!(running.finish().code, None, "killed at {point}");
+        assert_eq!(snapshot(), before, "killed at {point}");
     }
     // The port is free again, and the next exchange starts from SYN.
-    let next = connect(&[&target, "--source", &NEAR_V4.to_string()]);
-    next.assert_ended(0, "completed");
+    connect(&[&server, "--source-port", "40000"]).assert_ended(0, "completed");
 }
 
-/// Sockets, addresses, routes, neighbours' interfaces and rules of this namespace, and the files a program
-/// might leave.
+/// Sockets, addresses, routes, interfaces, policy rules and firewall tables of this namespace, and the files
+/// a program might leave.
 fn snapshot() -> BTreeMap<String, String> {
     const TABLES: [&str; 12] = [
         "tcp",
@@ -64,6 +114,8 @@ fn snapshot() -> BTreeMap<String, String> {
     let names: Vec<&str> =
         devices.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
     snapshot.insert("devices".into(), names.join("\n"));
+    snapshot.insert("policy rules".into(), policy_rules());
+    snapshot.insert("nft tables".into(), nft_tables());
     let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().contains("tcpshake");
     let files = ["/tmp", "/run", "/var/tmp", "."].into_iter().flat_map(fs::read_dir).flatten().flatten();
     let mut files: Vec<_> = files.filter(ours).map(|entry| entry.path().display().to_string()).collect();
@@ -74,11 +126,21 @@ fn snapshot() -> BTreeMap<String, String> {
 
 /// Routes count their uses, which is no trace of ours.
 fn without_counters(table: &str, text: &str) -> String {
-    match table {
-        "ipv6_route" => text
-            .lines()
-            .map(|line| line.split_whitespace().take(6).collect::<Vec<_>>().join(" ") + "\n")
-            .collect(),
-        _ => text.to_owned(),
-    }
+    let first_six = |line: &str| line.split_whitespace().take(6).collect::<Vec<_>>().join(" ") + "\n";
+    if table == "ipv6_route" { text.lines().map(first_six).collect() } else { text.to_owned() }
+}
+
+/// What `ip rule` lists, both families.
+fn policy_rules() -> String {
+    let request = Message::new(libc::RTM_GETRULE, libc::NLM_F_DUMP, &[0; 12]);
+    let rules = Netlink::route().unwrap().request(request).unwrap();
+    assert!(!rules.is_empty(), "there are always some");
+    format!("{rules:?}")
+}
+
+/// What `nft list tables` lists.
+fn nft_tables() -> String {
+    const GET_TABLE: u16 = (libc::NFNL_SUBSYS_NFTABLES << 8) as u16 | libc::NFT_MSG_GETTABLE as u16;
+    let request = Message::new(GET_TABLE, libc::NLM_F_DUMP, &[0; 4]);
+    format!("{:?}", Netlink::open(libc::NETLINK_NETFILTER).unwrap().request(request))
 }

@@ -50,6 +50,23 @@ impl Running {
         Self { child, stdout, lines: Vec::new() }
     }
 
+    /// A shell command that runs the program.
+    #[expect(clippy::disallowed_methods, reason = "surroundings that only a shell can make")]
+    pub(crate) fn shell(script: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self { child, stdout, lines: Vec::new() }
+    }
+
+    /// Exit code and standard output as they are.
+    pub(crate) fn raw(mut self) -> (Option<i32>, String) {
+        let mut text = String::new();
+        self.stdout.read_to_string(&mut text).unwrap();
+        (self.child.wait().unwrap().code(), text)
+    }
+
     /// Reads one more line; `None` at the end.
     pub(crate) fn line(&mut self) -> Option<&Value> {
         let mut line = String::new();
@@ -73,6 +90,11 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    /// Waits for its end without reading on.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// Closes the reading end of its standard output.
@@ -125,6 +147,11 @@ impl Run {
         assert_eq!(self.code, Some(code), "{self:#?}");
         assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
         assert!(self.stderr.starts_with("tcpshake: ") && self.stderr.contains(words), "{}", self.stderr);
+        assert!(!self.stderr.contains("os error"), "{}", self.stderr);
+        for part in self.stderr.split(": ") {
+            let sentence = part.chars().nth(1).is_some_and(char::is_lowercase);
+            assert!(!(sentence && part.starts_with(char::is_uppercase)), "lower case: {}", self.stderr);
+        }
         assert_eq!(self.steps().count(), 0);
     }
 }

@@ -9,7 +9,7 @@ use tcpshake::lab;
 use crate::Named;
 use crate::capture::{assert_told_as_captured, resets_from};
 use crate::run::{Running, connect, text};
-use crate::world::{PATIENCE, World, close_after_client, keep_open};
+use crate::world::{PATIENCE, World, close_after_client, close_before_client, greet_in_binary, keep_open};
 
 pub(crate) const TESTS: &[Named] = &[
     ("must_46_targets_that_are_no_single_host", must_46_targets_that_are_no_single_host),
@@ -27,6 +27,11 @@ pub(crate) const TESTS: &[Named] = &[
     ("p08_two_at_once", p08_two_at_once),
     ("p16_closed_pipe", p16_closed_pipe),
     ("p16_slow_reader", p16_slow_reader),
+    ("p03_signals_while_nobody_reads", p03_signals_while_nobody_reads),
+    ("p03_ignored_signals_stay_ignored", p03_ignored_signals_stay_ignored),
+    ("p14_a_full_disk_is_an_error", p14_a_full_disk_is_an_error),
+    ("statistics_survive_a_failure", statistics_survive_a_failure),
+    ("no_line_is_wider_than_80_columns", no_line_is_wider_than_80_columns),
     ("colours_only_where_wanted", colours_only_where_wanted),
 ];
 
@@ -90,7 +95,13 @@ fn source_address_not_ours() {
         8,
         "source address 10.99.0.9 is not one of this machine's (it has 127.0.0.1, 10.99.0.1)",
     );
-    connect(&["10.99.0.2:80", "--source", "fd99::1"]).assert_error(9, "");
+    for source in ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "10.99.0.255", "255.255.255.255", "10.99.0.2"] {
+        connect(&["10.99.0.2:80", "--source", source]).assert_error(8, "is not one of this machine's");
+    }
+    connect(&["10.99.0.2:80", "--source", "127.0.0.1"])
+        .assert_error(8, "a loopback --source reaches nothing else");
+    connect(&["[fd99::2]:80", "--source", "::1"]).assert_error(8, "a loopback --source reaches nothing else");
+    connect(&["[::ffff:10.99.0.2]:80", "--source", "fd99::1"]).assert_error(2, "of two families");
     assert_nothing_left(&world);
 }
 
@@ -116,7 +127,11 @@ fn p09_interface_down_or_unknown() {
     connect(&["127.0.0.1:80", "--interface", "lo"]).assert_error(8, "interface lo is down (bring it up");
     connect(&["127.0.0.1:80", "--interface", "eth9"]).assert_error(8, "cannot use interface 'eth9'");
     let world = World::new();
-    connect(&["192.0.2.1:80", "--interface", "lo"]);
+    connect(&["192.0.2.1:80", "--interface", "lo"]).assert_error(8, "192.0.2.1 is not this machine");
+    connect(&["10.99.0.2:80", "--interface", "lo"]).assert_error(8, "10.99.0.2 is not this machine");
+    connect(&["127.0.0.1:80", "--interface", lab::LINK]).assert_error(8, "127.0.0.1 is this machine");
+    let long = "an-interface-name-of-26-char";
+    connect(&["10.99.0.2:80", "--interface", long]).assert_error(8, "cannot use interface");
     assert_nothing_left(&world);
 }
 
@@ -224,6 +239,86 @@ fn p16_slow_reader() {
     let run = running.finish();
     assert_eq!(run.code, Some(0));
     assert_eq!(run.lines.last().unwrap()["completed"], EXCHANGES);
+}
+
+/// P-03: the exchanges are over, the pipe is full, and nobody will ever read it: a signal still ends it.
+fn p03_signals_while_nobody_reads() {
+    const EXCHANGES: usize = 40;
+    let world = World::new();
+    let listener = world.lab.far.run(|| TcpListener::bind((lab::FAR_V4, 0))).unwrap();
+    SockRef::from(&listener).set_read_timeout(Some(PATIENCE)).unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let running = Running::connect(&[&target, "-c", &EXCHANGES.to_string(), "-i", "0", "--linger", "0"]);
+    for _ in 0..EXCHANGES {
+        close_after_client(listener.accept().unwrap().0);
+    }
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.wait(), Some(130));
+}
+
+/// P-03: nohup means it.
+fn p03_ignored_signals_stay_ignored() {
+    let world = World::new();
+    let target = world.server(keep_open).v4();
+    let program = env!("CARGO_BIN_EXE_tcpshake");
+    let script =
+        format!("trap '' HUP; exec {program} connect {target} --close passive --timeout 0.5 --format json");
+    let mut running = Running::shell(&script);
+    running.until(|line| line["state"] == "ESTABLISHED" && line["flags"] == "ACK");
+    running.signal(Signal::SIGHUP);
+    running.finish().assert_ended(7, "close-incomplete");
+}
+
+/// P-14: what could not be written is not success.
+fn p14_a_full_disk_is_an_error() {
+    let world = World::new();
+    let target = world.server(close_after_client).v4();
+    let program = env!("CARGO_BIN_EXE_tcpshake");
+    for command in [&*format!("connect {target} --linger 0"), "man", "--help", "--version", "demo --simulate"]
+    {
+        let run = Running::shell(&format!("exec {program} {command} 2>&1 >/dev/full")).raw();
+        assert_eq!(
+            run,
+            (Some(8), "tcpshake: cannot write the output: no space left on device\n".to_owned()),
+            "{command}"
+        );
+    }
+}
+
+/// What was done before something went wrong is still summed up.
+fn statistics_survive_a_failure() {
+    let world = World::new();
+    let listener = world.lab.far.run(|| TcpListener::bind((lab::FAR_V4, 0))).unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let mut running =
+        Running::connect(&[&target, "-c", "5", "-i", "0.2", "--source-port", "40000", "--close", "passive"]);
+    close_before_client(listener.accept().unwrap().0);
+    running.until(|line| line["type"] == "end");
+    // Somebody takes the port before the next exchange does; it is free only in between.
+    let thief = std::iter::repeat_with(|| TcpListener::bind((lab::NEAR_V4, 40_000)))
+        .take(1_000_000)
+        .find_map(Result::ok);
+    let run = running.finish();
+    assert!(thief.is_some());
+    assert_eq!(run.code, Some(8), "{run:#?}");
+    let statistics = run.lines.iter().find(|line| line["type"] == "statistics").expect("statistics");
+    assert_eq!((&statistics["exchanges"], &statistics["completed"]), (&2.into(), &1.into()));
+    let error = run.lines.iter().find(|line| line["type"] == "error").expect("an error line");
+    assert_eq!(error["exchange"], 2);
+}
+
+/// 80 columns are enough, also for a greeting that is all escapes.
+fn no_line_is_wider_than_80_columns() {
+    let world = World::new();
+    let target = world.server(greet_in_binary).v4();
+    for verbosity in ["--color=never", "-v"] {
+        let (code, shown, _) = text(&["connect", &target, "--linger", "0", verbosity]);
+        assert_eq!(code, Some(0));
+        assert!(shown.contains("\\x80"), "{shown}");
+        for line in shown.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
 }
 
 fn colours_only_where_wanted() {

@@ -94,6 +94,12 @@ pub(crate) fn greet(mut client: TcpStream) {
     let _ = SockRef::from(&client).set_tcp_quickack(true);
 }
 
+/// Sends a greeting that is no text, and stays until the client's FIN.
+pub(crate) fn greet_in_binary(mut client: TcpStream) {
+    let _ = client.write_all(&[0x80; 64]);
+    let _ = client.read_to_end(&mut Vec::new());
+}
+
 /// Reads for ever and never closes its side.
 pub(crate) fn keep_open(mut client: TcpStream) {
     let _ = client.read_to_end(&mut Vec::new());
