@@ -1,14 +1,11 @@
 //! Where reports go: a thread of their own, so that a slow or closed pipe cannot hold up a segment.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, IsTerminal, PipeReader, Write};
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::args::{ColorWhen, FormatKind, OutputArgs};
 use super::error::{Failure, written};
@@ -24,8 +21,8 @@ use crate::report::verdict::Verdict;
 pub(super) struct Output {
     news: Option<SyncSender<News>>,
     writer: JoinHandle<io::Result<()>>,
-    /// Readable once the writer has written all.
-    done: OwnedFd,
+    /// Hangs up once the writer has ended, however.
+    done: PipeReader,
     lost: u64,
 }
 
@@ -59,15 +56,13 @@ impl Output {
         let (news, queue) = sync_channel(BACKLOG);
         let quiet_json = args.quiet && args.format == FormatKind::Json;
         let start = || -> io::Result<Self> {
-            let done = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?;
-            let tell_done = done.as_fd().try_clone_to_owned()?;
+            let (done, open_while_writing) = io::pipe()?;
             let write = move || {
-                let written = write_all(&queue, format, quiet_json, io::stdout());
-                let _ = File::from(tell_done).write_all(&1_u64.to_ne_bytes());
-                written
+                let _open = open_while_writing;
+                write_all(&queue, format, quiet_json, io::stdout())
             };
             let writer = std::thread::Builder::new().name("output".into()).spawn(write)?;
-            Ok(Self { news: Some(news), writer, done: done.into(), lost: 0 })
+            Ok(Self { news: Some(news), writer, done, lost: 0 })
         };
         start().map_err(|error| Failure::cannot("start the output", &error))
     }
@@ -221,7 +216,7 @@ mod tests {
     fn p16_telling_never_waits() {
         let (news, _queue) = sync_channel(1);
         let writer = std::thread::spawn(|| Ok(()));
-        let done = EventFd::from_value(1).unwrap().into();
+        let (done, _) = io::pipe().unwrap();
         let mut output = Output { news: Some(news), writer, done, lost: 0 };
         output.statistics(&Statistics::default());
         output.statistics(&Statistics::default());
