@@ -89,8 +89,7 @@ impl Ladder {
         let color = if segment.has(Flags::RST) { Color::Red } else { shown.color };
         self.rung(out, step, &shown.arrow(), color);
 
-        let second = step.arrows.iter().nth(1).map_or("", |arrow| arrow.to.name());
-        let third = step.arrows.iter().nth(2).map_or("", |arrow| arrow.to.name());
+        let mut later = step.arrows.iter().skip(1).map(|arrow| arrow.to.name());
         let mut numbers = format!("seq {}", number(segment.seq.0, relative.seq));
         if let Some(ack) = segment.acknowledgment() {
             let _ = write!(numbers, "  ack {}", number(ack.0, relative.ack));
@@ -98,13 +97,16 @@ impl Ladder {
         if segment.has(Flags::URG) {
             let _ = write!(numbers, "  urg {}", segment.urgent);
         }
-        self.detail(out, second, &numbers);
+        self.detail(out, later.next().unwrap_or_default(), &numbers);
         if !segment.options.is_empty() {
             let options = segment.options.to_string().replace(',', ", ");
-            self.detail(out, third, &options);
+            self.detail(out, later.next().unwrap_or_default(), &options);
         }
         if segment.text_len > 0 {
-            self.detail(out, "", &quote(shown.text, segment.text_len));
+            self.detail(out, later.next().unwrap_or_default(), &quote(shown.text, segment.text_len));
+        }
+        for state in later {
+            self.detail(out, state, "");
         }
     }
 
@@ -145,17 +147,22 @@ struct Shown<'s> {
 impl Shown<'_> {
     /// `── SYN ──────── len 0  win 64240 ──▶`, the flags at the end that sent them.
     fn arrow(&self) -> String {
-        let flags = format!("{}{}", self.segment.flags, self.label);
         let sizes = format!("len {}  win {}", self.segment.text_len, self.segment.window.0);
-        draw(&flags, &sizes, self.toward_remote)
+        let flags = format!("{}{}", self.segment.flags, self.label);
+        let short = format!("{}{}", self.segment.flags.short(), self.label);
+        let fits = flags.len() + sizes.len() + ARROW_ENDS + 3 <= SPAN;
+        draw(if fits { &flags } else { &short }, &sizes, self.toward_remote)
     }
 }
 
+/// What is always there of an arrow: `── `, the space behind what stands by its tail, and `──▶`.
+const ARROW_ENDS: usize = 3 + 1 + 3;
+
 /// An arrow across the span, `near` by its tail and `far` by its head.
 fn draw(near: &str, far: &str, toward_remote: bool) -> String {
-    const ENDS: usize = 5 + 4; // "── near " and " far ──▶", less what is counted below
     let far = if far.is_empty() { String::new() } else { format!(" {far} ") };
-    let line = "─".repeat(SPAN.saturating_sub(near.chars().count() + far.chars().count() + ENDS - 2).max(1));
+    let taken = near.chars().count() + far.chars().count() + ARROW_ENDS;
+    let line = "─".repeat(SPAN.saturating_sub(taken).max(1));
     if toward_remote {
         format!("── {near} {line}{far}──▶")
     } else {
@@ -306,3 +313,30 @@ const fn effect_of(effect: IcmpEffect) -> &'static str {
 
 /// Columns a rung takes; the tests hold the drawing to it.
 pub const WIDTH: usize = MARGIN + 1 + SPAN + 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::{SeqNum, UnscaledWindow};
+
+    /// The widest there can be: every flag, every field at its largest.
+    #[test]
+    fn an_arrow_is_as_wide_as_the_span() {
+        for bits in 0..0x200 {
+            let segment = Segment {
+                seq: SeqNum(u32::MAX),
+                flags: Flags::from_bits(bits),
+                window: UnscaledWindow(u16::MAX),
+                text_len: 65_535,
+                ..Segment::default()
+            };
+            for (label, toward_remote) in [("", true), ("", false), (" again", true), (" not sent", true)] {
+                let (relative, text) = (&Relative::default(), &Excerpt::default());
+                let shown =
+                    Shown { segment: &segment, relative, text, label, toward_remote, color: Color::Red };
+                let arrow = shown.arrow();
+                assert_eq!(arrow.chars().count(), SPAN, "{arrow}");
+            }
+        }
+    }
+}
