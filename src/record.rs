@@ -221,6 +221,8 @@ pub enum Missing {
     FinAcknowledgmentReset,
     /// The peer's FIN.
     PeerFin,
+    /// Whatever the peer would have sent: our receive window was 0.
+    OurWindow,
 }
 
 impl Missing {
@@ -233,6 +235,7 @@ impl Missing {
             Self::FinAcknowledgment => "the peer did not acknowledge our FIN",
             Self::FinAcknowledgmentReset => "the peer reset it before it acknowledged our FIN",
             Self::PeerFin => "the peer kept its side open",
+            Self::OurWindow => "our window of 0 let the peer send nothing",
         }
     }
 }
@@ -316,8 +319,8 @@ pub struct Summary {
     pub retransmissions: u32,
     /// Answers of the kernel that the guard held back.
     pub held_back: u32,
-    /// RSTs of the kernel that left all the same.
-    pub kernel_resets: u32,
+    /// RSTs of the kernel that left all the same; `None` where they could not be told from ours.
+    pub kernel_resets: Option<u32>,
     /// Packets lost on this machine because they were not read fast enough.
     pub packets_lost: u32,
     /// Octets of text acknowledged by the peer.

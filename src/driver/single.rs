@@ -338,13 +338,13 @@ impl<'x> Exchange<'x> {
         if self.outcome.is_some() {
             return Ok(()); // what is kept of TIME-WAIT is over
         }
-        let outcome = verdict::given_up(self.tcb.state(), self.tcb.snd(), self.noted, self.heard);
+        let outcome = verdict::given_up(self.tcb.state(), &self.tcb, self.noted, self.heard);
         self.abort(outcome, Clause::UserTimeout)
     }
 
     fn judge(&mut self, reaction: &Reaction) {
         if self.outcome.is_none() {
-            self.outcome = verdict::judge(reaction, self.tcb.snd(), self.noted, self.heard);
+            self.outcome = verdict::judge(reaction, &self.tcb, self.noted, self.heard);
         }
     }
 
@@ -376,8 +376,8 @@ impl<'x> Exchange<'x> {
             TimeWait { full, kept: self.plan.linger.after(self.tcb.smoothed_rtt(), full) }
         });
         let held_back = self.guard.discarded().saturating_sub(self.resets_received);
-        let packets_lost = self.wire.lost();
-        self.story.summary(outcome, &self.tcb, self.noted, held_back, packets_lost, time_wait)
+        let watch = (self.wire.watches_kernel(), self.wire.lost());
+        self.story.summary(outcome, &self.tcb, self.noted, held_back, watch, time_wait)
     }
 
     /// Stays for a part of TIME-WAIT, to acknowledge a FIN that the peer repeats. What happens meanwhile is

@@ -186,7 +186,7 @@ impl<'o> Story<'o> {
         tcb: &Tcb,
         noted: Option<IcmpError>,
         held_back: u32,
-        packets_lost: u32,
+        (watched, packets_lost): (bool, u32),
         time_wait: Option<TimeWait>,
     ) -> Summary {
         let span = |from: Option<Instant>, to: Option<Instant>| Some(to? - from?);
@@ -200,7 +200,7 @@ impl<'o> Story<'o> {
             rtt: open_time.filter(|_| self.syns == 1), // Karn: two SYNs, and nobody knows which was answered
             retransmissions: self.retransmissions,
             held_back,
-            kernel_resets: self.kernel_resets,
+            kernel_resets: watched.then_some(self.kernel_resets),
             packets_lost,
             text_sent: u64::from(acknowledged.min(queued)),
             text_received: self.text_received,

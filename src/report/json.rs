@@ -138,7 +138,7 @@ struct End {
     rtt_us: Option<u64>,
     retransmissions: u32,
     held_back: u32,
-    kernel_resets: u32,
+    kernel_resets: Option<u32>,
     packets_lost: u32,
     text_sent: u64,
     text_received: u64,

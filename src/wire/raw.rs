@@ -66,6 +66,8 @@ pub struct RawWire {
     receiver: Socket,
     destination: SockAddr,
     wake: Option<OwnedFd>,
+    /// Whether our packets carry the mark by which the kernel's are told from them.
+    marked: bool,
     opened: Instant,
     buffer: Vec<u8>,
     control: Vec<u8>,
@@ -86,6 +88,7 @@ impl RawWire {
             receiver: open_receiver(&selection)?,
             destination: destination.into(),
             wake: None,
+            marked: selection.mark.is_some(),
             opened: clock.now(),
             buffer: vec![0; LONGEST_PACKET],
             control: nix::cmsg_space!(TimeSpec, [u8; AUXDATA_LEN]),
@@ -182,6 +185,10 @@ impl Wire for RawWire {
                 _ => SendError::Other(error),
             }),
         }
+    }
+
+    fn watches_kernel(&self) -> bool {
+        self.marked
     }
 
     fn lost(&mut self) -> u32 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tcpshake::driver::Close;
 use tcpshake::record::{Ending, Missing, Outcome, Signal};
-use tcpshake::tcp::{Clause, Flags, Segment, State, UnscaledWindow};
+use tcpshake::tcp::{Clause, Flags, Segment, State, UnscaledWindow, WindowSize};
 
 use crate::script::*;
 
@@ -151,6 +151,10 @@ fn h01_h05_j06_what_was_missing() {
     verdict(&told, &incomplete(State::FinWait2, Missing::PeerFin));
     let last = told.kept.steps.last().unwrap();
     assert_eq!((last.clause, told.rungs().last().unwrap().as_str()), (Some(Clause::UserTimeout), "> R. 2"));
+
+    let mut deaf = plan(Close::Active);
+    deaf.parameters.window = WindowSize::new(0);
+    verdict(&run(Script::new(keeps_open), &deaf), &incomplete(State::FinWait2, Missing::OurWindow));
 
     let text = tcpshake::driver::Plan { text: b"hello".to_vec(), await_text: 5, ..plan(Close::Active) };
     verdict(
