@@ -80,7 +80,7 @@ impl<'a> Connection<'a> {
         })?;
         Ok(Self {
             parameters: parameters(args, remote, &route, &interface),
-            local: local_end(address, args.source_port.unwrap_or(0), &interface),
+            local: local_end(address, args.source_port.unwrap_or(0), remote, &interface),
             host: target.name(),
             iss: IssGenerator::new(rand::random()),
             clock: Clock::new(),
@@ -190,11 +190,16 @@ const fn source_family(source: Option<IpAddr>) -> Family {
     }
 }
 
-/// Our end; a link-local address is one of its interface's.
-fn local_end(address: IpAddr, port: u16, interface: &Interface) -> SocketAddr {
+/// Our end. A link-local address is one of its interface's: the remote's, where that names one, for the
+/// route to an address of our own says loopback.
+fn local_end(address: IpAddr, port: u16, remote: SocketAddr, interface: &Interface) -> SocketAddr {
+    let named = match remote {
+        SocketAddr::V6(remote) => Some(remote.scope_id()).filter(|scope| *scope != 0),
+        SocketAddr::V4(_) => None,
+    };
     match address {
         IpAddr::V6(ip) if ip.is_unicast_link_local() => {
-            SocketAddrV6::new(ip, port, 0, interface.index).into()
+            SocketAddrV6::new(ip, port, 0, named.unwrap_or(interface.index)).into()
         }
         IpAddr::V4(_) | IpAddr::V6(_) => SocketAddr::new(address, port),
     }
@@ -256,6 +261,9 @@ fn reachable(
 
 /// Loopback reaches this machine and nothing else, and this machine is reached by nothing else.
 fn may_leave_by(ip: IpAddr, source: Option<IpAddr>, interface: Option<&Interface>) -> Result<(), Failure> {
+    if matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+        return Ok(()); // whose it is depends on the interface, which `scoped` has settled
+    }
     let by_loopback = interface.map(|interface| interface.index == LOOPBACK);
     match (route::is_own(ip), by_loopback) {
         (true, Some(false)) => Err(Failure::not_possible(format_args!(

@@ -84,6 +84,7 @@ impl Output {
     pub(super) fn finish(mut self, signals: Option<&Signals>) -> Result<Option<Signal>, Failure> {
         drop(self.news.take());
         if let Some(signal) = signals.and_then(|signals| signals.wait_for(self.done.as_fd(), None)) {
+            self.wait_a_little(signals);
             return Ok(Some(signal));
         }
         let panicked = || Err(io::Error::other("the writer panicked"));
@@ -98,9 +99,14 @@ impl Output {
 
     /// Waits for the output, but not for ever: the user has asked for the end already.
     pub(super) fn finish_soon(mut self, signals: &Signals) {
-        const PATIENCE: Duration = Duration::from_millis(500);
         drop(self.news.take());
-        signals.wait_for(self.done.as_fd(), Some(PATIENCE));
+        self.wait_a_little(Some(signals));
+    }
+
+    /// A reader that reads gets all of it.
+    fn wait_a_little(&self, signals: Option<&Signals>) {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        signals.map(|signals| signals.wait_for(self.done.as_fd(), Some(PATIENCE)));
     }
 
     fn tell(&mut self, news: News) {

@@ -168,13 +168,18 @@ impl<'x> Exchange<'x> {
         let (heard, at) = match self.wire.receive(Some(deadline))? {
             Arrival::Packet(received) => (hear(&received, local, remote), received.at),
             Arrival::DeadlinePassed => {
-                self.on_deadline()?;
+                let now = self.now();
+                self.on_deadline(now)?;
                 return Ok(None);
             }
             Arrival::Woken => return Ok(signal()),
         };
         if at >= deadline {
-            self.on_deadline()?;
+            let under_way = self.outcome.is_none();
+            self.on_deadline(at)?;
+            if under_way && self.outcome.is_some() {
+                return Ok(None); // it came too late
+            }
         }
         self.on_packet(&heard, at)?;
         Ok(None)
@@ -320,9 +325,10 @@ impl<'x> Exchange<'x> {
         }
     }
 
-    fn on_deadline(&mut self) -> Result<(), DriveError> {
+    /// A deadline has passed at `when`, which may be long ago if we were stopped meanwhile.
+    fn on_deadline(&mut self, when: Instant) -> Result<(), DriveError> {
         let now = self.now();
-        if now >= self.phase_ends {
+        if when >= self.phase_ends {
             return self.on_patience_over();
         }
         match self.tcb.on_timeout(now) {

@@ -52,10 +52,10 @@ pub fn remarks(summary: &Summary) -> Vec<String> {
         ));
     }
     if matches!(summary.outcome, Outcome::Silent { heard: false }) && summary.held_back > 0 {
-        remarks.push(
-            "segments did arrive, but not by the interface that the route names (--interface chooses another)"
-                .to_owned(),
-        );
+        remarks.push(format!(
+            "{} segments reached our port all the same: answers by another interface than the route's, perhaps (--interface chooses one)",
+            summary.held_back
+        ));
     }
     if let Some(error) = &summary.noted {
         remarks.push(format!("noted on the way: {error}"));

@@ -28,6 +28,37 @@ fn j14_what_arrived_in_time_counts_however_late_we_look() {
     assert!(syns <= 2, "at most one spurious retransmission");
 }
 
+/// J-14: stopped after the first timer was due, past all patience: what came before patience ended counts.
+#[test]
+fn j14_a_late_look_does_not_end_what_was_answered_in_time() {
+    let told = run(
+        Script::new(|n, segment| match n {
+            0 => vec![(500, Do::Stall(Duration::from_secs(15))), (2000, Do::Say(syn_ack()))],
+            _ => polite(n, segment),
+        }),
+        &plan(Close::Active),
+    );
+    assert_eq!(told.ended.summary.outcome, CLOSED, "{:?}", told.rungs());
+}
+
+/// What comes after patience has ended is not answered any more.
+#[test]
+fn what_comes_too_late_is_not_answered() {
+    let told = run(
+        Script::new(|n, _| match n {
+            0 => vec![(9_500, Do::Stall(Duration::from_secs(5))), (11_000, Do::Say(syn_ack()))],
+            _ => vec![],
+        }),
+        &plan(Close::Active),
+    );
+    assert_eq!(told.ended.summary.outcome, Outcome::Silent { heard: false });
+    assert!(
+        !told.rungs().iter().any(|rung| rung.contains('R') || rung.starts_with('<')),
+        "{:?}",
+        told.rungs()
+    );
+}
+
 /// J-14: a time stamp from before the segment left, as after the date was set, measures nothing.
 #[test]
 fn j14_a_stamp_from_before_the_send_measures_nothing() {

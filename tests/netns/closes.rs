@@ -213,6 +213,8 @@ fn link_local() {
         assert!(run.lines[0]["local"].as_str().unwrap().starts_with("[fe80::1%"), "{}", run.lines[0]);
         assert_eq!(run.lines[0]["guard_proven"], true);
     }
+    let own = Server::start(TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap(), close_after_client);
+    connect(&[&format!("fe80::1%{LINK}"), &own.port.to_string()]).assert_ended(0, "completed");
     connect(&["fe80::2", &port]).assert_error(2, "say by which interface");
     connect(&[&scoped, &port, "--interface", "lo"]).assert_error(2, "is on another interface than lo");
 }
