@@ -31,10 +31,13 @@ pub(super) fn hear(received: &Received<'_>, local: SocketAddr, remote: SocketAdd
         let theirs = received.sender == Sender::Network && is_between(packet, from, to);
         if theirs { Heard::Unreadable(error) } else { Heard::Foreign }
     };
-    let packet = match (ip::parse(received.octets), ip::parse_quoted(received.octets)) {
-        (Ok(packet), _) => packet,
-        (Err(error), Ok(packet)) => return unreadable(error, &packet),
-        (Err(_), Err(_)) => return Heard::Foreign, // nobody can say whose it is
+    let packet = match ip::parse(received.octets) {
+        Ok(packet) => packet,
+        Err(error) => {
+            // If not even its head can be read, nobody can say whose it is.
+            let head = ip::parse_quoted(received.octets);
+            return head.map_or(Heard::Foreign, |packet| unreadable(error, &packet));
+        }
     };
     match packet.protocol {
         Protocol::Tcp if !is_between(&packet, from, to) => Heard::Foreign,

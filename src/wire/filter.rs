@@ -123,6 +123,12 @@ impl Assembler {
         self.test(JEQ, k, Label::Next, Label::Reject);
     }
 
+    /// Goes on only if the packet arrives.
+    fn require_incoming(&mut self) {
+        self.load(LD_B, AD_PKTTYPE);
+        self.test(JEQ, u32::from(libc::PACKET_OUTGOING), Label::Reject, Label::Next);
+    }
+
     fn label(&mut self, label: Label) {
         self.labels.push((label, self.code.len()));
     }
@@ -168,8 +174,7 @@ impl Selection {
         code.require(LD_B, layout.protocol, layout.icmp);
 
         code.label(Label::Icmp);
-        code.load(LD_B, AD_PKTTYPE);
-        code.test(JEQ, u32::from(libc::PACKET_OUTGOING), Label::Reject, Label::Next);
+        code.require_incoming();
         self.require_address(&mut code, layout.destination, self.local);
         if layout.extension_headers.is_empty() {
             code.load(LDX_IHL, 0);
@@ -185,8 +190,7 @@ impl Selection {
         }
 
         code.label(Label::Chained); // rare: whatever the other end sends us so, our parser walks the chain
-        code.load(LD_B, AD_PKTTYPE);
-        code.test(JEQ, u32::from(libc::PACKET_OUTGOING), Label::Reject, Label::Next);
+        code.require_incoming();
         self.require_address(&mut code, layout.source, self.remote);
         self.require_address(&mut code, layout.destination, self.local);
         code.go(Label::Accept);
