@@ -29,7 +29,7 @@ pub struct Opening {
 /// A guard, in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GuardSummary {
-    /// `listener`, `none`, `not needed`.
+    /// `listener`, `nft`, `iptables`, `none`, `not needed`.
     pub name: &'static str,
     /// How it does it, if there is more than one way.
     pub variant: Option<&'static str>,
@@ -37,6 +37,8 @@ pub struct GuardSummary {
     pub proven: Option<bool>,
     /// Why it could not be asked.
     pub untested_because: Option<String>,
+    /// Guards that were tried before it, and why they did not do.
+    pub passed_over: Vec<(&'static str, String)>,
 }
 
 /// One rung: something that happened, in the order it did.
@@ -317,8 +319,10 @@ pub struct Summary {
     pub rtt: Option<Duration>,
     /// Segments sent again.
     pub retransmissions: u32,
-    /// Answers of the kernel that the guard held back.
-    pub held_back: u32,
+    /// Answers of the kernel that the guard held back; `None` where it could not count them.
+    pub held_back: Option<u32>,
+    /// Whether somebody took the guard away meanwhile.
+    pub guard_lost: bool,
     /// RSTs of the kernel that left all the same; `None` where they could not be told from ours.
     pub kernel_resets: Option<u32>,
     /// Packets lost on this machine because they were not read fast enough.

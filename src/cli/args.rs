@@ -8,6 +8,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
 use crate::driver::Close;
+use crate::guard::{Choice, Kind};
 use crate::tcp::{Parameters, Retries};
 
 /// Open and close TCP connections by hand, and watch every step
@@ -113,8 +114,25 @@ pub enum GuardKind {
     Auto,
     /// A listening socket on our port that discards all it is sent
     Listener,
+    /// A private nf_tables table that drops the RST, gone with the process; needs CAP_NET_ADMIN
+    Nft,
+    /// Rules of iptables that drop the RST, by the script rst-guard; needs root
+    Iptables,
     /// None: watch the kernel reset the connection
     None,
+}
+
+impl GuardKind {
+    /// What to ask the guard for; `None` if none is wanted.
+    pub const fn choice(self) -> Option<Choice> {
+        match self {
+            Self::Auto => Some(Choice::Auto),
+            Self::Listener => Some(Choice::Only(Kind::Listener)),
+            Self::Nft => Some(Choice::Only(Kind::Nft)),
+            Self::Iptables => Some(Choice::Only(Kind::Iptables)),
+            Self::None => None,
+        }
+    }
 }
 
 /// How to end the connection.

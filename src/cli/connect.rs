@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
-use super::args::{ConnectArgs, GuardKind};
+use super::args::ConnectArgs;
 use super::error::Failure;
 use super::exit::Exit;
 use super::output::Output;
@@ -11,9 +11,10 @@ use super::signals::Signals;
 use super::target::{self, Target};
 use crate::cause::cause;
 use crate::driver::{self, Ended, Linger, Plan};
-use crate::guard::{Guard, LeaseError, PortLease};
+use crate::guard::{Guard, Kind, LeaseError, PortLease, SelfTest};
 use crate::net::interfaces::{Interface, LOOPBACK};
 use crate::net::names::{self, Family};
+use crate::net::privileges;
 use crate::net::route::{self, Destination, Route};
 use crate::record::{Outcome, Signal, Statistics};
 use crate::tcp::{IssGenerator, Mss, Offer, Parameters, SeqNum, WindowSize};
@@ -94,10 +95,11 @@ impl<'a> Connection<'a> {
     fn repeat(&self, signals: &Signals, output: &mut Output) -> Result<Exit, Failure> {
         let mut statistics = Statistics::default();
         let mut exit = Exit::Success;
+        let mut equipment = Equipment { wire: None, test: SelfTest::new(self.clock), guard: None };
         let result = (1..=self.args.pace.count).try_for_each(|number| {
             let begun = self.clock.now();
             statistics.exchanges += 1;
-            let Ended { summary, cut_short } = self.exchange(number, signals, output)?;
+            let Ended { summary, cut_short } = self.exchange(number, &mut equipment, signals, output)?;
             statistics.add(&summary);
             if exit == Exit::Success {
                 exit = Exit::from(&summary.outcome);
@@ -120,8 +122,48 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn exchange(&self, number: u32, signals: &Signals, output: &mut Output) -> Result<Ended, Failure> {
+    fn exchange(
+        &self,
+        number: u32,
+        equipment: &mut Equipment,
+        signals: &Signals,
+        output: &mut Output,
+    ) -> Result<Ended, Failure> {
         output.number(number);
+        let guard = match equipment.guard.take() {
+            Some(mut guard) => {
+                self.aim(guard.local(), equipment, signals)?;
+                guard.begin();
+                guard
+            }
+            None => self.guard(equipment, signals)?,
+        };
+        let wire = equipment.wire.as_mut().ok_or_else(|| Failure::not_possible("there is no wire"))?;
+        if self.needs_no_more(&guard, number) {
+            privileges::give_up().map_err(|error| Failure::cannot("give up privileges", &error))?;
+        }
+        let plan = self.plan(number, guard.local());
+        let ended = driver::run(&guard, wire, &plan, output, &mut || signals.pending())?;
+        equipment.guard = Some(guard).filter(|_| self.keeps_its_port());
+        Ok(ended)
+    }
+
+    /// Makes the wire one between `local` and the target.
+    fn aim(&self, local: SocketAddr, equipment: &mut Equipment, signals: &Signals) -> Result<(), Failure> {
+        let selection = raw::selection(local, self.remote, self.interface.index);
+        match &mut equipment.wire {
+            Some(wire) => wire.turn_to(&selection)?,
+            empty => {
+                let bind_to_interface = self.args.interface.clone();
+                let spec = RawSpec { selection, remote: self.remote, bind_to_interface };
+                empty.insert(RawWire::open(&spec, self.clock)?).wake_on(signals.descriptor()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A port of ours that the kernel is kept from, and a wire for it.
+    fn guard(&self, equipment: &mut Equipment, signals: &Signals) -> Result<Guard, Failure> {
         let lease = PortLease::take(self.local)?;
         let local = lease.local();
         if local == self.remote {
@@ -130,23 +172,23 @@ impl<'a> Connection<'a> {
             )));
         }
         // The wire before the guard: its time stamps take a moment to be switched on, and nothing is sent.
-        let mut wire = self.wire(local)?;
-        wire.wake_on(signals.descriptor()?);
-        let guard = match self.args.guard {
-            GuardKind::Auto | GuardKind::Listener => Guard::listener(lease, self.clock)?,
-            GuardKind::None => Guard::none(lease),
-        };
-        let plan = self.plan(number, local);
-        Ok(driver::run(&guard, &mut wire, &plan, output, &mut || signals.pending())?)
+        self.aim(local, equipment, signals)?;
+        Ok(match self.args.guard.choice() {
+            Some(choice) => Guard::stand(choice, lease, &mut equipment.test)?,
+            None => Guard::none(lease),
+        })
     }
 
-    fn wire(&self, local: SocketAddr) -> Result<RawWire, Failure> {
-        let spec = RawSpec {
-            selection: raw::selection(local, self.remote, self.interface.index),
-            remote: self.remote,
-            bind_to_interface: self.args.interface.clone(),
-        };
-        Ok(RawWire::open(&spec, self.clock)?)
+    /// A port that was asked for is guarded once for the whole run.
+    const fn keeps_its_port(&self) -> bool {
+        self.args.source_port.is_some()
+    }
+
+    /// Whether everything stands that needs privileges. Sockets are used again, and so is a listener's way;
+    /// a firewall guard for another port needs them again.
+    fn needs_no_more(&self, guard: &Guard, number: u32) -> bool {
+        let by_firewall = matches!(guard.kind(), Some(Kind::Nft | Kind::Iptables));
+        !by_firewall || self.keeps_its_port() || number == self.args.pace.count
     }
 
     fn plan(&self, number: u32, local: SocketAddr) -> Plan {
@@ -167,6 +209,14 @@ impl<'a> Connection<'a> {
             simulated: false,
         }
     }
+}
+
+/// What is opened once and used by each exchange of a run.
+struct Equipment {
+    wire: Option<RawWire>,
+    test: SelfTest,
+    /// The guard of the exchange before, if it covers the next one too.
+    guard: Option<Guard>,
 }
 
 /// What ends a run of exchanges before its last.

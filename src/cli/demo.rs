@@ -9,10 +9,11 @@ use super::exit::Exit;
 use super::output::Output;
 use super::signals::Signals;
 use crate::driver::{self, Close, Ended, Linger, Plan};
-use crate::guard::{Guard, PortLease};
+use crate::guard::{Choice, Guard, PortLease, SelfTest};
 use crate::lab::{self, Lab, server::EchoServer, simulated};
 use crate::lesson;
 use crate::net::interfaces::Interface;
+use crate::net::privileges;
 use crate::tcp::{Mss, Parameters, SeqNum};
 use crate::time::Clock;
 use crate::wire::memory::MemoryWire;
@@ -52,8 +53,12 @@ fn in_private_network(args: &DemoArgs) -> Result<Exit, Failure> {
         bind_to_interface: None,
     };
     let mut wire = RawWire::open(&spec, clock)?;
-    let guard = Guard::listener(lease, clock)?;
+    let guard = Guard::stand(Choice::Auto, lease, &mut SelfTest::new(clock))?;
     wire.wake_on(signals.descriptor()?);
+    lab.far
+        .run(privileges::give_up)
+        .and_then(|()| privileges::give_up())
+        .map_err(|error| Failure::cannot("give up privileges", &error))?;
 
     let mut output = Output::start(&args.output, Some(lesson::sentence))?;
     let mss = Mss::new((interface.mtu - 40) as u16).unwrap_or(Mss::DEFAULT_IPV4);

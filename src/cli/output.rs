@@ -11,6 +11,7 @@ use super::args::{ColorWhen, FormatKind, OutputArgs};
 use super::error::{Failure, written};
 use super::signals::Signals;
 use crate::driver::Observer;
+use crate::net::privileges;
 use crate::record::{Opening, Signal, Statistics, Step, Summary};
 use crate::report::Format;
 use crate::report::json::Json;
@@ -59,6 +60,7 @@ impl Output {
             let (done, open_while_writing) = io::pipe()?;
             let write = move || {
                 let _open = open_while_writing;
+                privileges::give_up()?;
                 write_all(&queue, format, quiet_json, io::stdout())
             };
             let writer = std::thread::Builder::new().name("output".into()).spawn(write)?;

@@ -381,9 +381,9 @@ impl<'x> Exchange<'x> {
             let full = self.tcb.time_wait();
             TimeWait { full, kept: self.plan.linger.after(self.tcb.smoothed_rtt(), full) }
         });
-        let held_back = self.guard.discarded().saturating_sub(self.resets_received);
+        let tally = self.guard.tally(self.resets_received);
         let watch = (self.wire.watches_kernel(), self.wire.lost());
-        self.story.summary(outcome, &self.tcb, self.noted, held_back, watch, time_wait)
+        self.story.summary(outcome, &self.tcb, self.noted, tally, watch, time_wait)
     }
 
     /// Stays for a part of TIME-WAIT, to acknowledge a FIN that the peer repeats. What happens meanwhile is

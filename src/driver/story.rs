@@ -2,7 +2,7 @@
 
 use super::observe::Observer;
 use super::plan::Plan;
-use crate::guard::{Guard, Proof};
+use crate::guard::{Guard, PassedOver, Proof, Tally};
 use crate::packet::IcmpError;
 use crate::record::{
     Event, Excerpt, GuardSummary, Opening, Outcome, Relative, Step, Summary, TimeWait, View,
@@ -185,7 +185,7 @@ impl<'o> Story<'o> {
         outcome: Outcome,
         tcb: &Tcb,
         noted: Option<IcmpError>,
-        held_back: u32,
+        guard: Tally,
         (watched, packets_lost): (bool, u32),
         time_wait: Option<TimeWait>,
     ) -> Summary {
@@ -199,7 +199,8 @@ impl<'o> Story<'o> {
             close_time: span(self.first_fin_at, self.closed_at),
             rtt: open_time.filter(|_| self.syns == 1), // Karn: two SYNs, and nobody knows which was answered
             retransmissions: self.retransmissions,
-            held_back,
+            held_back: guard.held_back,
+            guard_lost: guard.lost,
             kernel_resets: watched.then_some(self.kernel_resets),
             packets_lost,
             text_sent: u64::from(acknowledged.min(queued)),
@@ -244,6 +245,10 @@ enum Direction {
     Received,
 }
 
+fn told(passed: &PassedOver) -> (&'static str, String) {
+    (passed.kind.name(), passed.why.clone())
+}
+
 fn summarize(guard: &Guard) -> GuardSummary {
     let (proven, untested_because) = match guard.proof() {
         Proof::Silent => (Some(true), None),
@@ -256,5 +261,6 @@ fn summarize(guard: &Guard) -> GuardSummary {
         variant: guard.discard().map(crate::guard::Discard::name),
         proven,
         untested_because,
+        passed_over: guard.passed_over().iter().map(told).collect(),
     }
 }

@@ -53,6 +53,9 @@ impl PortLease {
     pub fn take(local: SocketAddr) -> Result<Self, LeaseError> {
         let bind = || -> io::Result<(Socket, SocketAddr)> {
             let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
+            if local.is_ipv6() {
+                socket.set_only_v6(true)?; // a lease on all addresses is one of its own family's
+            }
             socket.bind(&local.into())?;
             let bound = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::InvalidData)?;
             Ok((socket, bound))

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::GuardError;
+use super::hold::Cause;
 use super::lease::PortLease;
 use crate::wire::{filter, sys};
 
@@ -30,17 +30,16 @@ impl Discard {
 }
 
 /// Listens, deaf from the first moment: the discard stands before the listening begins.
-pub(super) fn listen(lease: &PortLease) -> Result<Discard, GuardError> {
+pub(super) fn listen(lease: &PortLease) -> Result<Discard, Cause> {
     let discard = match filter::attach(lease.socket(), &filter::DROP_ALL) {
         Ok(()) => Discard::Filter,
         Err(filter) => match require_md5(lease) {
             Ok(()) => Discard::Md5,
-            Err(md5) => return Err(GuardError::Listener { filter, md5 }),
+            Err(md5) => return Err(Cause::Deafness { filter, md5 }),
         },
     };
     const BACKLOG: i32 = 1;
-    let local = lease.local();
-    lease.socket().listen(BACKLOG).map_err(|error| super::LeaseError::Io { local, error })?;
+    lease.socket().listen(BACKLOG).map_err(Cause::Listen)?;
     Ok(discard)
 }
 

@@ -2,36 +2,55 @@
 //!
 //! The kernel knows nothing of a connection made by hand, so it answers the peer's segments with RST and
 //! ends it (RFC 9293 section 3.10.7.1). A [`Guard`] is the proof that it does not: the driver cannot be
-//! started without one, and it outlives the exchange. However the process ends, the kernel takes it away.
+//! started without one, and it outlives the exchange. However the process ends, the guard goes with it.
+//!
+//! Three ways, tried in this order: a deaf [`listener`](Kind::Listener) on the port, a private
+//! [`nft`](Kind::Nft) table, [`iptables`](Kind::Iptables) rules. [`selftest`] proves whichever stands.
 
+mod hold;
+mod iptables;
 mod lease;
 mod listener;
+mod nft;
+mod port_set;
+mod scope;
 pub mod selftest;
+pub mod standing;
+pub mod survey;
 
 use std::net::SocketAddr;
+use std::slice;
 
+pub use hold::{Cause, Choice, Kind, PassedOver};
+pub use iptables::IptablesError;
 pub use lease::{LeaseError, PortLease};
 pub use listener::Discard;
-pub use selftest::Proof;
+pub use nft::NftError;
+pub use port_set::{PortSet, PortSetError};
+pub use scope::Scope;
+pub use selftest::{Proof, SelfTest};
+pub use standing::Standing;
 
-use crate::cause::cause;
-use crate::time::Clock;
+use crate::wire::raw;
+use hold::{Count, Hold, Stood};
 
 /// What holds the kernel back from answering on one local port, for as long as the value lives.
 #[must_use = "dropping the guard lets the kernel reset the connection"]
 #[derive(Debug)]
 pub struct Guard {
-    kind: Kind,
+    local: SocketAddr,
+    means: Means,
     proof: Proof,
-    /// Segments discarded before the exchange began: the self-test's.
-    discarded_before: u32,
+    passed_over: Vec<PassedOver>,
+    /// What was counted before the exchange began: the self-test's.
+    before: u32,
 }
 
 #[derive(Debug)]
-enum Kind {
-    Listener(PortLease, Discard),
-    None(PortLease),
-    NotNeeded(SocketAddr),
+enum Means {
+    Hold(Hold, PortLease),
+    None(#[expect(dead_code, reason = "keeps the port")] PortLease),
+    NotNeeded,
 }
 
 /// A guard that does not stand.
@@ -40,83 +59,133 @@ pub enum GuardError {
     /// The port could not be had.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// Neither way of making the listener deaf works here.
+    /// The kind that was asked for does not do.
     #[error(
-        "the listener guard does not work here: socket filter: {}; tcp-md5: {} (--guard none shows what happens without one)",
-        cause(.filter), cause(.md5)
+        "the {kind} guard does not work here: {cause} (--guard auto takes another; see: tcpshake doctor)"
     )]
-    Listener {
-        /// Why not by socket filter.
-        filter: std::io::Error,
-        /// Why not by TCP-MD5.
-        md5: std::io::Error,
+    DoesNotWork {
+        /// Which.
+        kind: Kind,
+        /// Why.
+        #[source]
+        cause: Cause,
     },
-    /// It stands, and the kernel answers all the same.
-    #[error(
-        "the {0} guard stands, but the kernel still answers on port {1} with RST (--guard none goes ahead without one)"
-    )]
-    StillAnswers(&'static str, u16),
+    /// None does.
+    #[error("no guard works here: {} (see: tcpshake doctor; --guard none goes ahead without one)", reasons(.0))]
+    NoneWorks(Vec<PassedOver>),
+}
+
+impl GuardError {
+    fn of(kind: Kind, cause: Cause) -> Self {
+        match cause {
+            Cause::Lease(error) => Self::Lease(error),
+            cause => Self::DoesNotWork { kind, cause },
+        }
+    }
+}
+
+fn reasons(passed_over: &[PassedOver]) -> String {
+    let reasons = passed_over.iter().map(|passed| format!("{}: {}", passed.kind, passed.why));
+    reasons.collect::<Vec<_>>().join("; ")
+}
+
+/// What a guard did during an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Answers of the kernel that were held back; `None` if they could not be counted.
+    pub held_back: Option<u32>,
+    /// Whether somebody took the guard away meanwhile.
+    pub lost: bool,
 }
 
 impl Guard {
-    /// A listening socket on the port that discards all it is sent, proven by the self-test.
-    pub fn listener(lease: PortLease, clock: Clock) -> Result<Self, GuardError> {
-        let discard = listener::listen(&lease)?;
+    /// A guard on the port of `lease`, proven by the self-test, or not tested if the kernel cannot be asked.
+    pub fn stand(choice: Choice, lease: PortLease, test: &mut SelfTest) -> Result<Self, GuardError> {
         let local = lease.local();
-        let proof = selftest::probe(local, clock);
-        if proof == Proof::Answered {
-            return Err(GuardError::StillAnswers("listener", local.port()));
-        }
-        let mut guard = Self { kind: Kind::Listener(lease, discard), proof, discarded_before: 0 };
-        guard.discarded_before = guard.discarded();
+        let scope =
+            Scope { address: Some(local.ip()), ports: PortSet::one(local.port()), mark: raw::MARK };
+        let Stood { hold, proof, passed_over } = hold::stand(choice, |kind| {
+            Hold::make(kind, &scope, slice::from_ref(&lease), &[local], test)
+        })?;
+        let mut guard = Self { local, means: Means::Hold(hold, lease), proof, passed_over, before: 0 };
+        guard.begin();
         Ok(guard)
     }
 
     /// No guard, on purpose: the port is ours, but the kernel will answer.
     pub fn none(lease: PortLease) -> Self {
-        Self { kind: Kind::None(lease), proof: Proof::NotAsked, discarded_before: 0 }
+        let local = lease.local();
+        Self { means: Means::None(lease), ..Self::not_needed(local) }
     }
 
     /// For a wire that no kernel listens to.
     pub fn not_needed(local: SocketAddr) -> Self {
-        Self { kind: Kind::NotNeeded(local), proof: Proof::NotAsked, discarded_before: 0 }
+        Self { local, means: Means::NotNeeded, proof: Proof::NotAsked, passed_over: Vec::new(), before: 0 }
+    }
+
+    /// An exchange begins: what was counted until now was for others.
+    pub fn begin(&mut self) {
+        self.before = match self.count() {
+            Count::Segments(count) | Count::Answers(count) => count,
+            Count::Lost | Count::Unknown => 0,
+        };
     }
 
     /// The address and port guarded.
-    pub fn local(&self) -> SocketAddr {
-        match &self.kind {
-            Kind::Listener(lease, _) | Kind::None(lease) => lease.local(),
-            Kind::NotNeeded(local) => *local,
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn count(&self) -> Count {
+        match &self.means {
+            Means::Hold(hold, lease) => hold.count(slice::from_ref(lease)),
+            Means::None(_) | Means::NotNeeded => Count::Answers(0),
         }
     }
 
-    /// Segments kept from the kernel since the exchange began; each but a RST would have drawn an answer.
-    pub fn discarded(&self) -> u32 {
-        match &self.kind {
-            Kind::Listener(lease, _) => listener::discarded(lease).wrapping_sub(self.discarded_before),
-            Kind::None(_) | Kind::NotNeeded(_) => 0,
+    /// What it did since the exchange began, in which `resets` RSTs arrived: those draw no answer.
+    pub fn tally(&self, resets: u32) -> Tally {
+        let (held_back, lost) = match self.count() {
+            Count::Segments(count) => (Some(count.wrapping_sub(self.before).saturating_sub(resets)), false),
+            Count::Answers(count) => (Some(count.wrapping_sub(self.before)), false),
+            Count::Lost => (None, true),
+            Count::Unknown => (None, false),
+        };
+        Tally { held_back, lost }
+    }
+
+    /// Its kind, if there is one.
+    pub const fn kind(&self) -> Option<Kind> {
+        match &self.means {
+            Means::Hold(hold, _) => Some(hold.kind()),
+            Means::None(_) | Means::NotNeeded => None,
         }
     }
 
-    /// `listener`, `none`, or `not needed`.
+    /// `listener`, `nft`, `iptables`, `none`, or `not needed`.
     pub const fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Listener(..) => "listener",
-            Kind::None(_) => "none",
-            Kind::NotNeeded(_) => "not needed",
+        match &self.means {
+            Means::Hold(hold, _) => hold.kind().name(),
+            Means::None(_) => "none",
+            Means::NotNeeded => "not needed",
         }
     }
 
     /// By what a listener discards.
     pub const fn discard(&self) -> Option<Discard> {
-        match self.kind {
-            Kind::Listener(_, discard) => Some(discard),
-            Kind::None(_) | Kind::NotNeeded(_) => None,
+        match self.means {
+            Means::Hold(Hold::Listener(discard), _) => Some(discard),
+            Means::Hold(..) | Means::None(_) | Means::NotNeeded => None,
         }
     }
 
     /// What the self-test found.
     pub const fn proof(&self) -> &Proof {
         &self.proof
+    }
+
+    /// The kinds that were tried before this one, and why they did not do.
+    pub fn passed_over(&self) -> &[PassedOver] {
+        &self.passed_over
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::PortSet;
 use super::lease::PortLease;
 use crate::cause::cause;
 use crate::packet::ip::IpFields;
@@ -32,13 +33,20 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// After this long the probes are sent again: the kernel may drop a packet on loopback too.
 const ROUND: Duration = Duration::from_millis(40);
 
-/// Sends a bare ACK to `guarded` from the same address, and another to a port that is bound and not
-/// guarded. The kernel takes them in this order, so once the second is answered the first would have been.
-///
-/// Nothing leaves the machine: an address of its own is reached over loopback. Each probe carries a random
-/// acknowledgment number, which the answer repeats: nobody else's RST is taken for it.
-pub fn probe(guarded: SocketAddr, clock: Clock) -> Proof {
-    ask(guarded, clock).unwrap_or_else(Proof::Untestable)
+/// Asks the kernel. Its sockets are opened at the first question and kept, for by the next the privilege to
+/// open them may be gone.
+#[derive(Debug)]
+pub struct SelfTest {
+    clock: Clock,
+    v4: Option<Sockets>,
+    v6: Option<Sockets>,
+}
+
+/// Raw sockets of one family.
+#[derive(Debug)]
+struct Sockets {
+    sender: Socket,
+    receiver: Socket,
 }
 
 /// A stray ACK, and the RST that would answer it.
@@ -48,34 +56,106 @@ struct Probe {
     number: SeqNum,
 }
 
-fn ask(guarded: SocketAddr, clock: Clock) -> Result<Proof, String> {
-    let text = |error: io::Error| cause(&error);
-    let any_port = || PortLease::take(with_port(guarded, 0)).map_err(|error| error.to_string());
-    let (source, control) = (any_port()?, any_port()?);
-    let sender = raw::open_sender(guarded, None).map_err(|error| error.to_string())?;
-    let mut receiver = open_receiver(source.local()).map_err(text)?;
-    let to = with_port(guarded, 0).into(); // a raw IPv6 socket takes a port for a protocol number
-    let probes =
-        [guarded.port(), control.local().port()].map(|port| Probe { port, number: SeqNum(rand::random()) });
-    let [ours, control] = probes;
-    let mut buffer = [0; 256];
-    let deadline = clock.now() + PATIENCE;
-    while clock.now() < deadline {
-        for probe in &probes {
-            sender.send_to(&stray_ack(source.local(), *probe)?, &to).map_err(text)?;
-        }
-        receiver.set_read_timeout(Some(ROUND)).map_err(text)?;
-        while let Some(len) = receive(&mut receiver, &mut buffer).map_err(text)? {
-            let octets = buffer.get(..len).unwrap_or_default();
-            if ours.is_answered_by(octets, guarded) {
-                return Ok(Proof::Answered);
-            }
-            if control.is_answered_by(octets, guarded) {
-                return Ok(Proof::Silent);
-            }
+impl SelfTest {
+    /// One that has not asked yet.
+    pub const fn new(clock: Clock) -> Self {
+        Self { clock, v4: None, v6: None }
+    }
+
+    /// Sends a bare ACK to `guarded` from the same address, and another to a port that is bound and not
+    /// guarded. The kernel takes them in this order, so once the second is answered the first would have been.
+    ///
+    /// Nothing leaves the machine: an address of its own is reached over loopback. Each probe carries a random
+    /// acknowledgment number, which the answer repeats: nobody else's RST is taken for it.
+    pub fn probe(&mut self, guarded: SocketAddr) -> Proof {
+        self.probe_one_of(guarded, &PortSet::one(guarded.port()))
+    }
+
+    /// The same where a guard covers all of `ports`, so that none of them can serve for comparison.
+    pub(super) fn probe_one_of(&mut self, guarded: SocketAddr, ports: &PortSet) -> Proof {
+        self.ask(guarded, ports).unwrap_or_else(Proof::Untestable)
+    }
+
+    fn ask(&mut self, guarded: SocketAddr, ports: &PortSet) -> Result<Proof, String> {
+        let (source, control) = (port_beside(guarded, ports)?, port_beside(guarded, ports)?);
+        let numbered = |port| Probe { port, number: SeqNum(rand::random()) };
+        let probes = [guarded.port(), control.local().port()].map(numbered);
+        let clock = self.clock;
+        let sockets = self.sockets(guarded)?;
+        sockets.listen_at(source.local())?;
+        let proof = sockets.exchange(clock, source.local(), guarded, probes);
+        let _ = filter::attach(&sockets.receiver, &filter::DROP_ALL); // until the next question
+        proof
+    }
+
+    fn sockets(&mut self, guarded: SocketAddr) -> Result<&mut Sockets, String> {
+        let place = if guarded.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+        match place {
+            Some(sockets) => Ok(sockets),
+            empty => Ok(empty.insert(Sockets::open(guarded)?)),
         }
     }
-    Err("the kernel answers on no port (a firewall on loopback?)".into())
+}
+
+impl Sockets {
+    /// Raw sockets both. A packet socket would do as well to receive, but closing one waits for all
+    /// processors, some ten milliseconds.
+    fn open(family: SocketAddr) -> Result<Self, String> {
+        let sender = raw::open_sender(family, None).map_err(|error| error.to_string())?;
+        let receiver = Socket::new(Domain::for_address(family), Type::RAW, Some(Protocol::TCP))
+            .map_err(|error| cause(&error))?;
+        Ok(Self { sender, receiver })
+    }
+
+    /// Takes only what comes back to the probes' port.
+    fn listen_at(&self, source: SocketAddr) -> Result<(), String> {
+        let program = filter::tcp_to_port(source.ip(), source.port());
+        filter::attach(&self.receiver, &program).map_err(|error| cause(&error))
+    }
+
+    fn exchange(
+        &mut self,
+        clock: Clock,
+        source: SocketAddr,
+        guarded: SocketAddr,
+        probes: [Probe; 2],
+    ) -> Result<Proof, String> {
+        let text = |error: io::Error| cause(&error);
+        let to = with_port(guarded, 0).into(); // a raw IPv6 socket takes a port for a protocol number
+        let [ours, control] = probes;
+        let mut buffer = [0; 256];
+        let deadline = clock.now() + PATIENCE;
+        while clock.now() < deadline {
+            for probe in &probes {
+                self.sender.send_to(&stray_ack(source, *probe)?, &to).map_err(text)?;
+            }
+            self.receiver.set_read_timeout(Some(ROUND)).map_err(text)?;
+            while let Some(len) = receive(&mut self.receiver, &mut buffer).map_err(text)? {
+                let octets = buffer.get(..len).unwrap_or_default();
+                if ours.is_answered_by(octets, guarded) {
+                    return Ok(Proof::Answered);
+                }
+                if control.is_answered_by(octets, guarded) {
+                    return Ok(Proof::Silent);
+                }
+            }
+        }
+        Err("the kernel answers on no port (a firewall on loopback?)".into())
+    }
+}
+
+/// A free port of the same address that is none of `ports`: the kernel's choice, or else by chance.
+fn port_beside(guarded: SocketAddr, ports: &PortSet) -> Result<PortLease, String> {
+    const ATTEMPTS: usize = 64;
+    let mut port = 0;
+    for _ in 0..ATTEMPTS {
+        match PortLease::take(with_port(guarded, port)) {
+            Ok(lease) if !ports.contains(lease.local().port()) => return Ok(lease),
+            Err(error) if port == 0 => return Err(error.to_string()),
+            Ok(_) | Err(_) => port = rand::random_range(1024..=u16::MAX),
+        }
+    }
+    Err("no port is free to compare with".into())
 }
 
 /// The next packet, or `None` if none comes in time.
@@ -90,14 +170,6 @@ fn receive(receiver: &mut Socket, buffer: &mut [u8]) -> io::Result<Option<usize>
 fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address.set_port(port);
     address
-}
-
-/// A raw socket that takes only what comes back to the probes' port. A packet socket would do as well, but
-/// closing one waits for all processors, some ten milliseconds.
-fn open_receiver(source: SocketAddr) -> io::Result<Socket> {
-    let receiver = Socket::new(Domain::for_address(source), Type::RAW, Some(Protocol::TCP))?;
-    filter::attach(&receiver, &filter::tcp_to_port(source.ip(), source.port()))?;
-    Ok(receiver)
 }
 
 /// An ACK for a connection that nobody has.

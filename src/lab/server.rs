@@ -8,6 +8,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::FarHost;
+use crate::net::privileges;
 
 /// No client makes the server wait longer than this for anything.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,6 +26,7 @@ impl EchoServer {
         let listener = far.run(move || TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))?;
         let address = listener.local_addr()?;
         let thread = std::thread::Builder::new().name("echo server".into()).spawn(move || {
+            privileges::give_up()?;
             let (client, _) = listener.accept()?;
             serve(client)
         })?;

@@ -1,8 +1,9 @@
 //! Who holds a TCP port of this machine.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A process, as far as we are allowed to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,46 +23,83 @@ impl fmt::Display for Holder {
 /// The process that has a socket bound to the port of `local`, if `/proc` tells: without root it does
 /// only for one's own processes.
 pub fn of(local: SocketAddr) -> Option<Holder> {
-    let tables = ["tcp", "tcp6"].map(|table| fs::read_to_string(format!("/proc/thread-self/net/{table}")));
-    let sockets: Vec<String> = tables
-        .iter()
-        .flatten()
-        .flat_map(|table| table.lines().skip(1))
-        .filter_map(|line| inode_in_the_way(line, local))
-        .map(|inode| format!("socket:[{inode}]"))
-        .collect();
-    fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let mut files = fs::read_dir(entry.path().join("fd")).ok()?.flatten();
-        files.find(|file| {
-            fs::read_link(file.path())
-                .is_ok_and(|target| sockets.iter().any(|socket| target.as_os_str() == &**socket))
-        })?;
-        let name = fs::read_to_string(entry.path().join("comm")).ok()?.trim_end().to_owned();
-        Some(Holder { pid, name })
-    })
+    let in_the_way = |socket: &Bound| {
+        let here = socket.local.ip() == local.ip() || socket.local.ip().is_unspecified();
+        here && socket.local.port() == local.port()
+    };
+    let sockets = bound().filter(in_the_way).map(|socket| socket.inode).collect::<Vec<_>>();
+    holders(&sockets).into_values().next()
 }
 
-/// The inode of the socket in a line of `/proc/net/tcp` or `tcp6`, if it keeps `local` from being bound: it
-/// has the port, on the same address or on all.
-fn inode_in_the_way(line: &str, local: SocketAddr) -> Option<&str> {
-    let mut fields = line.split_whitespace();
-    let (address, port) = fields.nth(1)?.rsplit_once(':')?;
-    let inode = fields.nth(7)?;
-    let everywhere = address.chars().all(|digit| digit == '0');
-    let here = address == kernel_hex(local.ip());
-    let in_the_way = (here || everywhere) && u16::from_str_radix(port, 16) == Ok(local.port());
-    (in_the_way && inode != "0").then_some(inode)
+/// All listening sockets, with the process that holds each, if `/proc` tells.
+pub fn listeners() -> Vec<(SocketAddr, Option<Holder>)> {
+    let listening: Vec<Bound> = bound().filter(|socket| socket.listens).collect();
+    let inodes: Vec<u64> = listening.iter().map(|socket| socket.inode).collect();
+    let holders = holders(&inodes);
+    listening.into_iter().map(|socket| (socket.local, holders.get(&socket.inode).cloned())).collect()
+}
+
+/// The name of a process's command.
+pub fn name(pid: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim_end().to_owned())
+}
+
+/// Which process has a socket with one of these inodes among its files.
+fn holders(inodes: &[u64]) -> HashMap<u64, Holder> {
+    let mut holders = HashMap::new();
+    if inodes.is_empty() {
+        return holders;
+    }
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    for pid in pids {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        for target in files.filter_map(|file| fs::read_link(file.path()).ok()) {
+            let inode = target.to_str().and_then(|name| name.strip_prefix("socket:[")?.strip_suffix(']'));
+            let Some(inode) = inode.and_then(|inode| inode.parse().ok()) else { continue };
+            if inodes.contains(&inode) {
+                holders.insert(inode, Holder { pid, name: name(pid).unwrap_or_default() });
+            }
+        }
+    }
+    holders
+}
+
+/// A socket of this network namespace.
+struct Bound {
+    local: SocketAddr,
+    listens: bool,
+    inode: u64,
+}
+
+fn bound() -> impl Iterator<Item = Bound> {
+    let table = |table| fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default();
+    let lines = ["tcp", "tcp6"].map(table).join("");
+    lines.lines().filter_map(read).collect::<Vec<_>>().into_iter()
+}
+
+/// A line of `/proc/net/tcp` or `tcp6`; the heading is none. What belongs to no process has inode 0.
+fn read(line: &str) -> Option<Bound> {
+    const LISTEN: &str = "0A";
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (address, port) = fields.get(1)?.rsplit_once(':')?;
+    let local = SocketAddr::new(address_of(address)?, u16::from_str_radix(port, 16).ok()?);
+    let inode = fields.get(9)?.parse().ok().filter(|inode| *inode != 0)?;
+    Some(Bound { local, listens: *fields.get(3)? == LISTEN, inode })
 }
 
 /// An address as the kernel prints it there: words of this machine's byte order.
-fn kernel_hex(address: IpAddr) -> String {
-    let octets = match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    };
-    let word = |octets: &[u8]| u32::from_ne_bytes(octets.try_into().unwrap_or_default());
-    octets.chunks_exact(4).map(|octets| format!("{:08X}", word(octets))).collect()
+fn address_of(hex: &str) -> Option<IpAddr> {
+    let words = hex.as_bytes().chunks_exact(8).map(|digits| {
+        let word = u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        Some(word.to_ne_bytes())
+    });
+    let octets = words.collect::<Option<Vec<_>>>()?.concat();
+    match octets.len() {
+        4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?).into()),
+        16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?).into()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -70,9 +108,13 @@ mod tests {
 
     #[test]
     fn a_listener_of_this_process_is_found() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let holder = of(listener.local_addr().unwrap()).unwrap();
-        assert_eq!(holder.pid, std::process::id());
-        assert!(holder.to_string().contains("tcpshake"), "{holder}");
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = std::net::TcpListener::bind(address).unwrap();
+            let local = listener.local_addr().unwrap();
+            let holder = of(local).unwrap();
+            assert_eq!(holder.pid, std::process::id());
+            assert!(holder.to_string().contains("tcpshake"), "{holder}");
+            assert!(listeners().contains(&(local, Some(holder))));
+        }
     }
 }

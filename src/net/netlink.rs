@@ -1,9 +1,10 @@
-//! A small netlink: build a request, send it, read the answer. Routes and the lab's links use it.
+//! A small netlink: build a request, send it, read the answer. Routes, the lab's links and nf_tables use it.
 //!
 //! By hand rather than from a crate: the synchronous crates do not know veth pairs, the others bring an
 //! async runtime; this is all we need of it.
 
 use std::io;
+use std::iter;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -17,9 +18,13 @@ const ALIGN: usize = 4;
 pub struct Message(Vec<u8>);
 
 impl Message {
-    /// A request of this type, with its family's fixed header.
+    /// A request of this type, with its family's fixed header. Its end or its refusal will be said.
     pub fn new(kind: u16, flags: i32, fixed_header: &[u8]) -> Self {
-        let flags = flags | libc::NLM_F_REQUEST | libc::NLM_F_ACK;
+        Self::unacknowledged(kind, flags | libc::NLM_F_ACK, fixed_header)
+    }
+
+    fn unacknowledged(kind: u16, flags: i32, fixed_header: &[u8]) -> Self {
+        let flags = flags | libc::NLM_F_REQUEST;
         let mut octets = vec![0; 4]; // the length, known when sent
         octets.extend(kind.to_ne_bytes());
         octets.extend((flags as u16).to_ne_bytes());
@@ -92,22 +97,71 @@ impl Netlink {
         self.sequence += 1;
         self.socket.send(&message.finish(self.sequence))?;
         let mut answers = Vec::new();
-        let mut buffer = vec![0; 32 * 1024];
+        let mut buffer = vec![0; READ_AT_ONCE];
         loop {
             let len = io::Read::read(&mut &self.socket, &mut buffer)?;
-            let mut rest = buffer.get(..len).unwrap_or_default();
-            while let Some((kind, sequence, body, after)) = split_message(rest) {
-                rest = after;
-                match i32::from(kind) {
-                    _ if sequence != self.sequence => {}
-                    libc::NLMSG_ERROR => return acknowledged(body).map(|()| answers),
+            for answer in messages(buffer.get(..len).unwrap_or_default()) {
+                match i32::from(answer.kind) {
+                    _ if answer.sequence != self.sequence => {}
+                    libc::NLMSG_ERROR => return acknowledged(answer.body).map(|()| answers),
                     libc::NLMSG_DONE => return Ok(answers),
-                    _ => answers.push(body.to_vec()),
+                    _ => answers.push(answer.body.to_vec()),
                 }
             }
         }
     }
+
+    /// Sends `changes` to netfilter's `subsystem` as one transaction: all of them come true, or none. The
+    /// first refusal is the error.
+    pub fn transaction(&mut self, subsystem: i32, changes: Vec<Message>) -> io::Result<()> {
+        let header = [&[0, 0][..], &(subsystem as u16).to_be_bytes()].concat(); // struct nfgenmsg
+        let bracket = |kind: i32| Message::unacknowledged(kind as u16, 0, &header);
+        let first = self.sequence + 2;
+        let awaited = changes.len();
+        let mut octets = Vec::new();
+        let whole = iter::once(bracket(libc::NFNL_MSG_BATCH_BEGIN))
+            .chain(changes)
+            .chain(iter::once(bracket(libc::NFNL_MSG_BATCH_END)));
+        for message in whole {
+            self.sequence += 1;
+            octets.extend(message.finish(self.sequence));
+        }
+        self.socket.send(&octets)?;
+        let mut acknowledged_changes = 0;
+        let mut buffer = vec![0; READ_AT_ONCE];
+        while acknowledged_changes < awaited {
+            let len = io::Read::read(&mut &self.socket, &mut buffer)?;
+            for answer in messages(buffer.get(..len).unwrap_or_default()) {
+                if i32::from(answer.kind) == libc::NLMSG_ERROR && answer.sequence + 1 >= first {
+                    acknowledged(answer.body)?;
+                    acknowledged_changes += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many messages of type `kind` have come by themselves since the last call. An error means that
+    /// some were lost: nobody read them fast enough.
+    pub fn count_unasked(&self, kind: u16) -> io::Result<u32> {
+        self.socket.set_nonblocking(true)?;
+        let mut count = 0;
+        let mut buffer = vec![0; READ_AT_ONCE];
+        loop {
+            match io::Read::read(&mut &self.socket, &mut buffer) {
+                Ok(len) => {
+                    let come = messages(buffer.get(..len).unwrap_or_default());
+                    count += come.filter(|message| message.kind == kind).count() as u32;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(count),
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
+
+/// The kernel puts no more into one answer.
+const READ_AT_ONCE: usize = 32 * 1024;
 
 /// An NLMSG_ERROR of error 0 is the acknowledgment we asked for.
 fn acknowledged(body: &[u8]) -> io::Result<()> {
@@ -118,19 +172,29 @@ fn acknowledged(body: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Type, sequence number, body and what follows.
-fn split_message(octets: &[u8]) -> Option<(u16, u32, &[u8], &[u8])> {
-    let &[a, b, c, d, k0, k1, _, _, s0, s1, s2, s3, ..] = octets.first_chunk::<HEADER>()?;
-    let len = u32::from_ne_bytes([a, b, c, d]) as usize;
-    let body = octets.get(HEADER..len)?;
-    let after = octets.get(len.next_multiple_of(ALIGN)..).unwrap_or_default();
-    Some((u16::from_ne_bytes([k0, k1]), u32::from_ne_bytes([s0, s1, s2, s3]), body, after))
+/// A message from the kernel.
+struct Answer<'a> {
+    kind: u16,
+    sequence: u32,
+    body: &'a [u8],
+}
+
+/// Takes a datagram apart. Ends where it stops making sense.
+fn messages(mut octets: &[u8]) -> impl Iterator<Item = Answer<'_>> {
+    iter::from_fn(move || {
+        let &[a, b, c, d, k0, k1, _, _, s0, s1, s2, s3, ..] = octets.first_chunk::<HEADER>()?;
+        let len = u32::from_ne_bytes([a, b, c, d]) as usize;
+        let body = octets.get(HEADER..len)?;
+        octets = octets.get(len.next_multiple_of(ALIGN)..).unwrap_or_default();
+        let (kind, sequence) = (u16::from_ne_bytes([k0, k1]), u32::from_ne_bytes([s0, s1, s2, s3]));
+        Some(Answer { kind, sequence, body })
+    })
 }
 
 /// Reads attributes: pairs of type and value. Ends where they stop making sense.
 pub fn attributes(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     const TYPE_MASK: u16 = 0x3fff; // the two upper bits mark nesting and byte order
-    std::iter::from_fn(move || {
+    iter::from_fn(move || {
         let &[l0, l1, k0, k1] = octets.first_chunk::<ATTRIBUTE_HEADER>()?;
         let len = usize::from(u16::from_ne_bytes([l0, l1]));
         let value = octets.get(ATTRIBUTE_HEADER..len)?;
@@ -154,9 +218,9 @@ mod tests {
             .attribute(1, &[1, 2, 3])
             .nested(2, |inner| inner.attribute(5, &9_u32.to_ne_bytes()))
             .finish(42);
-        let (kind, sequence, body, after) = split_message(&message).unwrap();
-        assert_eq!((kind, sequence, after), (24, 42, &[][..]));
-        let read: Vec<_> = attributes(&body[12..]).collect();
+        let read: Vec<_> = messages(&message).collect();
+        assert_eq!((read.len(), read[0].kind, read[0].sequence), (1, 24, 42));
+        let read: Vec<_> = attributes(&read[0].body[12..]).collect();
         assert_eq!(read[0], (1, &[1, 2, 3][..]));
         let inner: Vec<_> = attributes(read[1].1).collect();
         assert_eq!(inner, [(5, &9_u32.to_ne_bytes()[..])]);
@@ -164,7 +228,8 @@ mod tests {
 
     #[test]
     fn cut_answers_end_the_reading() {
-        assert!(split_message(&[0; 15]).is_none());
+        assert_eq!(messages(&[0; 15]).count(), 0);
+        assert_eq!(messages(&[0; 16]).count(), 0, "a length below the header's");
         assert_eq!(attributes(&[8, 0, 1, 0, 1]).count(), 0);
         assert_eq!(attributes(&[0, 0, 0, 0]).count(), 0);
     }

@@ -11,7 +11,7 @@ use crate::tcp::options::OptionFault;
 use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
 
 /// Version of the format: the first number changes when a field changes its meaning or goes.
-pub const VERSION: &str = "1.0";
+pub const VERSION: &str = "1.1";
 
 /// Writes JSON lines.
 #[derive(Clone, Debug, Default)]
@@ -40,8 +40,15 @@ struct Begin<'l> {
     guard_variant: Option<&'static str>,
     guard_proven: Option<bool>,
     guard_untested_because: Option<&'l str>,
+    guard_passed_over: Vec<PassedOverLine<'l>>,
     simulated: bool,
     unix_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct PassedOverLine<'l> {
+    guard: &'static str,
+    why: &'l str,
 }
 
 #[derive(Serialize, Default)]
@@ -137,7 +144,8 @@ struct End {
     close_us: Option<u64>,
     rtt_us: Option<u64>,
     retransmissions: u32,
-    held_back: u32,
+    held_back: Option<u32>,
+    guard_lost: bool,
     kernel_resets: Option<u32>,
     packets_lost: u32,
     text_sent: u64,
@@ -295,6 +303,7 @@ impl Format for Json {
     fn begin(&mut self, opening: &Opening, out: &mut String) {
         self.exchange = opening.number;
         let guard = &opening.guard;
+        let passed_over = guard.passed_over.iter().map(|(guard, why)| PassedOverLine { guard, why });
         let line = Begin {
             version: VERSION,
             exchange: opening.number,
@@ -305,6 +314,7 @@ impl Format for Json {
             guard_variant: guard.variant,
             guard_proven: guard.proven,
             guard_untested_because: guard.untested_because.as_deref(),
+            guard_passed_over: passed_over.collect(),
             simulated: opening.simulated,
             unix_seconds: opening.unix_seconds,
         };
@@ -336,6 +346,7 @@ impl Format for Json {
             rtt_us: summary.rtt.map(micros),
             retransmissions: summary.retransmissions,
             held_back: summary.held_back,
+            guard_lost: summary.guard_lost,
             kernel_resets: summary.kernel_resets,
             packets_lost: summary.packets_lost,
             text_sent: summary.text_sent,

@@ -205,7 +205,11 @@ impl Format for Ladder {
         }
         let route = wrap(&format!("{} → {}", opening.local, self.target), WIDTH).join("\n");
         let guard = wrap(&format!("guard against the kernel's RST: {held}"), WIDTH).join("\n");
-        let _ = writeln!(out, "{}\n{guard}\n", self.bold(&route));
+        let _ = writeln!(out, "{}\n{guard}", self.bold(&route));
+        for (kind, why) in opening.guard.passed_over.iter().filter(|_| self.style.verbose) {
+            let _ = writeln!(out, "{}", wrap(&format!("not {kind}: {why}"), WIDTH).join("\n"));
+        }
+        out.push('\n');
         let heading = format!("{:>3} {:>9}  {:13}{:<46}{:>6}", "#", "time/ms", "state", "local", "remote");
         let _ = writeln!(out, "{}", self.dim(&heading));
         let bar = self.dim("│");

@@ -34,7 +34,7 @@ pub fn facts(summary: &Summary) -> Vec<String> {
         }
     }
     facts.push(format!("{} retransmitted", summary.retransmissions));
-    facts.push(format!("{} kernel answers held back", summary.held_back));
+    facts.extend(summary.held_back.map(|answers| format!("{answers} kernel answers held back")));
     facts
 }
 
@@ -51,10 +51,12 @@ pub fn remarks(summary: &Summary) -> Vec<String> {
             summary.packets_lost
         ));
     }
-    if matches!(summary.outcome, Outcome::Silent { heard: false }) && summary.held_back > 0 {
+    if summary.guard_lost {
+        remarks.push("somebody removed the guard's rule meanwhile (a firewall reload?): nothing held the kernel back from then on".to_owned());
+    }
+    if let (Outcome::Silent { heard: false }, Some(segments @ 1..)) = (&summary.outcome, summary.held_back) {
         remarks.push(format!(
-            "{} segments reached our port all the same: answers by another interface than the route's, perhaps (--interface chooses one)",
-            summary.held_back
+            "{segments} segments reached our port all the same: answers by another interface than the route's, perhaps (--interface chooses one)"
         ));
     }
     if let Some(error) = &summary.noted {

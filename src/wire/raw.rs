@@ -95,6 +95,18 @@ impl RawWire {
         })
     }
 
+    /// Turns to another connection with the same remote end, and forgets what came for the one before. Needs
+    /// no privilege.
+    pub fn turn_to(&mut self, selection: &Selection) -> Result<(), OpenError> {
+        let selection = Selection { mark: selection.mark.filter(|_| self.marked), ..*selection };
+        let mut turn = || -> io::Result<()> {
+            filter::attach(&self.receiver, &filter::DROP_ALL)?;
+            while self.read().is_ok() {}
+            filter::attach(&self.receiver, &selection.program())
+        };
+        turn().map_err(|error| explain("select the packets to receive", error))
+    }
+
     /// Ends a wait when `descriptor` becomes readable.
     pub fn wake_on(&mut self, descriptor: OwnedFd) {
         self.wake = Some(descriptor);

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use tcpshake::guard::{Discard, Guard, GuardError, PortLease, Proof, selftest};
+use tcpshake::guard::{Choice, Guard, GuardError, Kind, PortLease, Proof, SelfTest, Tally};
 use tcpshake::lab::{NEAR_V4, NEAR_V6, unshare_network};
 use tcpshake::time::Clock;
 
@@ -36,14 +36,14 @@ fn the_self_test_tells_a_guarded_port_from_an_open_one() {
     for ip in near() {
         let bound = lease(ip);
         let port = bound.local();
-        assert_eq!(selftest::probe(port, clock), Proof::Answered, "bound: {port}");
-        let guard = Guard::listener(bound, clock).unwrap();
+        assert_eq!(SelfTest::new(clock).probe(port), Proof::Answered, "bound: {port}");
+        let guard = Guard::stand(Choice::Auto, bound, &mut SelfTest::new(clock)).unwrap();
         assert_eq!(guard.proof(), &Proof::Silent);
-        assert_eq!(selftest::probe(port, clock), Proof::Silent, "guarded: {port}");
+        assert_eq!(SelfTest::new(clock).probe(port), Proof::Silent, "guarded: {port}");
         drop(guard);
-        assert_eq!(selftest::probe(port, clock), Proof::Answered, "unguarded again: {port}");
+        assert_eq!(SelfTest::new(clock).probe(port), Proof::Answered, "unguarded again: {port}");
         let listening = std::net::TcpListener::bind(port).unwrap();
-        assert_eq!(selftest::probe(port, clock), Proof::Answered, "listening: {port}");
+        assert_eq!(SelfTest::new(clock).probe(port), Proof::Answered, "listening: {port}");
         drop(listening);
     }
 }
@@ -56,10 +56,11 @@ fn p08_self_tests_do_not_believe_each_others_answers() {
     let clock = Clock::new();
     let test = move |n: usize| {
         let open = lease(NEAR_V4.into());
-        let guard = Guard::listener(lease(NEAR_V4.into()), clock).unwrap();
+        let mut test = SelfTest::new(clock);
+        let guard = Guard::stand(Choice::Auto, lease(NEAR_V4.into()), &mut test).unwrap();
         for _ in 0..PROBES {
-            assert_eq!(selftest::probe(open.local(), clock), Proof::Answered, "thread {n}");
-            assert_eq!(selftest::probe(guard.local(), clock), Proof::Silent, "thread {n}");
+            assert_eq!(test.probe(open.local()), Proof::Answered, "thread {n}");
+            assert_eq!(test.probe(guard.local()), Proof::Silent, "thread {n}");
         }
     };
     let threads: Vec<_> = (0..THREADS).map(|n| std::thread::spawn(move || test(n))).collect();
@@ -71,21 +72,24 @@ fn p08_self_tests_do_not_believe_each_others_answers() {
 /// Loopback is down in a new namespace: the kernel cannot be asked, and that is no proof of anything.
 fn the_self_test_says_when_it_cannot_tell() {
     unshare_network().unwrap();
-    let proof = selftest::probe(SocketAddr::from(([127, 0, 0, 1], 4000)), Clock::new());
+    let proof = SelfTest::new(Clock::new()).probe(SocketAddr::from(([127, 0, 0, 1], 4000)));
     assert!(matches!(proof, Proof::Untestable(_)), "{proof:?}");
 }
 
 /// The self-test's own probe is not counted; what comes after is.
 fn a_guard_counts_what_it_keeps_from_the_kernel() {
     let _world = World::new();
-    for ip in near() {
-        let guard = Guard::listener(lease(ip), Clock::new()).unwrap();
-        assert_eq!((guard.name(), guard.discard()), ("listener", Some(Discard::Filter)));
-        assert_eq!(guard.discarded(), 0);
+    for (kind, ip) in [Kind::Listener, Kind::Nft].into_iter().flat_map(|kind| near().map(|ip| (kind, ip))) {
+        let mut test = SelfTest::new(Clock::new());
+        let mut guard = Guard::stand(Choice::Only(kind), lease(ip), &mut test).unwrap();
+        assert_eq!((guard.kind(), guard.name(), guard.proof()), (Some(kind), kind.name(), &Proof::Silent));
+        assert_eq!(guard.tally(0), Tally { held_back: Some(0), lost: false });
         for count in 1..=3 {
-            assert_eq!(selftest::probe(guard.local(), Clock::new()), Proof::Silent);
-            assert_eq!(guard.discarded(), count, "{ip}");
+            assert_eq!(test.probe(guard.local()), Proof::Silent);
+            assert_eq!(guard.tally(0).held_back, Some(count), "{kind} {ip}");
         }
+        guard.begin();
+        assert_eq!(guard.tally(0).held_back, Some(0), "another exchange begins");
     }
 }
 

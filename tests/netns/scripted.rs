@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tcpshake::guard::{Guard, PortLease};
+use tcpshake::guard::{Choice, Guard, PortLease, SelfTest};
 use tcpshake::lab;
 use tcpshake::net::interfaces::Interface;
 use tcpshake::packet::ip::{self, IpFields};
@@ -33,7 +33,7 @@ impl Scripted {
         let make = move || {
             let clock = Clock::new();
             let lease = PortLease::take((lab::FAR_V4, 0).into()).map_err(std::io::Error::other)?;
-            let guard = Guard::listener(lease, clock).map_err(std::io::Error::other)?;
+            let guard = Guard::stand(Choice::Auto, lease, &mut SelfTest::new(clock)).map_err(std::io::Error::other)?;
             let address = guard.local();
             let selection = Selection {
                 local: address.ip(),
