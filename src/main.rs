@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let exit = tcpshake::cli::run(std::env::args_os()).unwrap_or_else(|failure| {
+    let code = tcpshake::cli::run(std::env::args_os()).unwrap_or_else(|failure| {
         let _ = writeln!(std::io::stderr(), "tcpshake: {failure}");
-        failure.exit
+        failure.exit.code()
     });
-    ExitCode::from(exit.code())
+    ExitCode::from(code)
 }

@@ -1,5 +1,6 @@
 //! What can be typed: one definition for parsing, help and manual pages.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
 use crate::driver::Close;
-use crate::guard::{Choice, Kind};
+use crate::guard::{Choice, Kind, PortSet};
 use crate::tcp::{Parameters, Retries};
 
 /// Open and close TCP connections by hand, and watch every step
@@ -59,8 +60,185 @@ pub enum Command {
     /// runs both ends inside this process.
     #[command(after_help = Exit::table())]
     Demo(DemoArgs),
+    /// Hold the kernel's RST back for other programs; find, test and remove guards
+    ///
+    /// A program that builds TCP segments by itself (a scapy script, a course's exercise) is reset by the
+    /// kernel it runs on, which knows nothing of its connections. A guard keeps that RST in on the ports it is
+    /// given, and leaves everything else alone.
+    ///
+    /// Examples:
+    ///
+    ///   tcpshake guard run --port 40000 -- python3 exercise.py
+    ///
+    ///   tcpshake guard up --port 40000-40009 --guard nft
+    ///
+    ///   tcpshake guard test 40000
+    #[command(after_help = Exit::table(), subcommand_required = true, arg_required_else_help = true)]
+    Guard {
+        /// What to do about guards.
+        #[command(subcommand)]
+        command: GuardCommand,
+    },
+    /// Tell whether connections can be made by hand on this machine, and what to do if not
+    ///
+    /// Looks at the kernel, the privileges, each kind of guard, namespaces, firewall and settings, and makes a
+    /// whole exchange over loopback. Each finding that needs something comes with the command that mends it.
+    /// The exit code is 0 if connect can work here.
+    #[command(after_help = Exit::table())]
+    Doctor(DoctorArgs),
     /// Print the manual pages
     Man(ManArgs),
+}
+
+/// What `guard` can do.
+#[derive(Debug, Subcommand)]
+pub enum GuardCommand {
+    /// Hold a guard while a command runs
+    ///
+    /// The guard stands before the command starts and ends after it. The exit code is the command's, or 128
+    /// and the signal that ended it.
+    ///
+    /// Example:
+    ///
+    ///   tcpshake guard run --port 40000 -- python3 exercise.py
+    #[command(after_help = Exit::table())]
+    Run(RunArgs),
+    /// Hold a guard in the background, until guard down
+    ///
+    /// A process without any privilege holds it. The guard ends with it, however that ends.
+    #[command(after_help = Exit::table())]
+    Up(HoldArgs),
+    /// End a guard that guard up has put up
+    ///
+    /// None there is no error: what is asked for is so.
+    #[command(after_help = Exit::table())]
+    Down(DownArgs),
+    /// List the guards on this machine: of what kind, whose, and whether the owner lives
+    #[command(after_help = Exit::table())]
+    Status(StatusArgs),
+    /// Find out whether the kernel would answer on a port
+    ///
+    /// Sends a stray ACK to the port over loopback, and another to a port without a guard. The exit code is 0
+    /// if the kernel keeps silent, 1 if it answers with RST, 8 if it cannot be asked.
+    #[command(after_help = Exit::table())]
+    Test(TestArgs),
+    /// Remove what dead owners of iptables guards have left
+    #[command(after_help = Exit::table())]
+    Clean,
+    /// What guard up leaves in the background
+    #[command(hide = true)]
+    Hold(HoldArgs),
+}
+
+/// What a guard for other programs covers.
+#[derive(Clone, Debug, clap::Args)]
+pub struct HoldArgs {
+    /// One port, a range (40000-40010), or several of both with commas
+    #[arg(short, long, value_name = "PORTS")]
+    pub port: PortSet,
+
+    /// Guard the ports of this address of this machine alone [default: all, IPv4 and IPv6]
+    #[arg(short, long, value_name = "ADDR")]
+    pub address: Option<IpAddr>,
+
+    /// What keeps the kernel's RST in
+    #[arg(long, value_enum, default_value_t, value_name = "GUARD")]
+    pub guard: HoldKind,
+
+    /// RSTs that carry this mark (SO_MARK) are let through by nft and iptables
+    #[arg(long, value_name = "N", default_value = "0x53", value_parser = mark)]
+    pub mark: u32,
+}
+
+/// Which guard holds the kernel back for others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum HoldKind {
+    /// The first that works
+    #[default]
+    Auto,
+    /// Listening sockets on the ports that discard all they are sent: nobody else can bind the ports
+    Listener,
+    /// A private nf_tables table that drops the RST; needs CAP_NET_ADMIN
+    Nft,
+    /// Rules of iptables that drop the RST, by the script rst-guard; needs root
+    Iptables,
+}
+
+impl From<HoldKind> for Choice {
+    fn from(kind: HoldKind) -> Self {
+        match kind {
+            HoldKind::Auto => Self::Auto,
+            HoldKind::Listener => Self::Only(Kind::Listener),
+            HoldKind::Nft => Self::Only(Kind::Nft),
+            HoldKind::Iptables => Self::Only(Kind::Iptables),
+        }
+    }
+}
+
+/// Arguments of `guard run`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// What to guard
+    #[command(flatten)]
+    pub hold: HoldArgs,
+
+    /// Do not say on standard error which guard stands
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// Arguments of `guard down`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DownArgs {
+    /// The ports, as they were given to guard up
+    #[arg(short, long, value_name = "PORTS")]
+    pub port: PortSet,
+}
+
+/// Arguments of `guard status`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StatusArgs {
+    /// How to write it down
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: ListFormat,
+}
+
+/// Arguments of `guard test`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TestArgs {
+    /// The port
+    #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+
+    /// An address of this machine to ask at [default: loopback, IPv4 and IPv6]
+    #[arg(short, long, value_name = "ADDR")]
+    pub address: Option<IpAddr>,
+
+    /// How to write it down
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: ListFormat,
+}
+
+/// Arguments of `doctor`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// How to write it down
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: ListFormat,
+}
+
+/// Formats of lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// A line for each, to be read by people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
 }
 
 /// How results are shown.
@@ -287,6 +465,14 @@ pub struct ManArgs {
     pub dir: Option<PathBuf>,
 }
 
+fn mark(text: &str) -> Result<u32, String> {
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    number.map_err(|_| "a mark is a number, such as 83 or 0x53".to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match seconds_or_none(text)? {
         Duration::ZERO => Err("it must be more than 0 seconds".into()),
@@ -325,10 +511,12 @@ mod tests {
 
     #[test]
     fn every_argument_has_help() {
-        for command in Args::command().get_subcommands() {
+        fn every_one(command: &clap::Command) {
             for argument in command.get_arguments() {
                 assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
             }
+            command.get_subcommands().for_each(every_one);
         }
+        every_one(&Args::command());
     }
 }

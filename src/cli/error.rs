@@ -82,6 +82,18 @@ impl From<DriveError> for Failure {
     }
 }
 
+impl From<LeaseError> for Failure {
+    fn from(error: LeaseError) -> Self {
+        let remedy = match &error {
+            LeaseError::Taken { .. } => "choose another with --source-port, or none to get a free one",
+            LeaseError::NotOurs { .. } => return Self::not_possible(format_args!("source {error}")),
+            LeaseError::Privileged(_) => "choose one from 1024 on, or none",
+            LeaseError::Io { .. } => "choose another --source or --source-port",
+        };
+        Self::not_possible(format_args!("source {error} ({remedy})"))
+    }
+}
+
 macro_rules! not_possible {
     ($($error:ty),*) => {
         $(impl From<$error> for Failure {
@@ -92,7 +104,7 @@ macro_rules! not_possible {
     };
 }
 
-not_possible!(GuardError, LeaseError, OpenError, LabError);
+not_possible!(GuardError, OpenError, LabError);
 
 /// What became of output: a closed pipe is no reason to fail, a full disk is.
 pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {

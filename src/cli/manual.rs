@@ -20,22 +20,31 @@ pub struct Page {
     pub roff: Vec<u8>,
 }
 
-/// All pages: the program's, and one for each command.
+/// All pages: the program's, and one for each command and for each of its own.
 pub fn pages() -> io::Result<Vec<Page>> {
     let mut program = Args::command().disable_help_subcommand(true);
     program.build();
-    let mut pages = vec![page(&program, "tcpshake")?];
-    for command in program.get_subcommands() {
-        pages.push(page(command, &format!("tcpshake-{}", command.get_name()))?);
-    }
+    let mut pages = Vec::new();
+    append(&program, &["tcpshake"], &mut pages)?;
     Ok(pages)
 }
 
-fn page(command: &Command, name: &str) -> io::Result<Page> {
+/// The page of the command that `words` call, and those of the commands below it.
+fn append(command: &Command, words: &[&str], pages: &mut Vec<Page>) -> io::Result<()> {
+    pages.push(page(command, words)?);
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help")
+    {
+        append(below, &[words, &[below.get_name()]].concat(), pages)?;
+    }
+    Ok(())
+}
+
+fn page(command: &Command, words: &[&str]) -> io::Result<Page> {
     // The exit codes have a section of their own, where manual readers look for them.
-    let title = name.to_owned();
-    let bin_name = name.replacen('-', " ", 1);
+    let name = words.join("-");
+    let (title, bin_name) = (name.clone(), words.join(" "));
     let command = command.clone().name(title).bin_name(bin_name).after_help("").after_long_help("");
+    let has_commands = command.has_subcommands();
     let man = Man::new(command)
         .date("")
         .manual("tcpshake manual")
@@ -46,8 +55,10 @@ fn page(command: &Command, name: &str) -> io::Result<Page> {
     man.render_synopsis_section(&mut roff)?;
     man.render_description_section(&mut roff)?;
     man.render_options_section(&mut roff)?;
-    if name == "tcpshake" {
+    if has_commands {
         man.render_subcommands_section(&mut roff)?;
+    }
+    if words.len() == 1 {
         files_and_privileges().to_writer(&mut roff)?;
     }
     exit_status().to_writer(&mut roff)?;

@@ -3,8 +3,11 @@
 pub mod args;
 mod connect;
 mod demo;
+mod doctor;
 mod error;
 pub mod exit;
+mod guard;
+mod holder;
 pub mod manual;
 mod output;
 mod signals;
@@ -18,16 +21,20 @@ use args::{Args, Command};
 pub use error::Failure;
 pub use exit::Exit;
 
-/// Runs the program with these arguments, the first being its name, and yields how it ended. Reports go
-/// to standard output; an error is returned, to be printed by the caller.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
+/// Runs the program with these arguments, the first being its name, and yields its exit code: one of
+/// [`Exit`], or that of a command it ran. Reports go to standard output; an error is returned, to be printed
+/// by the caller.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8, Failure> {
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
-        Err(error) => return error::usage(&error),
+        Err(error) => return error::usage(&error).map(Exit::code),
     };
-    match args.command {
+    let exit = match args.command {
         Command::Connect(args) => connect::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Guard { command } => return guard::run(&command),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Man(args) => manual::run(&args),
-    }
+    };
+    exit.map(Exit::code)
 }

@@ -114,7 +114,7 @@ pub(super) fn stand(
     let mut passed_over = Vec::new();
     let kinds = match choice {
         Choice::Only(kind) => {
-            let (hold, proof) = attempt(kind).map_err(|cause| GuardError::of(kind, cause))?;
+            let (hold, proof) = attempt(kind).map_err(|cause| GuardError::DoesNotWork { kind, cause })?;
             return Ok(Stood { hold, proof, passed_over });
         }
         Choice::Auto => Kind::ALL,
@@ -205,7 +205,11 @@ mod tests {
         let mut tried = Vec::new();
         let stood = stand(Choice::Auto, |kind| {
             tried.push(kind);
-            if kind == Kind::Iptables { Ok((Hold::Listener(Discard::Md5), Proof::Silent)) } else { Err(REFUSED()) }
+            if kind == Kind::Iptables {
+                Ok((Hold::Listener(Discard::Md5), Proof::Silent))
+            } else {
+                Err(REFUSED())
+            }
         })
         .unwrap();
         assert_eq!(tried, Kind::ALL);

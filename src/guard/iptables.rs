@@ -159,7 +159,7 @@ fn script(action: &str) -> Command {
     command
 }
 
-#[expect(clippy::disallowed_methods, reason = "one of the two places that run another program")]
+#[expect(clippy::disallowed_methods, reason = "runs the script; see .clippy.toml")]
 fn shell() -> Command {
     Command::new("sh")
 }
@@ -167,7 +167,9 @@ fn shell() -> Command {
 /// Where the script lies if it was installed together with `program`.
 fn installed(program: &Path) -> Option<PathBuf> {
     let folder = program.parent()?;
-    [folder.join(SCRIPT), folder.join("../share/tcpshake").join(SCRIPT)].into_iter().find(|path| path.is_file())
+    [folder.join(SCRIPT), folder.join("../share/tcpshake").join(SCRIPT)]
+        .into_iter()
+        .find(|path| path.is_file())
 }
 
 /// What the script said when it was run to its end.

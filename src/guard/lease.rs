@@ -19,7 +19,7 @@ pub struct PortLease {
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Somebody has it.
-    #[error("source port {port} is taken{by} (choose another with --source-port, or none to get a free one)")]
+    #[error("port {port} is taken{by}")]
     Taken {
         /// The port.
         port: u16,
@@ -27,7 +27,7 @@ pub enum LeaseError {
         by: String,
     },
     /// The address is not one of this machine's.
-    #[error("source address {address} is not one of this machine's (it has {own})")]
+    #[error("address {address} is not one of this machine's (it has {own})")]
     NotOurs {
         /// The address asked for.
         address: IpAddr,
@@ -35,10 +35,10 @@ pub enum LeaseError {
         own: String,
     },
     /// A port below the unprivileged range.
-    #[error("source port {0} needs CAP_NET_BIND_SERVICE (choose one from 1024 on, or none)")]
+    #[error("port {0} needs CAP_NET_BIND_SERVICE")]
     Privileged(u16),
     /// Anything else.
-    #[error("cannot reserve {local}: {} (choose another --source or --source-port)", crate::cause::cause(.error))]
+    #[error("port of {local} cannot be reserved: {}", crate::cause::cause(.error))]
     Io {
         /// What was asked for.
         local: SocketAddr,

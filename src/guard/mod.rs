@@ -56,9 +56,6 @@ enum Means {
 /// A guard that does not stand.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
-    /// The port could not be had.
-    #[error(transparent)]
-    Lease(#[from] LeaseError),
     /// The kind that was asked for does not do.
     #[error(
         "the {kind} guard does not work here: {cause} (--guard auto takes another; see: tcpshake doctor)"
@@ -73,15 +70,6 @@ pub enum GuardError {
     /// None does.
     #[error("no guard works here: {} (see: tcpshake doctor; --guard none goes ahead without one)", reasons(.0))]
     NoneWorks(Vec<PassedOver>),
-}
-
-impl GuardError {
-    fn of(kind: Kind, cause: Cause) -> Self {
-        match cause {
-            Cause::Lease(error) => Self::Lease(error),
-            cause => Self::DoesNotWork { kind, cause },
-        }
-    }
 }
 
 fn reasons(passed_over: &[PassedOver]) -> String {
@@ -102,11 +90,9 @@ impl Guard {
     /// A guard on the port of `lease`, proven by the self-test, or not tested if the kernel cannot be asked.
     pub fn stand(choice: Choice, lease: PortLease, test: &mut SelfTest) -> Result<Self, GuardError> {
         let local = lease.local();
-        let scope =
-            Scope { address: Some(local.ip()), ports: PortSet::one(local.port()), mark: raw::MARK };
-        let Stood { hold, proof, passed_over } = hold::stand(choice, |kind| {
-            Hold::make(kind, &scope, slice::from_ref(&lease), &[local], test)
-        })?;
+        let scope = Scope { address: Some(local.ip()), ports: PortSet::one(local.port()), mark: raw::MARK };
+        let Stood { hold, proof, passed_over } =
+            hold::stand(choice, |kind| Hold::make(kind, &scope, slice::from_ref(&lease), &[local], test))?;
         let mut guard = Self { local, means: Means::Hold(hold, lease), proof, passed_over, before: 0 };
         guard.begin();
         Ok(guard)

@@ -116,7 +116,10 @@ mod tests {
         assert_eq!(ports("40000").to_string(), "40000");
         assert_eq!(ports("7,5-6,9,8,20-30,25-27").to_string(), "5-9,20-30");
         assert_eq!(ports("65535,65534").as_range(), Some((65534, 65535)));
-        assert_eq!((ports("1,3").as_range(), ports("1,3-5").count(), ports("1,3-5").ends()), (None, 4, (1, 5)));
+        assert_eq!(
+            (ports("1,3").as_range(), ports("1,3-5").count(), ports("1,3-5").ends()),
+            (None, 4, (1, 5))
+        );
         assert_eq!(ports("3-5,1").iter().collect::<Vec<_>>(), [1, 3, 4, 5]);
     }
 

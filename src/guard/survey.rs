@@ -121,10 +121,8 @@ fn of_rule(line: &str) -> Option<Found> {
         _ => Owner::Elsewhere(pid.to_owned()),
     };
     let given = |key| value(key).filter(|value| *value != "any").map(str::to_owned);
-    let mut covers = covers(value("port")?, value("family")?, given("local"));
-    if let Some(peer) = given("peer") {
-        covers += &format!(", to {peer}");
-    }
+    let peer = given("peer").map_or_else(String::new, |peer| format!(", to {peer}"));
+    let covers = covers(value("port")?, value("family")?, given("local")) + &peer;
     let held_back = value("dropped").and_then(|count| count.parse().ok());
     Some(Found { kind: Kind::Iptables, covers, owner, held_back })
 }

@@ -198,9 +198,7 @@ impl Expression<'_> {
                 .number(3, mask.len() as u32)
                 .nested(4, value(mask))
                 .nested(5, value(&vec![0; mask.len()])),
-            Self::Compare(how, than) => {
-                data.number(1, REGISTER).number(2, how as u32).nested(3, value(than))
-            }
+            Self::Compare(how, than) => data.number(1, REGISTER).number(2, how as u32).nested(3, value(than)),
             Self::InSet(name) => data.text(1, name).number(2, REGISTER).number(4, 1),
             Self::Counter => data,
             Self::Log(group) => {

@@ -33,7 +33,8 @@ impl Scripted {
         let make = move || {
             let clock = Clock::new();
             let lease = PortLease::take((lab::FAR_V4, 0).into()).map_err(std::io::Error::other)?;
-            let guard = Guard::stand(Choice::Auto, lease, &mut SelfTest::new(clock)).map_err(std::io::Error::other)?;
+            let guard = Guard::stand(Choice::Auto, lease, &mut SelfTest::new(clock))
+                .map_err(std::io::Error::other)?;
             let address = guard.local();
             let selection = Selection {
                 local: address.ip(),

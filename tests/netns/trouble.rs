@@ -9,7 +9,7 @@ use tcpshake::lab;
 use crate::Named;
 use crate::capture::{assert_told_as_captured, resets_from};
 use crate::run::{Running, connect, text};
-use crate::world::{PATIENCE, World, close_after_client, close_before_client, greet_in_binary, keep_open};
+use crate::world::{PATIENCE, World, close_after_client, greet_in_binary, keep_open, pull_the_cable};
 
 pub(crate) const TESTS: &[Named] = &[
     ("must_46_targets_that_are_no_single_host", must_46_targets_that_are_no_single_host),
@@ -288,18 +288,10 @@ fn p14_a_full_disk_is_an_error() {
 /// What was done before something went wrong is still summed up.
 fn statistics_survive_a_failure() {
     let world = World::new();
-    let listener = world.lab.far.run(|| TcpListener::bind((lab::FAR_V4, 0))).unwrap();
-    let target = listener.local_addr().unwrap().to_string();
-    let mut running =
-        Running::connect(&[&target, "-c", "5", "-i", "0.2", "--source-port", "40000", "--close", "passive"]);
-    close_before_client(listener.accept().unwrap().0);
+    let mut running = Running::connect(&[&world.server(close_after_client).v4(), "-c", "5", "-i", "3"]);
     running.until(|line| line["type"] == "end");
-    // Somebody takes the port before the next exchange does; it is free only in between.
-    let thief = std::iter::repeat_with(|| TcpListener::bind((lab::NEAR_V4, 40_000)))
-        .take(1_000_000)
-        .find_map(Result::ok);
+    pull_the_cable();
     let run = running.finish();
-    assert!(thief.is_some());
     assert_eq!(run.code, Some(8), "{run:#?}");
     let statistics = run.lines.iter().find(|line| line["type"] == "statistics").expect("statistics");
     assert_eq!((&statistics["exchanges"], &statistics["completed"]), (&2.into(), &1.into()));

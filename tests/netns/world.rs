@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tcpshake::lab::{self, Lab};
+use tcpshake::net::interfaces::Interface;
 use tcpshake::net::netlink::{Message, Netlink};
 
 use crate::capture::Capture;
@@ -129,6 +130,13 @@ impl World {
 /// A route of the near host's through `gateway`.
 pub(crate) fn near_route_via(to: IpAddr, bits: u8, gateway: IpAddr) {
     add_route(libc::RTN_UNICAST, to, bits, Some(gateway)).expect("a route");
+}
+
+/// Removes the near host's interface, and with it the address.
+pub(crate) fn pull_the_cable() {
+    let mut header = [0; 16]; // struct ifinfomsg
+    header[4..8].copy_from_slice(&Interface::by_name(lab::LINK).unwrap().index.to_ne_bytes());
+    Netlink::route().unwrap().request(Message::new(libc::RTM_DELLINK, 0, &header)).unwrap();
 }
 
 fn add_route(kind: u8, to: IpAddr, bits: u8, gateway: Option<IpAddr>) -> std::io::Result<()> {
