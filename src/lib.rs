@@ -11,12 +11,13 @@
 //! | [`time`] | an instant as a value; the only file that asks the system for the time | |
 //! | [`tcp`] | RFC 9293 as code: pure, no sockets, clock, randomness, printing | `time` |
 //! | [`packet`] | bytes from and to the values of `tcp`; strict, never panics on input | `tcp` |
-//! | [`net`] | names, routes, interfaces, who holds a port; a small netlink | `cause` |
+//! | [`net`] | names, routes, interfaces, who holds a port, privileges; a small netlink, nf_tables | `cause` |
 //! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `net`, `cause`, `time` |
-//! | [`guard`] | keeps the kernel's RST in: port lease, deaf listener, self-test | `wire`, `packet`, `tcp`, `net`, `cause`, `time` |
+//! | [`guard`] | keeps the kernel's RST in: listener, nft, iptables, self-test; guards held for others | `wire`, `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`record`] | what happened, as plain values | `tcp`, `packet` |
 //! | [`driver`] | joins machine, packets, wire and time: one exchange | `guard`, `wire`, `packet`, `tcp`, `record`, `cause`, `time` |
 //! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
+//! | [`doctor`] | whether this machine can do it, and what mends it | `guard`, `driver`, `wire`, `net`, `lab`, `record`, `tcp`, `cause`, `time` |
 //! | [`report`] | record to text, a format a file: ladder, JSON, verdict | `record`, `packet`, `tcp` |
 //! | [`lesson`] | the words: what each step means | `record`, `tcp` |
 //! | [`cli`] | arguments, exit codes, errors, a file a command | all |
@@ -26,7 +27,7 @@
 //! # One exchange
 //!
 //! ```text
-//! cli::connect ─► PortLease ─► Guard (self-tested) ─► RawWire ─► driver::run
+//! cli::connect ─► PortLease ─► RawWire ─► Guard (self-tested) ─► privileges given up ─► driver::run
 //!
 //!    wire.receive ──► packet::parse ──► Tcb::on_segment ──► Reaction
 //!        ▲                                                   │ segment: emit, wire.send
@@ -42,6 +43,20 @@
 //! [`tcp::Reaction`]: at most one segment, the arrows walked, the [`tcp::Clause`] that decided, the next
 //! deadline. It never sees an octet of text, only numbers; text stays with its owner.
 //!
+//! # The guard
+//!
+//! ```text
+//! Choice::Auto ─► listener ─► nft ─► iptables      each put up, then asked by SelfTest: would the kernel answer?
+//!                 │           │      └ scripts/rst-guard hold: a process that keeps the privilege, and the
+//!                 │           │        rules until its input ends
+//!                 │           └ a table owned by a netlink socket of ours; a log group tells what it drops
+//!                 └ the leased port itself, listening and deaf; SO_MEMINFO tells what it discards
+//! ```
+//!
+//! What stands is a [`guard::Guard`] for one exchange after the other, or a [`guard::Standing`] for other
+//! programs. After that nothing needs a capability, so there is none: each thread gives up its own
+//! ([`net::privileges::give_up`]).
+//!
 //! # Invariants
 //!
 //! 1. No segment leaves before the guard stands, none after it is gone: [`driver::run`] borrows a
@@ -49,7 +64,8 @@
 //! 2. Nothing read from the network can panic, loop, allocate without bound, or reach the terminal
 //!    unescaped.
 //! 3. After any end, SIGKILL included, the machine is as it was: sockets, and what hangs on them, are all
-//!    there ever is. (The kernel takes some ten milliseconds to let go of a packet socket.)
+//!    there ever is. (The kernel takes some ten milliseconds to let go of a packet socket.) Rules of iptables
+//!    are the exception: a process of their own takes them away, and if that is killed too, the next run.
 //! 4. Every step printed happened, and every number printed equals the one on the wire.
 //! 5. The same seed gives the same exchange in the simulator, byte for byte.
 //!
@@ -95,6 +111,7 @@
 
 pub mod cause;
 pub mod cli;
+pub mod doctor;
 pub mod driver;
 pub mod guard;
 pub mod lab;

@@ -60,7 +60,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     written(io::stdout().write_all(text.as_bytes()))
 }
 
-fn json(line: &impl Serialize) -> String {
+pub(super) fn json(line: &impl Serialize) -> String {
     // Plain structs of strings and numbers: there is nothing in them that could fail to serialize.
     serde_json::to_string(line).unwrap_or_default() + "\n"
 }

@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use far::FarHost;
 pub use link::{Address, LINK, configure, loopback_up};
-pub use namespace::{LabError, enter_private, unshare_network};
+pub use namespace::{LabError, enter_private, restriction, unshare_network};
 
 /// Our address in the lab.
 pub const NEAR_V4: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);

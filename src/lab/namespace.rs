@@ -34,36 +34,50 @@ impl LabError {
     }
 }
 
-/// Who forbids user namespaces, as far as the system tells (each setting by its file below `/proc/sys`).
 fn forbidden(error: &io::Error) -> (String, &'static str) {
+    restriction().unwrap_or_else(|| {
+        (
+            format!("{} (a chroot, or a security module, may forbid it)", cause(error)),
+            " (allow it there, or use --simulate: both ends inside this process)",
+        )
+    })
+}
+
+/// Who forbids ordinary users to make user namespaces, and what to do about it in parentheses, as far as the
+/// system tells: each setting by its file below `/proc/sys`.
+pub fn restriction() -> Option<(String, &'static str)> {
     let setting =
         |name: &str| fs::read_to_string(format!("/proc/sys/{name}")).map(|value| value.trim().to_owned());
     let is = |name: &str, value: &str| setting(name).is_ok_and(|found| found == value);
     if is("kernel/apparmor_restrict_unprivileged_userns", "1") {
-        return (
+        return Some((
             "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns = 1)"
                 .to_owned(),
             " (run it with sudo, or with --simulate: both ends inside this process)",
-        );
+        ));
     }
     for limit in ["user/max_user_namespaces", "user/max_net_namespaces"] {
         if is(limit, "0") {
-            return (
+            return Some((
                 format!("the limit on namespaces is 0 ({})", limit.replace('/', ".")),
                 " (raise it with sysctl as root, or use --simulate: both ends inside this process)",
-            );
+            ));
         }
     }
     if is("kernel/unprivileged_userns_clone", "0") {
-        return (
+        return Some((
             "user namespaces are for root only (kernel.unprivileged_userns_clone = 0)".to_owned(),
             " (run it with sudo, or with --simulate: both ends inside this process)",
-        );
+        ));
     }
-    (
-        format!("{} (a chroot, or a container's seccomp profile, may forbid it)", cause(error)),
-        " (allow it there, or use --simulate: both ends inside this process)",
-    )
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let filtered = status.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"]));
+    filtered.then(|| {
+        (
+            "a seccomp filter is in force here, as containers have, and may forbid it".to_owned(),
+            " (allow it there, or use --simulate: both ends inside this process)",
+        )
+    })
 }
 
 /// Moves the process into a network namespace of its own; without the privilege for that, into a user

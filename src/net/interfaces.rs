@@ -46,6 +46,13 @@ impl Interface {
             .ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
+    /// All there are.
+    pub fn all() -> io::Result<Vec<Self>> {
+        let request = Message::new(libc::RTM_GETLINK, libc::NLM_F_DUMP, &link_header(0, 0, 0));
+        let answers = Netlink::route()?.request(request)?;
+        Ok(answers.iter().filter_map(|answer| Self::parse(answer)).collect())
+    }
+
     fn parse(answer: &[u8]) -> Option<Self> {
         let (header, rest) = answer.split_first_chunk::<16>()?;
         let index = as_u32(header.get(4..)?)?;

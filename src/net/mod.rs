@@ -6,5 +6,6 @@ pub mod interfaces;
 pub mod names;
 pub mod netlink;
 pub mod nf_tables;
+pub mod offloads;
 pub mod privileges;
 pub mod route;

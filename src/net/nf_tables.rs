@@ -226,6 +226,8 @@ pub struct Table {
 /// A chain that packets pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
+    /// Its family, as nft writes it.
+    pub family: &'static str,
     /// Its table.
     pub table: String,
     /// Its name.
@@ -255,9 +257,11 @@ fn comment_in(userdata: &[u8]) -> Option<String> {
 /// All chains that stand at a hook.
 pub fn hooked_chains() -> io::Result<Vec<Chain>> {
     let read = |answer: &Vec<u8>| {
+        let family = family_name(*answer.first()?);
         let fields = fields(answer)?;
         let hook = Fields(fields.get(attribute::CHAIN_HOOK)?);
         Some(Chain {
+            family,
             table: fields.text(attribute::CHAIN_TABLE)?,
             name: fields.text(attribute::CHAIN_NAME)?,
             hook: hook.number(attribute::HOOK_NUMBER)?,
@@ -267,16 +271,56 @@ pub fn hooked_chains() -> io::Result<Vec<Chain>> {
     Ok(list(libc::NFT_MSG_GETCHAIN)?.iter().filter_map(read).collect())
 }
 
-/// The names of the expressions of each rule of a chain.
-pub fn rules_of(chain: &Chain) -> io::Result<Vec<Vec<String>>> {
+fn family_name(number: u8) -> &'static str {
+    match i32::from(number) {
+        libc::NFPROTO_INET => "inet",
+        libc::NFPROTO_IPV6 => "ip6",
+        libc::NFPROTO_ARP => "arp",
+        libc::NFPROTO_BRIDGE => "bridge",
+        libc::NFPROTO_NETDEV => "netdev",
+        _ => "ip",
+    }
+}
+
+/// A rule that is there, as far as it matters to us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// Whether it looks at what connection tracking says.
+    pub by_connection: bool,
+    /// Whether what it matches is dropped or rejected.
+    pub drops: bool,
+}
+
+/// The rules of a chain.
+pub fn rules_of(chain: &Chain) -> io::Result<Vec<Rule>> {
     let read = |answer: &Vec<u8>| {
+        let family = family_name(*answer.first()?);
         let fields = fields(answer)?;
-        let ours = fields.text(attribute::RULE_TABLE)? == chain.table
-            && fields.text(attribute::RULE_CHAIN)? == chain.name;
-        let items = attributes(fields.get(attribute::RULE_EXPRESSIONS)?);
-        ours.then(|| items.filter_map(|(_, item)| Fields(item).text(attribute::EXPRESSION_NAME)).collect())
+        let of_it = fields.text(attribute::RULE_TABLE)? == chain.table
+            && fields.text(attribute::RULE_CHAIN)? == chain.name
+            && family == chain.family;
+        let expressions = attributes(fields.get(attribute::RULE_EXPRESSIONS)?);
+        of_it.then(|| expressions.fold(Rule::default(), |rule, (_, item)| rule.with(&Fields(item))))
     };
     Ok(list(libc::NFT_MSG_GETRULE)?.iter().filter_map(read).collect())
+}
+
+impl Rule {
+    fn with(self, expression: &Fields<'_>) -> Self {
+        const EXTENSION_NAME: u16 = 1; // of a match or target of iptables
+        let data = Fields(expression.get(attribute::EXPRESSION_DATA).unwrap_or_default());
+        let extension = || data.text(EXTENSION_NAME).unwrap_or_default();
+        match expression.text(attribute::EXPRESSION_NAME).as_deref() {
+            Some("ct") => Self { by_connection: true, ..self },
+            Some("match") if ["conntrack", "state"].contains(&&*extension()) => {
+                Self { by_connection: true, ..self }
+            }
+            Some("reject") => Self { drops: true, ..self },
+            Some("target") if extension() == "REJECT" => Self { drops: true, ..self },
+            Some("immediate") if data.is_drop().unwrap_or(false) => Self { drops: true, ..self },
+            _ => self,
+        }
+    }
 }
 
 fn list(kind: i32) -> io::Result<Vec<Vec<u8>>> {
@@ -304,6 +348,13 @@ impl<'f> Fields<'f> {
 
     fn number(&self, kind: u16) -> Option<u32> {
         self.get(kind)?.first_chunk().map(|octets| u32::from_be_bytes(*octets))
+    }
+
+    /// Whether the data of an `immediate` are the verdict to drop.
+    fn is_drop(&self) -> Option<bool> {
+        const DATA: u16 = 2;
+        let verdict = Fields(Fields(self.get(DATA)?).get(attribute::DATA_VERDICT)?);
+        Some(verdict.number(attribute::VERDICT_CODE)? == libc::NF_DROP as u32)
     }
 }
 

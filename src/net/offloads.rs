@@ -1,0 +1,66 @@
+//! Which work an interface takes off the kernel's hands: asked by ethtool's netlink.
+
+use std::io;
+
+use super::netlink::{Message, Netlink, attributes};
+
+const NESTED: u16 = 0x8000; // ethtool wants nested attributes marked
+const VERSION: u8 = 1;
+
+/// The features that are on for the interface of this index, by the names `ethtool -k` knows them: such as
+/// `rx-gro`. An error where the kernel cannot be asked (before Linux 5.6).
+pub fn active(interface: u32) -> io::Result<Vec<String>> {
+    const FEATURES_GET: u8 = 11;
+    const HEADER: u16 = 1;
+    const DEVICE_INDEX: u16 = 1;
+    const ACTIVE: u16 = 4;
+    let mut netlink = Netlink::open(libc::NETLINK_GENERIC)?;
+    let family = family(&mut netlink)?;
+    let request = Message::new(family, 0, &[FEATURES_GET, VERSION, 0, 0])
+        .nested(HEADER | NESTED, |header| header.attribute(DEVICE_INDEX, &interface.to_ne_bytes()));
+    let answers = netlink.request(request)?;
+    let active = answers.first().and_then(|answer| value(answer.get(4..)?, ACTIVE));
+    Ok(active.map(names).unwrap_or_default())
+}
+
+/// The number by which generic netlink knows ethtool.
+fn family(netlink: &mut Netlink) -> io::Result<u16> {
+    const GET_FAMILY: u8 = 3;
+    const FAMILY_NAME: u16 = 2;
+    const FAMILY_ID: u16 = 1;
+    let request = Message::new(libc::GENL_ID_CTRL as u16, 0, &[GET_FAMILY, VERSION, 0, 0])
+        .attribute(FAMILY_NAME, b"ethtool\0");
+    let answers = netlink.request(request)?;
+    let id = answers.first().and_then(|answer| value(answer.get(4..)?, FAMILY_ID)?.first_chunk());
+    id.map(|id| u16::from_ne_bytes(*id)).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The names in a set of bits; what is not set is not in it.
+fn names(bitset: &[u8]) -> Vec<String> {
+    const BITS: u16 = 3;
+    const BIT_NAME: u16 = 2;
+    let bits = attributes(value(bitset, BITS).unwrap_or_default());
+    let name = |(_, bit)| {
+        let name: &[u8] = value(bit, BIT_NAME)?;
+        Some(String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name)).into_owned())
+    };
+    bits.filter_map(name).collect()
+}
+
+fn value(octets: &[u8], kind: u16) -> Option<&[u8]> {
+    attributes(octets).find(|(found, _)| *found == kind).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::interfaces::LOOPBACK;
+
+    /// Loopback always hands over whole what was never split.
+    #[test]
+    fn loopback_leaves_checksums_and_segmentation_alone() {
+        let active = active(LOOPBACK).unwrap();
+        assert!(active.iter().any(|name| name == "tx-tcp-segmentation"), "{active:?}");
+        assert!(!active.iter().any(|name| name == "tx-vlan-hw-insert"), "{active:?}");
+    }
+}
