@@ -31,7 +31,13 @@ fn main() {
 
     println!("{RUNS} runs each, alternating; milliseconds: median (90th percentile)");
     let iptables = "-t raw -I OUTPUT -p tcp --sport 40000 --tcp-flags RST RST -m mark ! --mark 0x53 -j DROP";
-    compare(RUNS, "listener guard", "iptables", || one(Kind::Listener, &mut test), || iptables_rule(iptables));
+    compare(
+        RUNS,
+        "listener guard",
+        "iptables",
+        || one(Kind::Listener, &mut test),
+        || iptables_rule(iptables),
+    );
     compare(RUNS, "nft guard", "nft", || one(Kind::Nft, &mut test), || nft_table("40000"));
     compare(20, "iptables guard", "iptables", || one(Kind::Iptables, &mut test), || iptables_rule(iptables));
 

@@ -7,7 +7,7 @@ use std::fs;
 
 use super::Finding;
 use crate::cause::cause;
-use crate::net::nf_tables::{self, Chain};
+use crate::net::nf_tables::{self, Chain, Policy};
 
 const TOPIC: &str = "firewall";
 
@@ -36,7 +36,7 @@ fn is_outward(chain: &Chain) -> bool {
 fn look_at(chain: &Chain) -> Vec<Finding> {
     let Chain { family, table, name, .. } = chain;
     let mut findings = Vec::new();
-    if chain.drops {
+    if chain.policy == Policy::Drop {
         let text = format!("chain {name} of table {family} {table} drops what no rule accepts (policy drop)");
         findings.push(let_through(chain, text));
     }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::Scope;
 use crate::cause::cause;
 use crate::net::netlink::{Message, Netlink};
-use crate::net::nf_tables::{self, Expression, PRIORITY_RAW, TABLE_OWNED};
+use crate::net::nf_tables::{self, Expression, PRIORITY_RAW, Policy, TABLE_OWNED};
 
 /// A table that holds the kernel's RST back for as long as the value lives.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Table {
         let in_set = scope.ports.as_range().is_none();
         let frame = |log: Option<&Log>| {
             let set = in_set.then(|| nf_tables::new_port_set(&name, SET));
-            let chain = nf_tables::new_output_chain(&name, CHAIN, PRIORITY_RAW);
+            let chain = nf_tables::new_output_chain(&name, CHAIN, PRIORITY_RAW, Policy::Accept);
             [chain].into_iter().chain(set).chain([rule(&name, scope, log)]).collect()
         };
         // A kernel without netlink logging guards as well; it just cannot count.

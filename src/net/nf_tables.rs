@@ -107,8 +107,26 @@ fn comment_of(text: &str) -> Vec<u8> {
     [&[COMMENT, text.len() as u8 + 1], text.as_bytes(), &[0]].concat()
 }
 
+/// What becomes of a packet that no rule of a chain decides about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// It goes on.
+    Accept,
+    /// It is dropped.
+    Drop,
+}
+
+impl Policy {
+    const fn verdict(self) -> u32 {
+        match self {
+            Self::Accept => libc::NF_ACCEPT as u32,
+            Self::Drop => libc::NF_DROP as u32,
+        }
+    }
+}
+
 /// A chain that sees what this machine sends, at this priority.
-pub fn new_output_chain(table: &str, name: &str, priority: i32) -> Message {
+pub fn new_output_chain(table: &str, name: &str, priority: i32, policy: Policy) -> Message {
     create(libc::NFT_MSG_NEWCHAIN)
         .text(attribute::CHAIN_TABLE, table)
         .text(attribute::CHAIN_NAME, name)
@@ -116,7 +134,7 @@ pub fn new_output_chain(table: &str, name: &str, priority: i32) -> Message {
             hook.number(attribute::HOOK_NUMBER, libc::NF_INET_LOCAL_OUT as u32)
                 .number(attribute::HOOK_PRIORITY, priority as u32)
         })
-        .number(attribute::CHAIN_POLICY, libc::NF_ACCEPT as u32)
+        .number(attribute::CHAIN_POLICY, policy.verdict())
         .text(attribute::CHAIN_TYPE, "filter")
 }
 
@@ -234,8 +252,8 @@ pub struct Chain {
     pub name: String,
     /// Where it stands in the packet's way (`NF_INET_*`).
     pub hook: u32,
-    /// Whether what no rule decides is dropped.
-    pub drops: bool,
+    /// What becomes of packets that no rule decides about.
+    pub policy: Policy,
 }
 
 /// All tables; needs CAP_NET_ADMIN, like everything here.
@@ -265,7 +283,10 @@ pub fn hooked_chains() -> io::Result<Vec<Chain>> {
             table: fields.text(attribute::CHAIN_TABLE)?,
             name: fields.text(attribute::CHAIN_NAME)?,
             hook: hook.number(attribute::HOOK_NUMBER)?,
-            drops: fields.number(attribute::CHAIN_POLICY) == Some(libc::NF_DROP as u32),
+            policy: match fields.number(attribute::CHAIN_POLICY) {
+                Some(verdict) if verdict == Policy::Drop.verdict() => Policy::Drop,
+                _ => Policy::Accept,
+            },
         })
     };
     Ok(list(libc::NFT_MSG_GETCHAIN)?.iter().filter_map(read).collect())

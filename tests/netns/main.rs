@@ -15,6 +15,7 @@
 mod capture;
 mod closes;
 mod demo;
+mod doctor;
 mod guards;
 mod hostile;
 mod killed;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     }
     let tests = [
         demo::TESTS,
+        doctor::TESTS,
         guards::TESTS,
         closes::TESTS,
         refusals::TESTS,
