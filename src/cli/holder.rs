@@ -96,8 +96,7 @@ fn name_of(ports: &PortSet) -> io::Result<SocketAddr> {
 
 /// Starts a holder and waits until its guard stands.
 pub(super) fn up(args: &HoldArgs) -> Result<Exit, Failure> {
-    let reached = name_of(&args.port).and_then(|name| UnixStream::connect_addr(&name));
-    if let Ok(mut holder) = reached {
+    if let Some(mut holder) = reach(&args.port)? {
         let _ = holder.write_all(STAY);
         print(&format!("guard on port {}: up already\n", args.port))?;
         return Ok(Exit::Success);
@@ -180,8 +179,7 @@ fn is_to_end(mut caller: &UnixStream) -> bool {
     if read.is_err() || asked != *DOWN {
         return false;
     }
-    let allowed = [0, unistd::geteuid().as_raw()];
-    let may = getsockopt(&caller, sockopt::PeerCredentials).is_ok_and(|peer| allowed.contains(&peer.uid()));
+    let may = is_trusted(caller);
     if !may {
         let _ = caller.write_all(NOT_YOURS);
     }
@@ -190,25 +188,46 @@ fn is_to_end(mut caller: &UnixStream) -> bool {
 
 /// Tells a holder to end, and waits until it has.
 pub(super) fn down(ports: &PortSet) -> Result<Exit, Failure> {
-    let ask = || -> io::Result<Option<Vec<u8>>> {
-        let mut holder = match UnixStream::connect_addr(&name_of(ports)?) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(None),
-            holder => holder?,
-        };
-        holder.write_all(DOWN)?;
-        let mut answer = Vec::new();
-        holder.read_to_end(&mut answer)?;
-        Ok(Some(answer))
+    let Some(mut holder) = reach(ports)? else {
+        print(&format!("guard on port {ports}: there is none that guard up put up\n"))?;
+        return Ok(Exit::Success);
     };
-    let answer = ask().map_err(|error| Failure::cannot("reach what holds the guard", &error))?;
-    print(&match answer.as_deref() {
-        Some(NOT_YOURS) => {
-            return Err(Failure::not_possible(format_args!(
-                "the guard on port {ports} is another user's (run it with sudo)"
-            )));
-        }
-        Some(_) => format!("guard on port {ports}: down\n"),
-        None => format!("guard on port {ports}: there is none that guard up put up\n"),
-    })?;
+    let mut answer = Vec::new();
+    let asked = holder.write_all(DOWN).and_then(|()| holder.read_to_end(&mut answer));
+    asked.map_err(|error| Failure::cannot(REACH, &error))?;
+    if answer == NOT_YOURS {
+        return Err(another_users(ports));
+    }
+    print(&format!("guard on port {ports}: down\n"))?;
     Ok(Exit::Success)
+}
+
+const REACH: &str = "reach what holds the guard";
+
+/// The holder of a guard on these ports, if there is one. Anybody can take its name: what answers must be
+/// root's or our own, or it is believed nothing.
+fn reach(ports: &PortSet) -> Result<Option<UnixStream>, Failure> {
+    let connect = || -> io::Result<Option<UnixStream>> {
+        match UnixStream::connect_addr(&name_of(ports)?) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(None),
+            holder => holder.map(Some),
+        }
+    };
+    let holder = connect().map_err(|error| Failure::cannot(REACH, &error))?;
+    match holder {
+        Some(holder) if !is_trusted(&holder) => Err(another_users(ports)),
+        holder => Ok(holder),
+    }
+}
+
+fn another_users(ports: &PortSet) -> Failure {
+    Failure::not_possible(format_args!(
+        "the guard on port {ports} is another user's (see: sudo tcpshake guard status)"
+    ))
+}
+
+/// Whether the other end is root's, or of the user that we run as.
+fn is_trusted(peer: &UnixStream) -> bool {
+    let trusted = [0, unistd::geteuid().as_raw()];
+    getsockopt(peer, sockopt::PeerCredentials).is_ok_and(|peer| trusted.contains(&peer.uid()))
 }

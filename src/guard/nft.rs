@@ -230,3 +230,17 @@ pub(super) fn found() -> io::Result<Vec<Found>> {
     };
     Ok(nf_tables::tables()?.into_iter().filter_map(ours).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What kernels before 5.12 answer.
+    #[test]
+    fn a_kernel_without_owner_flag_is_told_from_one_that_refuses() {
+        let said = |error| explain_table(io::Error::from_raw_os_error(error)).to_string();
+        assert!(said(libc::EINVAL).contains("Linux 5.12"), "{}", said(libc::EINVAL));
+        assert!(said(libc::EPERM).contains("needs CAP_NET_ADMIN"));
+        assert!(said(libc::EPROTONOSUPPORT).contains("modprobe nf_tables"));
+    }
+}

@@ -263,7 +263,7 @@ impl Format for Ladder {
                 let label = " by the kernel";
                 let shown = Shown { segment, relative, text, label, toward_remote: true, color: Color::Red };
                 self.segment(out, step, &shown);
-                self.note(out, "sent by the kernel, not by us: no guard held it back");
+                self.note(out, "sent by the kernel, not by us: it knows nothing of this connection, and no guard held it back");
             }
             Event::Quiet => {
                 self.rung(out, step, &" ".repeat(SPAN), Color::White);

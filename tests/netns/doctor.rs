@@ -40,7 +40,7 @@ impl Findings {
                 && line["level"] == level
                 && line["text"].as_str().unwrap().contains(words)
                 && line["remedy"].as_str().unwrap_or_default().contains(remedy)
-                && line["remedy"].is_string() == !remedy.is_empty()
+                && line["remedy"].is_string() != remedy.is_empty()
         };
         assert_eq!(self.1.iter().filter(found).count(), 1, "{topic} {level} {words} {remedy}: {:#?}", self.1);
     }
