@@ -323,8 +323,8 @@ pub struct Summary {
     pub held_back: Option<u32>,
     /// Whether somebody took the guard away meanwhile.
     pub guard_lost: bool,
-    /// RSTs of the kernel that left all the same; `None` where they could not be told from ours.
-    pub kernel_resets: Option<u32>,
+    /// RSTs of the kernel's that left all the same.
+    pub kernel_resets: u32,
     /// Packets lost on this machine because they were not read fast enough.
     pub packets_lost: u32,
     /// Octets of text acknowledged by the peer.

@@ -60,10 +60,9 @@ impl Output {
             let (done, open_while_writing) = io::pipe()?;
             let write = move || {
                 let _open = open_while_writing;
-                privileges::give_up()?;
                 write_all(&queue, format, quiet_json, io::stdout())
             };
-            let writer = std::thread::Builder::new().name("output".into()).spawn(write)?;
+            let writer = privileges::thread("output", write)?;
             Ok(Self { news: Some(news), writer, done, lost: 0 })
         };
         start().map_err(|error| Failure::cannot("start the output", &error))

@@ -382,8 +382,8 @@ impl<'x> Exchange<'x> {
             TimeWait { full, kept: self.plan.linger.after(self.tcb.smoothed_rtt(), full) }
         });
         let tally = self.guard.tally(self.resets_received);
-        let watch = (self.wire.watches_kernel(), self.wire.lost());
-        self.story.summary(outcome, &self.tcb, self.noted, tally, watch, time_wait)
+        let lost = self.wire.lost();
+        self.story.summary(outcome, &self.tcb, self.noted, tally, lost, time_wait)
     }
 
     /// Stays for a part of TIME-WAIT, to acknowledge a FIN that the peer repeats. What happens meanwhile is

@@ -186,7 +186,7 @@ impl<'o> Story<'o> {
         tcb: &Tcb,
         noted: Option<IcmpError>,
         guard: Tally,
-        (watched, packets_lost): (bool, u32),
+        packets_lost: u32,
         time_wait: Option<TimeWait>,
     ) -> Summary {
         let span = |from: Option<Instant>, to: Option<Instant>| Some(to? - from?);
@@ -201,7 +201,7 @@ impl<'o> Story<'o> {
             retransmissions: self.retransmissions,
             held_back: guard.held_back,
             guard_lost: guard.lost,
-            kernel_resets: watched.then_some(self.kernel_resets),
+            kernel_resets: self.kernel_resets,
             packets_lost,
             text_sent: u64::from(acknowledged.min(queued)),
             text_received: self.text_received,

@@ -25,8 +25,7 @@ impl EchoServer {
     pub fn start(far: &FarHost, port: u16) -> io::Result<Self> {
         let listener = far.run(move || TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))?;
         let address = listener.local_addr()?;
-        let thread = std::thread::Builder::new().name("echo server".into()).spawn(move || {
-            privileges::give_up()?;
+        let thread = privileges::thread("echo server", move || {
             let (client, _) = listener.accept()?;
             serve(client)
         })?;

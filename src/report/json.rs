@@ -146,7 +146,7 @@ struct End {
     retransmissions: u32,
     held_back: Option<u32>,
     guard_lost: bool,
-    kernel_resets: Option<u32>,
+    kernel_resets: u32,
     packets_lost: u32,
     text_sent: u64,
     text_received: u64,

@@ -41,7 +41,7 @@ pub fn facts(summary: &Summary) -> Vec<String> {
 /// Things the reader should know beyond the verdict, a line each.
 pub fn remarks(summary: &Summary) -> Vec<String> {
     let mut remarks = Vec::new();
-    if let Some(resets @ 1..) = summary.kernel_resets {
+    if let resets @ 1.. = summary.kernel_resets {
         remarks
             .push(format!("the kernel of this machine sent {resets} RST of its own: no guard held it back"));
     }

@@ -23,9 +23,6 @@ pub struct Selection {
     /// Index of the interface to listen on. ICMP errors are also taken from loopback, where the kernel
     /// puts those it makes for a dead neighbour.
     pub interface: u32,
-    /// The mark of our own packets, if they carry one: with it a RST of the kernel's to the remote is told
-    /// from ours, and let through to be shown.
-    pub mark: Option<u32>,
 }
 
 /// What drops everything.
@@ -62,7 +59,6 @@ const RET: u32 = libc::BPF_RET | libc::BPF_K;
 const AD_PROTOCOL: u32 = ancillary(libc::SKF_AD_PROTOCOL);
 const AD_PKTTYPE: u32 = ancillary(libc::SKF_AD_PKTTYPE);
 const AD_IFINDEX: u32 = ancillary(libc::SKF_AD_IFINDEX);
-const AD_MARK: u32 = ancillary(libc::SKF_AD_MARK);
 
 const fn ancillary(offset: i32) -> u32 {
     (libc::SKF_AD_OFF + offset) as u32
@@ -209,24 +205,17 @@ impl Selection {
         }
         code.go(Label::Accept);
 
-        code.label(Label::Outgoing);
-        self.leak_of_the_kernel(&mut code, &layout);
-        code.finish()
-    }
-
-    /// Outgoing packets: only a RST from our port to the remote, without our mark.
-    fn leak_of_the_kernel(&self, code: &mut Assembler, layout: &Layout) {
-        let (Some(mark), Some(remote_port)) = (self.mark, self.remote_port) else {
-            return code.go(Label::Reject);
-        };
+        code.label(Label::Outgoing); // only a RST from our port to the other end, the kernel's or our own
         code.load(LD_B_X, TCP_FLAGS_OFFSET);
         code.test(JSET, TCP_RST, Label::Next, Label::Reject);
-        self.require_address(code, layout.source, self.local);
-        self.require_address(code, layout.destination, self.remote);
+        self.require_address(&mut code, layout.source, self.local);
+        self.require_address(&mut code, layout.destination, self.remote);
         code.require(LD_H_X, 0, u32::from(self.local_port));
-        code.require(LD_H_X, 2, u32::from(remote_port));
-        code.load(LD_W, AD_MARK);
-        code.test(JEQ, mark, Label::Reject, Label::Accept);
+        if let Some(port) = self.remote_port {
+            code.require(LD_H_X, 2, u32::from(port));
+        }
+        code.go(Label::Accept);
+        code.finish()
     }
 
     #[expect(clippy::unused_self, reason = "reads as one of the requirements of the selection")]

@@ -24,11 +24,6 @@ pub trait Wire {
     /// A packet that is there already is handed over even if the deadline has passed.
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>>;
 
-    /// Whether a RST that the kernel of this machine sends would be seen.
-    fn watches_kernel(&self) -> bool {
-        true
-    }
-
     /// Packets lost since the last call because they were not read fast enough.
     fn lost(&mut self) -> u32 {
         0

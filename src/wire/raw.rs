@@ -4,6 +4,7 @@
 //! Receiving through `AF_PACKET` shows what arrives before any firewall of this machine, tells offloaded
 //! checksums from bad ones, and carries the kernel's time stamps. Loopback works like any interface.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -19,6 +20,7 @@ use super::filter::{self, Selection};
 use super::sys::{self, Switch};
 use super::{Arrival, Received, SendError, Sender, Wire};
 use crate::packet::TransportChecksum;
+use crate::tcp::Flags;
 use crate::time::{Clock, Instant};
 
 /// What a wire connects.
@@ -51,7 +53,7 @@ pub enum OpenError {
     },
 }
 
-/// The mark on our packets: by it our RST is told from the kernel's. Its bits are in none of the masks by
+/// The mark on our packets: by it a firewall guard tells our RST from the kernel's. Its bits are in none of the masks by
 /// which others steer packets: Kubernetes (0xc000), Cilium (0x0f00), AWS (0x80), Calico, Tailscale and Weave
 /// (all above 0xffff).
 pub const MARK: u32 = 0x53;
@@ -66,8 +68,7 @@ pub struct RawWire {
     receiver: Socket,
     destination: SockAddr,
     wake: Option<OwnedFd>,
-    /// Whether our packets carry the mark by which the kernel's are told from them.
-    marked: bool,
+    own_resets: OwnResets,
     opened: Instant,
     buffer: Vec<u8>,
     control: Vec<u8>,
@@ -78,17 +79,18 @@ impl RawWire {
     /// packet socket is bound.
     pub fn open(spec: &RawSpec, clock: Clock) -> Result<Self, OpenError> {
         let sender = open_sender(spec.remote, spec.bind_to_interface.as_deref())?;
-        let marked = sender.set_mark(MARK).is_ok(); // before Linux 5.17 this needs CAP_NET_ADMIN
-        let selection = Selection { mark: spec.selection.mark.filter(|_| marked), ..spec.selection };
+        // Only firewall guards look at the mark, and whoever may make those may set it. (Before Linux 5.17 it
+        // took CAP_NET_ADMIN.)
+        let _ = sender.set_mark(MARK);
         let mut destination = spec.remote;
         destination.set_port(0); // a raw IPv6 socket takes a port for a protocol number
         Ok(Self {
             clock,
             sender,
-            receiver: open_receiver(&selection)?,
+            receiver: open_receiver(&spec.selection)?,
             destination: destination.into(),
             wake: None,
-            marked: selection.mark.is_some(),
+            own_resets: OwnResets::default(),
             opened: clock.now(),
             buffer: vec![0; LONGEST_PACKET],
             control: nix::cmsg_space!(TimeSpec, [u8; AUXDATA_LEN]),
@@ -98,7 +100,6 @@ impl RawWire {
     /// Turns to another connection with the same remote end, and forgets what came for the one before. Needs
     /// no privilege.
     pub fn turn_to(&mut self, selection: &Selection) -> Result<(), OpenError> {
-        let selection = Selection { mark: selection.mark.filter(|_| self.marked), ..*selection };
         let mut turn = || -> io::Result<()> {
             filter::attach(&self.receiver, &filter::DROP_ALL)?;
             while self.read().is_ok() {}
@@ -188,7 +189,10 @@ impl Wire for RawWire {
 
     fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
         match self.sender.send_to(packet, &self.destination) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.own_resets.sent(packet);
+                Ok(())
+            }
             Err(error) => Err(match error.raw_os_error() {
                 Some(libc::EPERM) => SendError::LocalFirewall,
                 Some(
@@ -197,10 +201,6 @@ impl Wire for RawWire {
                 _ => SendError::Other(error),
             }),
         }
-    }
-
-    fn watches_kernel(&self) -> bool {
-        self.marked
     }
 
     fn lost(&mut self) -> u32 {
@@ -215,6 +215,7 @@ impl Wire for RawWire {
                 Wait::Packet => {}
             }
             match self.read() {
+                Ok(read) if read.sender == Sender::OurKernel && self.is_our_own(read.len) => {}
                 Ok(read) => {
                     let stamped = |stamp| self.clock.at(SystemTime::UNIX_EPOCH + stamp, self.opened);
                     return Ok(Arrival::Packet(Received {
@@ -243,7 +244,45 @@ struct Read {
 /// `struct tpacket_auxdata`.
 const AUXDATA_LEN: usize = 20;
 
+/// The RSTs that we sent ourselves and have not seen leave yet, from the TCP header on: what else leaves is
+/// the kernel's.
+#[derive(Debug, Default)]
+struct OwnResets(VecDeque<Vec<u8>>);
+
+impl OwnResets {
+    fn sent(&mut self, packet: &[u8]) {
+        const MOST: usize = 64; // they are seen in the order in which they were sent, and soon
+        const FLAGS_AT: usize = 13;
+        let segment = segment_in(packet);
+        let flags = segment.get(FLAGS_AT).map_or(0, |flags| u16::from(*flags));
+        if Flags::from_bits(flags).contains(Flags::RST) {
+            self.0.truncate(MOST - 1);
+            self.0.push_front(segment.to_vec());
+        }
+    }
+
+    /// Whether the packet is one of them; if so it is no longer expected.
+    fn contain(&mut self, packet: &[u8]) -> bool {
+        let found = self.0.iter().rposition(|own| own == segment_in(packet));
+        found.and_then(|at| self.0.remove(at)).is_some()
+    }
+}
+
+/// What follows the IP header of a packet of ours, which has no extension headers.
+fn segment_in(packet: &[u8]) -> &[u8] {
+    const V6_HEADER: usize = 40;
+    let header = match packet.first() {
+        Some(first) if first >> 4 == 4 => usize::from(first & 0xf) * 4,
+        _ => V6_HEADER,
+    };
+    packet.get(header..).unwrap_or_default()
+}
+
 impl RawWire {
+    fn is_our_own(&mut self, len: usize) -> bool {
+        self.own_resets.contain(self.buffer.get(..len).unwrap_or_default())
+    }
+
     fn read(&mut self) -> Result<Read, Errno> {
         let mut parts = [IoSliceMut::new(&mut self.buffer)];
         let fd = self.receiver.as_fd().as_raw_fd();
@@ -277,7 +316,7 @@ fn checksum_status(auxdata: &[u8]) -> TransportChecksum {
     }
 }
 
-/// The address a wire to `remote` on interface `interface` takes packets from, and the mark it knows.
+/// What a wire to `remote` on interface `interface` takes.
 pub fn selection(local: SocketAddr, remote: SocketAddr, interface: u32) -> Selection {
     Selection {
         local: local.ip(),
@@ -285,6 +324,47 @@ pub fn selection(local: SocketAddr, remote: SocketAddr, interface: u32) -> Selec
         remote: remote.ip(),
         remote_port: Some(remote.port()),
         interface,
-        mark: Some(MARK),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An IPv4 header and a TCP header with this sequence number and these flags.
+    fn packet(seq: u8, flags: Flags) -> Vec<u8> {
+        let mut packet = vec![0; 40];
+        packet[0] = 0x45;
+        packet[27] = seq;
+        packet[33] = flags.bits() as u8;
+        packet
+    }
+
+    #[test]
+    fn each_rst_of_ours_is_known_once_and_the_kernels_never() {
+        let mut own = OwnResets::default();
+        for (seq, flags) in [(1, Flags::SYN), (2, Flags::RST), (2, Flags::RST), (3, Flags::RST | Flags::ACK)]
+        {
+            own.sent(&packet(seq, flags));
+        }
+        for (seq, flags, ours) in [
+            (1, Flags::SYN, false),
+            (4, Flags::RST, false),
+            (2, Flags::RST, true),
+            (3, Flags::RST, false),
+            (3, Flags::RST | Flags::ACK, true),
+            (2, Flags::RST, true),
+            (2, Flags::RST, false),
+        ] {
+            assert_eq!(own.contain(&packet(seq, flags)), ours, "{seq} {flags}");
+        }
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_can_be_under_way() {
+        let mut own = OwnResets::default();
+        (0..=255).for_each(|seq| own.sent(&packet(seq, Flags::RST)));
+        assert_eq!(own.0.len(), 64);
+        assert!(own.contain(&packet(255, Flags::RST)) && !own.contain(&packet(0, Flags::RST)));
     }
 }

@@ -42,7 +42,6 @@ impl Scripted {
                 remote: client.ip(),
                 remote_port: Some(client.port()),
                 interface: Interface::by_name(lab::LINK)?.index,
-                mark: None,
             };
             let spec = RawSpec { selection, remote: client, bind_to_interface: None };
             let wire = RawWire::open(&spec, clock).map_err(std::io::Error::other)?;

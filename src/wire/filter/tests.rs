@@ -6,17 +6,15 @@ use crate::packet::ip::IpFields;
 use crate::packet::{Addresses, Ports, emit};
 use crate::tcp::{Flags, Segment};
 
-const MARK: u32 = 77;
 const OURS: u32 = 4;
 
 struct Context {
     interface: u32,
     outgoing: bool,
-    mark: u32,
 }
 
-const ARRIVES: Context = Context { interface: OURS, outgoing: false, mark: 0 };
-const LEAVES: Context = Context { interface: OURS, outgoing: true, mark: 0 };
+const ARRIVES: Context = Context { interface: OURS, outgoing: false };
+const LEAVES: Context = Context { interface: OURS, outgoing: true };
 
 fn accepts(program: &[sock_filter], packet: &[u8], context: &Context) -> bool {
     let (mut a, mut x, mut pc) = (0_u32, 0_u32, 0);
@@ -29,7 +27,6 @@ fn accepts(program: &[sock_filter], packet: &[u8], context: &Context) -> bool {
         let loaded = match u32::from(i.code) {
             LD_H if i.k == AD_PROTOCOL => Some(if packet[0] >> 4 == 4 { 0x800 } else { 0x86dd }),
             LD_W if i.k == AD_IFINDEX => Some(context.interface),
-            LD_W if i.k == AD_MARK => Some(context.mark),
             LD_B if i.k == AD_PKTTYPE => Some(if context.outgoing { 4 } else { 0 }),
             LD_W => read(i.k as usize, 4),
             LD_B => read(i.k as usize, 1),
@@ -73,7 +70,6 @@ fn selection(v6: bool) -> Selection {
         remote: remote.parse().unwrap(),
         remote_port: Some(80),
         interface: OURS,
-        mark: Some(MARK),
     }
 }
 
@@ -113,18 +109,18 @@ fn only_the_other_ends_segments_arrive() {
 }
 
 #[test]
-fn a_rst_of_the_kernels_is_seen_leaving_and_ours_is_not() {
+fn a_rst_is_seen_leaving_and_nothing_else_is() {
     for v6 in [false, true] {
         let s = selection(v6);
         let program = s.program();
         let (local, remote) = ((s.local, 40_000), (s.remote, 80));
         let rst = packet(local, remote, Flags::RST);
         assert!(accepts(&program, &rst, &LEAVES));
-        assert!(!accepts(&program, &rst, &Context { mark: MARK, ..LEAVES }));
         assert!(!accepts(&program, &packet(local, remote, Flags::SYN), &LEAVES));
         assert!(!accepts(&program, &packet((s.local, 40_001), remote, Flags::RST), &LEAVES));
-        let unmarked = Selection { mark: None, ..s }.program();
-        assert!(!accepts(&unmarked, &rst, &LEAVES));
+        assert!(!accepts(&program, &packet(local, (s.remote, 81), Flags::RST), &LEAVES));
+        let any_port = Selection { remote_port: None, ..s }.program();
+        assert!(accepts(&any_port, &packet(local, (s.remote, 81), Flags::RST), &LEAVES));
     }
 }
 
