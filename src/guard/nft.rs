@@ -220,13 +220,21 @@ impl Log {
 pub(super) struct Found {
     pub(super) process: u32,
     pub(super) covers: String,
+    /// What its rule has counted, the self-test's RST among it.
+    pub(super) dropped: Option<u64>,
 }
 
 /// All tables of ours in this network namespace, whoever made them.
 pub(super) fn found() -> io::Result<Vec<Found>> {
+    let chains = nf_tables::hooked_chains()?;
+    let counted = |table: &str| {
+        let chain = chains.iter().find(|chain| chain.table == table)?;
+        nf_tables::rules_of(chain).ok()?.first()?.packets
+    };
     let ours = |table: nf_tables::Table| {
         let process = table.name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()?;
-        Some(Found { process, covers: table.comment.unwrap_or_default() })
+        let dropped = counted(&table.name);
+        Some(Found { process, covers: table.comment.unwrap_or_default(), dropped })
     };
     Ok(nf_tables::tables()?.into_iter().filter_map(ours).collect())
 }

@@ -106,7 +106,7 @@ fn covers(ports: &str, family: &str, address: Option<String>) -> String {
 fn of_table(table: nft::Found) -> Found {
     let name = holder::name(table.process).unwrap_or_default();
     let owner = Owner::Lives(Holder { pid: table.process, name });
-    Found { kind: Kind::Nft, covers: table.covers, owner, held_back: None }
+    Found { kind: Kind::Nft, covers: table.covers, owner, held_back: table.dropped }
 }
 
 /// A line of the script's: words of the form `key=value`.

@@ -310,6 +310,8 @@ pub struct Rule {
     pub by_connection: bool,
     /// Whether what it matches is dropped or rejected.
     pub drops: bool,
+    /// Packets it has counted, if it counts.
+    pub packets: Option<u64>,
 }
 
 /// The rules of a chain.
@@ -336,6 +338,7 @@ impl Rule {
             Some("match") if ["conntrack", "state"].contains(&&*extension()) => {
                 Self { by_connection: true, ..self }
             }
+            Some("counter") => Self { packets: data.packets(), ..self },
             Some("reject") => Self { drops: true, ..self },
             Some("target") if extension() == "REJECT" => Self { drops: true, ..self },
             Some("immediate") if data.is_drop().unwrap_or(false) => Self { drops: true, ..self },
@@ -369,6 +372,12 @@ impl<'f> Fields<'f> {
 
     fn number(&self, kind: u16) -> Option<u32> {
         self.get(kind)?.first_chunk().map(|octets| u32::from_be_bytes(*octets))
+    }
+
+    /// What the data of a `counter` say.
+    fn packets(&self) -> Option<u64> {
+        const PACKETS: u16 = 2;
+        self.get(PACKETS)?.first_chunk().map(|octets| u64::from_be_bytes(*octets))
     }
 
     /// Whether the data of an `immediate` are the verdict to drop.
