@@ -26,6 +26,8 @@ use tcpshake::lab::{self, Lab};
 use tcpshake::net::interfaces::Interface;
 use tcpshake::wire::sys::{self, Switch};
 
+mod compare;
+
 const RUNS: usize = 200;
 
 fn main() {
@@ -51,9 +53,9 @@ fn main() {
         }
     }
     let [ours, rival] = samples;
-    println!("{RUNS} runs each, alternating; milliseconds: median (90th percentile)");
-    compare("whole process, tcpshake connect", "nc -z", ours.wall, rival.wall);
-    compare("SYN,ACK in to ACK out, tcpshake", "the kernel", ours.ack, rival.ack);
+    compare::print_heading(RUNS);
+    compare::print("whole process, tcpshake connect", "nc -z", ours.wall, rival.wall);
+    compare::print("SYN,ACK in to ACK out, tcpshake", "the kernel", ours.ack, rival.ack);
 }
 
 #[derive(Default)]
@@ -68,21 +70,6 @@ fn wall_time(command: &[&str]) -> Duration {
     let took = begun.elapsed();
     assert!(run.expect("the rival is netcat-openbsd: apt-get install netcat-openbsd").success());
     took
-}
-
-fn compare(name: &str, rival_name: &str, mut ours: Vec<Duration>, mut rival: Vec<Duration>) {
-    let at = |samples: &mut Vec<Duration>, percent: usize| {
-        samples.sort();
-        samples[samples.len() * percent / 100].as_secs_f64() * 1e3
-    };
-    let (our_median, rival_median) = (at(&mut ours, 50), at(&mut rival, 50));
-    println!(
-        "{name}: {our_median:.3} ({:.3}); {rival_name}: {rival_median:.3} ({:.3}); {:+.3}, {:.1} times",
-        at(&mut ours, 90),
-        at(&mut rival, 90),
-        our_median - rival_median,
-        our_median / rival_median
-    );
 }
 
 /// Segments on the near end of the cable, both directions, stamped by the kernel.

@@ -22,6 +22,8 @@ use tcpshake::lab;
 use tcpshake::time::Clock;
 use tcpshake::wire::raw::MARK;
 
+mod compare;
+
 const RUNS: usize = 200;
 
 fn main() {
@@ -29,7 +31,7 @@ fn main() {
     lab::loopback_up().expect("loopback");
     let mut test = SelfTest::new(Clock::new());
 
-    println!("{RUNS} runs each, alternating; milliseconds: median (90th percentile)");
+    compare::print_heading(RUNS);
     let iptables = "-t raw -I OUTPUT -p tcp --sport 40000 --tcp-flags RST RST -m mark ! --mark 0x53 -j DROP";
     compare(
         RUNS,
@@ -100,16 +102,6 @@ fn compare(
     mut ours: impl FnMut() -> Duration,
     mut rival: impl FnMut() -> Duration,
 ) {
-    let (mut our_times, mut rival_times): (Vec<_>, Vec<_>) = (0..runs).map(|_| (ours(), rival())).unzip();
-    let at = |times: &mut Vec<Duration>, percent: usize| {
-        times.sort();
-        times[times.len() * percent / 100].as_secs_f64() * 1e3
-    };
-    let (our_median, rival_median) = (at(&mut our_times, 50), at(&mut rival_times, 50));
-    println!(
-        "{name}: {our_median:.3} ({:.3}); the program {rival_name}: {rival_median:.3} ({:.3}); {:.2} times",
-        at(&mut our_times, 90),
-        at(&mut rival_times, 90),
-        our_median / rival_median
-    );
+    let (ours, rival) = (0..runs).map(|_| (ours(), rival())).unzip();
+    compare::print(name, &format!("the program {rival_name}"), ours, rival);
 }

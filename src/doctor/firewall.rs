@@ -17,10 +17,10 @@ pub(super) fn check() -> Vec<Finding> {
         Err(error) => vec![cannot_look("nf_tables", &cause(&error))],
     };
     findings.extend(legacy());
-    findings.extend(table_of_connections());
     if findings.is_empty() {
         findings.push(Finding::good(TOPIC, "no rule found that would drop what we send"));
     }
+    findings.push(table_of_connections());
     findings
 }
 
@@ -74,16 +74,20 @@ fn legacy() -> Vec<Finding> {
 }
 
 /// A full table of connections drops whatever begins a new one.
-fn table_of_connections() -> Option<Finding> {
-    const NEARLY: u64 = 90; // percent
+fn table_of_connections() -> Finding {
+    const TOPIC: &str = "conntrack";
+    const NEARLY_FULL: u64 = 90; // percent
     let number = |name: &str| -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/sys/net/netfilter/nf_conntrack_{name}"));
         text.ok()?.trim().parse().ok()
     };
-    let (count, most) = (number("count")?, number("max")?);
-    let full = most > 0 && count * 100 >= most * NEARLY;
-    full.then(|| {
-        Finding::note(TOPIC, format!("connection tracking is nearly full: {count} of {most}"))
-            .mended_by(format!("sudo sysctl net.netfilter.nf_conntrack_max={}", most * 2))
-    })
+    let (Some(count), Some(most)) = (number("count"), number("max")) else {
+        return Finding::good(TOPIC, "connections are not tracked");
+    };
+    let text = format!("{count} connections tracked, of at most {most}");
+    if most > 0 && count * 100 >= most * NEARLY_FULL {
+        return Finding::note(TOPIC, format!("{text}: the table is nearly full, and then drops new ones"))
+            .mended_by(format!("sudo sysctl net.netfilter.nf_conntrack_max={}", most * 2));
+    }
+    Finding::good(TOPIC, text)
 }

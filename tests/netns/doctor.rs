@@ -62,6 +62,7 @@ fn doctor_finds_nothing_wrong() {
         ("exchange", "IPv4 over loopback: opened and closed"),
         ("exchange", "IPv6 over loopback: opened and closed"),
         ("rp_filter", "may come by another way"),
+        ("conntrack", ""),
         ("ports", "local ports are taken from"),
     ] {
         findings.assert(topic, "good", words, "");
