@@ -139,9 +139,13 @@ impl Script {
 }
 
 impl Drop for Script {
-    /// The end of its input is what it waits for.
+    /// The end of its input is what it waits for; that of its output tells that it is done. One that hangs is
+    /// killed: its rules are found by the next.
     fn drop(&mut self) {
         drop(self.input.take());
+        if self.line().is_none() {
+            let _ = self.process.kill();
+        }
         let _ = self.process.wait();
     }
 }

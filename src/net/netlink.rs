@@ -5,6 +5,7 @@
 
 use std::io;
 use std::iter;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -88,6 +89,8 @@ impl Netlink {
     pub fn open(protocol: i32) -> io::Result<Self> {
         let family = Domain::from(libc::AF_NETLINK);
         let socket = Socket::new(family, Type::RAW, Some(Protocol::from(protocol)))?;
+        const PATIENCE: Duration = Duration::from_secs(5); // the kernel answers at once, or never
+        socket.set_read_timeout(Some(PATIENCE))?;
         Ok(Self { socket, sequence: 0 })
     }
 
