@@ -2,14 +2,17 @@
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use tcpshake::net::interfaces::Interface;
 use tcpshake::wire::sys::{self, Switch};
 
 use crate::run::Run;
+use crate::world::PATIENCE;
 
 /// A packet socket on one interface.
 pub(crate) struct Capture(Socket);
@@ -62,6 +65,26 @@ impl Capture {
         let packets = self.packets();
         let segments = packets.iter().filter_map(|packet| read(packet)).collect();
         (segments, packets.iter().filter_map(|packet| read_icmp_error(packet)).collect())
+    }
+
+    /// Waits for a segment that is `wanted`; those before it are passed over.
+    #[track_caller]
+    pub(crate) fn until(&self, wanted: impl Fn(&Seen) -> bool) -> Seen {
+        let mut buffer = vec![0; 65_536];
+        loop {
+            let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            let patience = PollTimeout::try_from(PATIENCE).unwrap();
+            assert_ne!(poll(&mut ready, patience).unwrap(), 0, "no such segment was captured");
+            let len = (&self.0).read(&mut buffer).unwrap();
+            if let Some(seen) = read(&buffer[..len]).filter(&wanted) {
+                return seen;
+            }
+        }
+    }
+
+    /// Packets since the last call that it was too slow for.
+    pub(crate) fn lost(&self) -> u32 {
+        sys::packets_dropped(&self.0)
     }
 
     fn packets(&self) -> Vec<Vec<u8>> {

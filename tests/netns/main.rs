@@ -19,10 +19,12 @@ mod doctor;
 mod guards;
 mod hostile;
 mod killed;
+mod near;
 mod privileges;
 mod refusals;
 mod run;
 mod scripted;
+mod thousand;
 mod trouble;
 mod world;
 
@@ -30,8 +32,8 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// In the name of a test that needs the `nft` program, and so is ignored unless asked for.
-const NEEDS_NFT: &str = "_by_nft_";
+/// In the names of tests that need a program, and so are ignored unless asked for.
+const NEEDS_A_PROGRAM: [&str; 2] = ["_by_nft_", "_by_iptables_"];
 
 /// A test by name.
 type Named = (&'static str, fn());
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         hostile::TESTS,
         killed::TESTS,
         privileges::TESTS,
+        thousand::TESTS,
     ];
     let trial = |(name, test): &Named| {
         let test = *test;
@@ -66,7 +69,8 @@ fn main() -> ExitCode {
                     .into()
             })
         };
-        Trial::test(*name, run).with_ignored_flag(private.is_err() || name.contains(NEEDS_NFT))
+        let needs_a_program = NEEDS_A_PROGRAM.iter().any(|marker| name.contains(marker));
+        Trial::test(*name, run).with_ignored_flag(private.is_err() || needs_a_program)
     };
     let trials = tests.into_iter().flatten().map(trial).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

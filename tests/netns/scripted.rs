@@ -7,7 +7,7 @@ use tcpshake::guard::{Choice, Guard, PortLease, SelfTest};
 use tcpshake::lab;
 use tcpshake::net::interfaces::Interface;
 use tcpshake::packet::ip::{self, IpFields};
-use tcpshake::packet::{Addresses, Ports, TransportChecksum, emit, tcp};
+use tcpshake::packet::{Addresses, Ports, emit, tcp};
 use tcpshake::tcp::{Flags, Segment, SeqNum};
 use tcpshake::time::Clock;
 use tcpshake::wire::filter::Selection;
@@ -53,26 +53,12 @@ impl Scripted {
     /// The client's next segment.
     #[track_caller]
     pub(crate) fn hear(&mut self) -> Segment {
-        let deadline = self.wire.now() + Duration::from_secs(10);
-        match self.wire.receive(Some(deadline)).unwrap() {
-            Arrival::Packet(received) => {
-                let packet = ip::parse(received.octets).unwrap();
-                tcp::parse(packet.payload, packet.addresses, TransportChecksum::Complete).unwrap().segment
-            }
-            Arrival::DeadlinePassed | Arrival::Woken => panic!("the client sent nothing"),
-        }
+        hear(&mut self.wire).1
     }
 
     /// A segment as a packet, to be sent as it is or spoiled first.
     pub(crate) fn packet(&self, segment: &Segment) -> Vec<u8> {
-        let addresses = Addresses::new(self.address.ip(), self.client.ip()).unwrap();
-        let ports = Ports { source: self.address.port(), destination: self.client.port() };
-        let text = vec![b'x'; segment.text_len as usize];
-        let mut buffer = vec![0; 2048];
-        let ip = IpFields { addresses, ttl: 64, identification: 1 };
-        let len = emit(&ip, ports, segment, &text, &mut buffer).unwrap();
-        buffer.truncate(len);
-        buffer
+        packet(self.address, self.client, segment)
     }
 
     pub(crate) fn say_packet(&mut self, packet: &[u8]) {
@@ -103,4 +89,30 @@ pub(crate) fn syn_ack(syn: &Segment) -> Segment {
 /// A segment with a window and nothing else.
 pub(crate) fn segment() -> Segment {
     Segment { window: tcpshake::tcp::UnscaledWindow(64_000), ..Segment::default() }
+}
+
+/// The next segment, and the port it comes from.
+#[track_caller]
+pub(crate) fn hear(wire: &mut RawWire) -> (u16, Segment) {
+    let deadline = wire.now() + Duration::from_secs(10);
+    match wire.receive(Some(deadline)).unwrap() {
+        Arrival::Packet(received) => {
+            let packet = ip::parse(received.octets).unwrap();
+            let read = tcp::parse(packet.payload, packet.addresses, received.checksum).unwrap();
+            (read.ports.source, read.segment)
+        }
+        Arrival::DeadlinePassed | Arrival::Woken => panic!("the other end sent nothing"),
+    }
+}
+
+/// A segment as a packet.
+pub(crate) fn packet(from: SocketAddr, to: SocketAddr, segment: &Segment) -> Vec<u8> {
+    let addresses = Addresses::new(from.ip(), to.ip()).unwrap();
+    let ports = Ports { source: from.port(), destination: to.port() };
+    let text = vec![b'x'; segment.text_len as usize];
+    let mut buffer = vec![0; 2048];
+    let ip = IpFields { addresses, ttl: 64, identification: 1 };
+    let len = emit(&ip, ports, segment, &text, &mut buffer).unwrap();
+    buffer.truncate(len);
+    buffer
 }
