@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use tcpshake::driver::Close;
+use tcpshake::driver::observe::Observer;
 use tcpshake::guard::{Choice, Kind};
-use tcpshake::record::{Ending, Outcome};
-use tcpshake::tcp::{Origin, Parameters, SeqNum, State, Tcb};
+use tcpshake::record::{Ending, Event, Opening, Outcome, Step, Summary};
+use tcpshake::tcp::{Flags, Origin, Parameters, SeqNum, State, Tcb};
 use tcpshake::wire::Wire;
 
 use crate::Named;
@@ -38,9 +39,9 @@ fn active(kind: Kind) {
         let mut account = Account::open(&way, &world, &near);
         for n in 1..=EXCHANGES {
             let summary = if counts_cheaply(kind) {
-                near.exchange(Close::Active, &mut Nobody)
+                near.exchange(Close::Active, &mut account)
             } else {
-                near.exchange_uncounted(Close::Active, &mut Nobody)
+                near.exchange_uncounted(Close::Active, &mut account)
             };
             assert_eq!(summary.outcome, Outcome::Completed(Ending::Closed), "exchange {n}, {way:?}");
             assert_eq!(summary.kernel_resets, Some(0), "exchange {n}, {way:?}");
@@ -103,6 +104,7 @@ fn serve(near: &mut Near, way: Way, before: Option<u16>) -> u16 {
         let mut next = Some(tcb.on_segment(&segment, now));
         while let Some(reaction) = next {
             if let Some(segment) = reaction.segment {
+                assert!(!segment.has(Flags::RST), "all that are captured are the kernel's");
                 near.wire.send(&packet(local, (way.far, port).into(), &segment)).unwrap();
             }
             next = tcb.transmit(now);
@@ -111,38 +113,54 @@ fn serve(near: &mut Near, way: Way, before: Option<u16>) -> u16 {
     peer.unwrap()
 }
 
-/// What left our port, as the other end saw it.
+/// What left our port, as the other end saw it and as we tell it.
 struct Account {
     capture: Capture,
     local: SocketAddr,
     fins: usize,
-    resets: Vec<Seen>,
+    resets: Vec<u32>,
+    told: Vec<u32>,
 }
 
 impl Account {
     fn open(way: &Way, world: &World, near: &Near) -> Self {
-        Self { capture: way.capture(world), local: near.guard.local(), fins: 0, resets: Vec::new() }
+        let (capture, local) = (way.capture(world), near.guard.local());
+        Self { capture, local, fins: 0, resets: Vec::new(), told: Vec::new() }
     }
 
     /// To be done often enough that the capture loses nothing.
     fn enter(&mut self) {
         for seen in self.capture.segments().into_iter().filter(|seen| seen.source == self.local) {
             self.fins += usize::from(seen.flags.contains("FIN"));
-            if seen.flags.contains("RST") {
-                self.resets.push(seen);
-            }
+            self.resets.extend(Some(seen.seq).filter(|_| seen.flags.contains("RST")));
         }
     }
 
-    /// We sent no RST, so each would be the kernel's; and it did want to answer, each time.
+    /// None of the RSTs was the kernel's; and it did want to answer, each time.
     fn close(mut self, near: &Near) {
         self.enter();
-        assert_eq!(self.resets, [], "{} RSTs of the kernel's", self.resets.len());
+        self.resets.sort_unstable();
+        self.told.sort_unstable();
+        assert_eq!(self.resets, self.told);
         assert_eq!(self.capture.lost(), 0);
         assert!(self.fins >= EXCHANGES, "{} FINs captured", self.fins);
         let tally = near.guard.tally(0);
         assert!(!tally.lost && tally.held_back >= Some(EXCHANGES as u32), "{tally:?}");
     }
+}
+
+/// Where a SYN overtakes the last ACK of the exchange before (each leaves by the queue of the processor it
+/// was sent on), the peer answers as the old connection, and our side resets that, as it should.
+impl Observer for Account {
+    fn begin(&mut self, _opening: &Opening) {}
+
+    fn step(&mut self, step: &Step) {
+        if let Event::Sent { segment, .. } = &step.event {
+            self.told.extend(Some(segment.seq.0).filter(|_| segment.has(Flags::RST)));
+        }
+    }
+
+    fn end(&mut self, _summary: &Summary) {}
 }
 
 fn is_reset_of(local: SocketAddr) -> impl Fn(&Seen) -> bool {
