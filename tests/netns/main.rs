@@ -14,6 +14,7 @@
 
 mod capture;
 mod closes;
+mod conntrack;
 mod demo;
 mod doctor;
 mod guards;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         killed::TESTS,
         privileges::TESTS,
         thousand::TESTS,
+        conntrack::TESTS,
     ];
     let trial = |(name, test): &Named| {
         let test = *test;

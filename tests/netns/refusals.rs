@@ -6,7 +6,7 @@ use tcpshake::lab::{FAR_V4, LINK, NEAR_V4};
 
 use crate::Named;
 use crate::capture::assert_told_as_captured;
-use crate::run::{connect, text};
+use crate::run::{connect, sh, text};
 use crate::world::{Route, World, close_with_client, keep_open, near_route_via};
 
 pub(crate) const TESTS: &[Named] = &[
@@ -157,14 +157,8 @@ fn passive_close_of_a_peer_that_never_closes() {
 /// Runs `nft` on the far side. Where it is not installed the test is ignored, not passed: see `main`.
 fn far_nft(world: &World, rule: &'static str) {
     let load = move || {
-        #[expect(clippy::disallowed_methods, reason = "a rule on the far side, by the tool people use")]
-        let mut nft = std::process::Command::new("nft");
-        let status = nft
-            .arg(format!(
-                "add table inet t; add chain inet t i {{ type filter hook input priority 0; }}; {rule}"
-            ))
-            .status()?;
-        assert!(status.success());
+        sh("nft 'add table inet t; add chain inet t i { type filter hook input priority 0; }'");
+        sh(&format!("nft '{rule}'"));
         Ok(())
     };
     world.lab.far.run(load).expect("nft");

@@ -15,11 +15,24 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test runs the program it tests")]
 fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpshake"));
+    other(env!("CARGO_BIN_EXE_tcpshake"), arguments)
+}
+
+/// Another program than ours.
+#[expect(clippy::disallowed_methods, reason = "tests run the program they test, and the tools of its users")]
+pub(crate) fn other(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(name);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// A shell script that must succeed; yields what it prints.
+#[track_caller]
+pub(crate) fn sh(script: &str) -> String {
+    let output = other("sh", &["-ec", script]).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// `tcpshake connect --format json ...`, to its end. Short lingering keeps the tests fast.
@@ -51,11 +64,8 @@ impl Running {
     }
 
     /// A shell command that runs the program.
-    #[expect(clippy::disallowed_methods, reason = "surroundings that only a shell can make")]
     pub(crate) fn shell(script: &str) -> Self {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = other("sh", &["-c", script]).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         Self { child, stdout, lines: Vec::new() }
     }
