@@ -88,7 +88,7 @@ fn p02_sigkill_at_ten_points() {
 
 /// Sockets, addresses, routes, interfaces, policy rules and firewall tables of this namespace, and the files
 /// a program might leave.
-fn snapshot() -> BTreeMap<String, String> {
+pub(crate) fn snapshot() -> BTreeMap<String, String> {
     const TABLES: [&str; 12] = [
         "tcp",
         "tcp6",
@@ -141,6 +141,9 @@ fn policy_rules() -> String {
 /// What `nft list tables` lists.
 fn nft_tables() -> String {
     const GET_TABLE: u16 = (libc::NFNL_SUBSYS_NFTABLES << 8) as u16 | libc::NFT_MSG_GETTABLE as u16;
-    let request = Message::new(GET_TABLE, libc::NLM_F_DUMP, &[0; 4]);
-    format!("{:?}", Netlink::open(libc::NETLINK_NETFILTER).unwrap().request(request))
+    const HEADER: usize = 4; // struct nfgenmsg, in which the kernel counts all changes ever made
+    let request = Message::new(GET_TABLE, libc::NLM_F_DUMP, &[0; HEADER]);
+    let answers = Netlink::open(libc::NETLINK_NETFILTER).unwrap().request(request);
+    let tables = answers.map(|all| all.iter().map(|table| table[HEADER..].to_vec()).collect::<Vec<_>>());
+    format!("{tables:?}")
 }

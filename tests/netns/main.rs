@@ -15,6 +15,7 @@
 mod capture;
 mod closes;
 mod conntrack;
+mod deaths;
 mod demo;
 mod doctor;
 mod guards;
@@ -40,6 +41,9 @@ const NEEDS_A_PROGRAM: [&str; 2] = ["_by_nft_", "_by_iptables_"];
 type Named = (&'static str, fn());
 
 fn main() -> ExitCode {
+    if let Some(plan) = deaths::from_environment() {
+        return deaths::die(plan);
+    }
     // Before any thread exists: a user namespace can be entered only then.
     let private = tcpshake::lab::enter_private();
     if let Err(error) = &private {
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         privileges::TESTS,
         thousand::TESTS,
         conntrack::TESTS,
+        deaths::TESTS,
     ];
     let trial = |(name, test): &Named| {
         let test = *test;
