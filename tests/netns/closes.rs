@@ -11,7 +11,8 @@ use tcpshake::time::Clock;
 
 use crate::Named;
 use crate::capture::{Capture, Seen, assert_told_as_captured};
-use crate::run::{Run, Running, connect};
+use crate::near::Way;
+use crate::run::{Run, Running, connect, text, unwrapped};
 use crate::world::{Server, World, close_after_client, close_before_client, close_with_client, greet};
 
 pub(crate) const TESTS: &[Named] = &[
@@ -34,6 +35,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("no_options", no_options),
     ("a_greeting_is_taken_and_escaped", a_greeting_is_taken_and_escaped),
     ("guard_none_shows_what_the_kernel_does", guard_none_shows_what_the_kernel_does),
+    ("guard_none_is_told_on_every_way", guard_none_is_told_on_every_way),
 ];
 
 const NEAR: IpAddr = IpAddr::V4(NEAR_V4);
@@ -297,7 +299,7 @@ fn a_greeting_is_taken_and_escaped() {
     let server = world.server(greet);
     let run = connect(&[&server.v4(), "--close", "active"]);
     run.assert_ended(0, "completed");
-    let (code, shown, _) = crate::run::text(&["connect", &server.v4(), "--linger", "0", "--color", "never"]);
+    let (code, shown, _) = text(&["connect", &server.v4(), "--linger", "0", "--color", "never"]);
     assert_eq!(code, Some(0));
     assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
 }
@@ -320,4 +322,23 @@ fn guard_none_shows_what_the_kernel_does() {
     let guarded = connect(&[&server.v4(), "--guard", "listener"]);
     guarded.assert_ended(0, "completed");
     assert_true_and_quiet(&guarded, &world.capture.segments());
+}
+
+/// The kernel's RST is a rung of its own and in the verdict, whatever it leaves by.
+fn guard_none_is_told_on_every_way() {
+    let world = World::new();
+    for way in Way::ALL {
+        let server = way.server(&world, close_after_client).to_string();
+        let run = connect(&[&server, "--guard", "none"]);
+        run.assert_ended(6, "reset");
+        let told: Vec<_> = run.steps().filter(|step| step["event"] == "kernel-reset").collect();
+        assert_eq!((told[0]["flags"].as_str(), &told[0]["direction"]), (Some("RST"), &"sent".into()));
+        assert_eq!(told[0]["seq"], run.steps().next().unwrap()["seq"].as_u64().unwrap() as u32 + 1);
+        assert_eq!(run.end()["kernel_resets"], told.len(), "{way:?}");
+        let (code, shown, _) = text(&["connect", &server, "--guard", "none", "--color", "never"]);
+        assert_eq!(code, Some(6));
+        for words in ["RST by the kernel", "the kernel of this machine sent", "RST of its own"] {
+            assert!(unwrapped(&shown).contains(words), "{shown}");
+        }
+    }
 }

@@ -1,14 +1,11 @@
 //! Peers that send garbage: it is shown, it changes nothing, and the exchange goes on.
 
-use std::net::SocketAddr;
-
-use tcpshake::lab::NEAR_V4;
 use tcpshake::tcp::{Flags, Segment};
 
 use crate::Named;
 use crate::capture::assert_told_as_captured;
-use crate::run::{Run, Running};
-use crate::scripted::{IRS, Scripted, segment, syn_ack};
+use crate::run::Run;
+use crate::scripted::{IRS, Scripted, segment, start, syn_ack};
 use crate::world::World;
 
 pub(crate) const TESTS: &[Named] = &[
@@ -22,16 +19,6 @@ pub(crate) const TESTS: &[Named] = &[
 ];
 
 const ACK: Flags = Flags::ACK;
-
-fn start(arguments: &[&str]) -> (World, Scripted, Running) {
-    let world = World::new();
-    let client = SocketAddr::from((NEAR_V4, 40_000));
-    let peer = Scripted::start(&world, client);
-    let target = peer.address.to_string();
-    let running =
-        Running::connect(&[&[&*target, "--source-port", "40000", "--isn", "4321"], arguments].concat());
-    (world, peer, running)
-}
 
 /// Four segments, the peer's part by hand.
 fn close(peer: &mut Scripted) {

@@ -24,9 +24,11 @@ mod killed;
 mod near;
 mod privileges;
 mod refusals;
+mod reload;
 mod run;
 mod scripted;
 mod thousand;
+mod together;
 mod trouble;
 mod world;
 
@@ -63,6 +65,8 @@ fn main() -> ExitCode {
         thousand::TESTS,
         conntrack::TESTS,
         deaths::TESTS,
+        reload::TESTS,
+        together::TESTS,
     ];
     let trial = |(name, test): &Named| {
         let test = *test;

@@ -47,6 +47,11 @@ pub(crate) fn text(arguments: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
+/// Text as one line, however it was wrapped.
+pub(crate) fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A run under way.
 pub(crate) struct Running {
     child: Child,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tcpshake::guard::{Choice, Guard, PortLease, SelfTest};
-use tcpshake::lab;
+use tcpshake::lab::{self, NEAR_V4};
 use tcpshake::net::interfaces::Interface;
 use tcpshake::packet::ip::{self, IpFields};
 use tcpshake::packet::{Addresses, Ports, emit, tcp};
@@ -14,6 +14,7 @@ use tcpshake::wire::filter::Selection;
 use tcpshake::wire::raw::{RawSpec, RawWire};
 use tcpshake::wire::{Arrival, Wire};
 
+use crate::run::Running;
 use crate::world::World;
 
 /// The peer's initial number, near the wrap.
@@ -79,6 +80,27 @@ impl Scripted {
         assert_eq!((ack.flags, ack.ack), (Flags::ACK, IRS + 1));
         ack
     }
+
+    /// Sends text and closes; the client, which opened with `ack`, closes after. Its kernel's RSTs are passed
+    /// over.
+    pub(crate) fn talk_and_close(&mut self, ack: &Segment) {
+        self.say(&Segment { seq: IRS + 1, ack: ack.seq, flags: Flags::ACK, text_len: 9, ..segment() });
+        while self.hear().ack != IRS + 10 {}
+        self.say(&Segment { seq: IRS + 10, ack: ack.seq, flags: Flags::FIN | Flags::ACK, ..segment() });
+        while !self.hear().has(Flags::FIN) {}
+        self.say(&Segment { seq: IRS + 11, ack: ack.seq + 1, flags: Flags::ACK, ..segment() });
+    }
+}
+
+/// The program on port 40000, and who it talks to.
+pub(crate) fn start(arguments: &[&str]) -> (World, Scripted, Running) {
+    let world = World::new();
+    let client = SocketAddr::from((NEAR_V4, 40_000));
+    let peer = Scripted::start(&world, client);
+    let target = peer.address.to_string();
+    let running =
+        Running::connect(&[&[&*target, "--source-port", "40000", "--isn", "4321"], arguments].concat());
+    (world, peer, running)
 }
 
 /// The right answer to a SYN.
