@@ -9,6 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use tcpshake::net::interfaces::Interface;
+use tcpshake::time::Clock;
 use tcpshake::wire::sys::{self, Switch};
 
 use crate::run::Run;
@@ -70,10 +71,12 @@ impl Capture {
     /// Waits for a segment that is `wanted`; those before it are passed over.
     #[track_caller]
     pub(crate) fn until(&self, wanted: impl Fn(&Seen) -> bool) -> Seen {
+        let clock = Clock::new();
+        let deadline = clock.now() + PATIENCE;
         let mut buffer = vec![0; 65_536];
         loop {
             let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-            let patience = PollTimeout::try_from(PATIENCE).unwrap();
+            let patience = PollTimeout::try_from(deadline - clock.now()).unwrap();
             assert_ne!(poll(&mut ready, patience).unwrap(), 0, "no such segment was captured");
             let len = (&self.0).read(&mut buffer).unwrap();
             if let Some(seen) = read(&buffer[..len]).filter(&wanted) {
