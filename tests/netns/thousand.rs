@@ -141,7 +141,7 @@ impl Account {
         self.enter();
         self.resets.sort_unstable();
         self.told.sort_unstable();
-        assert_eq!(self.resets, self.told);
+        assert_eq!(self.resets, self.told, "the numbers of RSTs captured, and of those we sent");
         assert_eq!(self.capture.lost(), 0);
         assert!(self.fins >= EXCHANGES, "{} FINs captured", self.fins);
         let tally = near.guard.tally(0);
