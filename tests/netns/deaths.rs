@@ -49,15 +49,18 @@ enum Death {
 const ALL_DEATHS: [Death; 5] =
     [Death::Kill, Death::KillWithScript, Death::Segfault, Death::Abort, Death::Panic];
 
-/// Once the guard stands, as the exchange begins, at each of its seven steps, and at its end.
-const POINTS: usize = 10;
+/// Points to die at: once the guard stands, as the exchange begins, at each of its seven steps, at its end.
+const STANDS: u32 = 0;
+const BEGIN: u32 = 1;
+const END: u32 = 9;
+const NEVER: u32 = END + 1;
 
 /// Who is to die, when and how.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     kind: Kind,
     death: Death,
-    point: usize,
+    point: u32,
     remote: SocketAddr,
 }
 
@@ -78,37 +81,34 @@ pub(crate) fn die(plan: Plan) -> ExitCode {
     // The script inherits this end of the pipe: whoever reads the other end learns when both have ended.
     let _inherited = dup(std::io::stdout()).unwrap();
     let mut near = Near::new(Way::CABLE_V4, plan.remote, Some(Choice::Only(plan.kind)));
-    let mut dying = Dying { plan, passed: 0 };
-    dying.pass();
+    let mut dying = Dying(plan);
+    dying.pass(STANDS);
     near.exchange(Close::Active, &mut dying);
     ExitCode::SUCCESS
 }
 
-struct Dying {
-    plan: Plan,
-    passed: usize,
+struct Dying(Plan);
+
+impl Dying {
+    fn pass(&self, point: u32) {
+        if point == self.0.point {
+            self.0.death.happen();
+        }
+    }
 }
 
 impl Observer for Dying {
     fn begin(&mut self, _opening: &Opening) {
-        self.pass();
+        self.pass(BEGIN);
     }
 
-    fn step(&mut self, _step: &Step) {
-        self.pass();
+    fn step(&mut self, step: &Step) {
+        self.pass((BEGIN + step.n).min(END - 1));
     }
 
+    /// Also for a step that did not come: where the peer's FIN overtakes its ACK there is one less.
     fn end(&mut self, _summary: &Summary) {
-        self.pass();
-    }
-}
-
-impl Dying {
-    fn pass(&mut self) {
-        if self.passed == self.plan.point {
-            self.plan.death.happen();
-        }
-        self.passed += 1;
+        self.pass(self.0.point.min(END));
     }
 }
 
@@ -183,9 +183,9 @@ fn close_after_each(client: TcpStream) {
 fn prepare(kind: Kind) -> (World, Plan) {
     let world = World::new();
     let remote = Way::CABLE_V4.server(&world, close_after_each);
-    let plan = Plan { kind, death: Death::Kill, point: POINTS, remote };
+    let plan = Plan { kind, death: Death::Kill, point: NEVER, remote };
     let (status, _) = plan.carry_out();
-    assert!(status.success(), "{status}: there are no more points");
+    assert!(status.success(), "{status}: nothing was to happen");
     (world, plan)
 }
 
@@ -204,7 +204,7 @@ fn forty_deaths(kind: Kind) {
     let (_world, plan) = prepare(kind);
     let before = machine(kind);
     for death in [Death::Kill, Death::Segfault, Death::Abort, Death::Panic] {
-        for point in 0..POINTS {
+        for point in STANDS..=END {
             let plan = Plan { death, point, ..plan };
             let script = plan.die_of_it();
             if kind == Kind::Iptables {
@@ -218,7 +218,7 @@ fn forty_deaths(kind: Kind) {
 /// When both are killed the rules stay. They can be found, and removed; the next guard does so by itself.
 fn rules_of_the_dead_are_removed() {
     let (_world, plan) = prepare(Kind::Iptables);
-    let plan = Plan { death: Death::KillWithScript, point: POINTS - 1, ..plan };
+    let plan = Plan { death: Death::KillWithScript, point: END, ..plan };
     let before = rules();
     let leave_rules = || {
         wait_for_the_end(plan.die_of_it());

@@ -116,12 +116,21 @@ pub(crate) fn snapshot() -> BTreeMap<String, String> {
     snapshot.insert("devices".into(), names.join("\n"));
     snapshot.insert("policy rules".into(), policy_rules());
     snapshot.insert("nft tables".into(), nft_tables());
-    let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().contains("tcpshake");
+    let ours = |entry: &fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.contains("tcpshake") && !is_in_use(&name)
+    };
     let files = ["/tmp", "/run", "/var/tmp", "."].into_iter().flat_map(fs::read_dir).flatten().flatten();
     let mut files: Vec<_> = files.filter(ours).map(|entry| entry.path().display().to_string()).collect();
     files.sort();
     snapshot.insert("files".into(), files.join("\n"));
     snapshot
+}
+
+/// Files that end with the number of a process which lives: other tests may have some just now.
+fn is_in_use(name: &str) -> bool {
+    let process = name.rsplit('-').next().and_then(|number| number.parse::<u32>().ok());
+    process.is_some_and(|process| fs::exists(format!("/proc/{process}")).unwrap())
 }
 
 /// Routes count their uses, which is no trace of ours.
