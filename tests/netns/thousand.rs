@@ -44,7 +44,7 @@ fn active(kind: Kind) {
                 near.exchange_uncounted(Close::Active, &mut account)
             };
             assert_eq!(summary.outcome, Outcome::Completed(Ending::Closed), "exchange {n}, {way:?}");
-            assert_eq!(summary.kernel_resets, Some(0), "exchange {n}, {way:?}");
+            assert_eq!(summary.kernel_resets, 0, "exchange {n}, {way:?}");
             account.enter();
         }
         account.close(&near);
@@ -192,6 +192,6 @@ fn unguarded() {
         let summary = near.exchange(Close::Active, &mut Nobody);
         assert_eq!(summary.outcome.name(), "reset", "{way:?}");
         assert_eq!(capture.until(is_reset_of(near.guard.local())).flags, "RST");
-        assert!(summary.kernel_resets >= Some(1), "{summary:?}");
+        assert!(summary.kernel_resets >= 1, "{summary:?}");
     }
 }
