@@ -38,8 +38,8 @@ pub fn facts(summary: &Summary) -> Vec<String> {
     facts
 }
 
-/// Things the reader should know beyond the verdict, a line each.
-pub fn remarks(summary: &Summary) -> Vec<String> {
+/// What went wrong on this machine, whatever the verdict: told even where only one line is.
+pub fn alarms(summary: &Summary) -> Vec<String> {
     let mut remarks = Vec::new();
     if let resets @ 1.. = summary.kernel_resets {
         remarks
@@ -54,6 +54,12 @@ pub fn remarks(summary: &Summary) -> Vec<String> {
     if summary.guard_lost {
         remarks.push("somebody removed the guard's rule meanwhile (a firewall reload?): nothing held the kernel back from then on".to_owned());
     }
+    remarks
+}
+
+/// Things the reader should know beyond the verdict, a line each.
+pub fn remarks(summary: &Summary) -> Vec<String> {
+    let mut remarks = alarms(summary);
     if let (Outcome::Silent { heard: false }, Some(segments @ 1..)) = (&summary.outcome, summary.held_back) {
         remarks.push(format!(
             "{segments} segments reached our port all the same: answers by another interface than the route's, perhaps (--interface chooses one)"
@@ -91,7 +97,7 @@ impl Format for Verdict {
     fn step(&mut self, _step: &Step, _out: &mut String) {}
 
     fn end(&mut self, summary: &Summary, out: &mut String) {
-        let facts = facts(summary).join(DOT);
+        let facts = [facts(summary), alarms(summary)].concat().join(DOT);
         let _ = writeln!(out, "{}: {}{DOT}{facts}", self.target, summary.outcome);
     }
 
