@@ -15,6 +15,7 @@
 mod capture;
 mod closes;
 mod demo;
+mod guard_command;
 mod guards;
 mod hostile;
 mod killed;
@@ -22,6 +23,7 @@ mod privileges;
 mod refusals;
 mod run;
 mod scripted;
+mod scripts;
 mod trouble;
 mod world;
 
@@ -29,8 +31,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// In the name of a test that needs the `nft` program, and so is ignored unless asked for.
-const NEEDS_NFT: &str = "_by_nft_";
+/// In the name of a test that needs a program which a fresh machine may lack, and so is ignored unless asked
+/// for.
+const NEEDS_A_PROGRAM: [&str; 3] = ["_by_nft_", "_by_iptables_", "_by_shellcheck_"];
 
 /// A test by name.
 type Named = (&'static str, fn());
@@ -42,6 +45,8 @@ fn main() -> ExitCode {
         eprintln!("ignored: {error}");
         assert!(std::env::var_os("CI").is_none(), "these tests must not be ignored in CI");
     }
+    // What the program leaves in the background becomes a child of ours: its end can be waited for.
+    nix::sys::prctl::set_child_subreaper(true).expect("a kernel since 3.4");
     let tests = [
         demo::TESTS,
         guards::TESTS,
@@ -51,6 +56,8 @@ fn main() -> ExitCode {
         hostile::TESTS,
         killed::TESTS,
         privileges::TESTS,
+        scripts::TESTS,
+        guard_command::TESTS,
     ];
     let trial = |(name, test): &Named| {
         let test = *test;
@@ -64,7 +71,8 @@ fn main() -> ExitCode {
                     .into()
             })
         };
-        Trial::test(*name, run).with_ignored_flag(private.is_err() || name.contains(NEEDS_NFT))
+        let needs_a_program = NEEDS_A_PROGRAM.iter().any(|marker| name.contains(marker));
+        Trial::test(*name, run).with_ignored_flag(private.is_err() || needs_a_program)
     };
     let trials = tests.into_iter().flatten().map(trial).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

@@ -1,16 +1,20 @@
 //! A private network around the thread of a test, and kernel servers on its far side.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use caps::Capability;
 use socket2::SockRef;
+use tcpshake::guard::{Proof, SelfTest};
 use tcpshake::lab::{self, Lab};
 use tcpshake::net::interfaces::Interface;
 use tcpshake::net::netlink::{Message, Netlink};
+use tcpshake::time::Clock;
 
 use crate::capture::Capture;
+use crate::privileges;
 
 /// The network of one test.
 pub(crate) struct World {
@@ -42,6 +46,30 @@ impl World {
             serve,
         )
     }
+}
+
+/// A network that has nothing but its loopback, for what needs no other host.
+pub(crate) fn alone() {
+    lab::unshare_network().expect("a network namespace");
+    lab::loopback_up().expect("a loopback");
+}
+
+/// Does `work` in a thread whose programs have no more than `kept`.
+pub(crate) fn bound_to<T: Send>(kept: &[Capability], work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let bounded = scope.spawn(|| {
+            privileges::bound_to(kept);
+            work()
+        });
+        bounded.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Whether the kernel would answer on this port, over IPv4 and IPv6.
+pub(crate) fn kernel_answers_on(port: u16) -> [Proof; 2] {
+    let mut test = SelfTest::new(Clock::new());
+    [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
+        .map(|ip| test.probe(SocketAddr::new(ip, port)))
 }
 
 /// A kernel server in a thread.

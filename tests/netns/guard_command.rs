@@ -1,0 +1,5 @@
+//! `tcpshake guard`.
+
+use crate::Named;
+
+pub(crate) const TESTS: &[Named] = &[];
