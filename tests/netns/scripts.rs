@@ -2,6 +2,7 @@
 //! the guard it makes.
 
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -26,6 +27,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("rst_guard_by_iptables_takes_no_other_process_for_the_owner", not_the_owner),
     ("rst_guard_by_iptables_counts_what_it_holds", counts),
     ("rst_guard_by_iptables_survives_a_closed_pipe", closed_pipe),
+    ("rst_guard_by_iptables_ended_while_it_starts", ended_while_it_starts),
     ("rst_guard_by_iptables_goes_without_ip6tables", without_ip6tables),
     ("rst_guard_by_iptables_needs_root", without_root),
     ("rst_guard_by_iptables_many_at_the_same_time", many_at_once),
@@ -100,8 +102,8 @@ fn wrong_arguments() {
         ("up --port 9-8", "'9-8' is no port"),
         ("up --port -8", "'-8' is no port"),
         ("up --port 8-", "'8-' is no port"),
-        ("up --port 7,,8", "'' is no port"),
-        ("up --port 7,", "'' is no port"),
+        ("up --port 7,,8", "'7,,8' is no port"),
+        ("up --port 7,", "'7,' is no port"),
         ("up --port=", "'' is no port"),
         ("up --port 7:8", "'7:8' is no port"),
         ("up --port *", "'*' is no port"),
@@ -403,6 +405,23 @@ fn closed_pipe() {
     }
 }
 
+/// Ended by a signal after the first rule, before it says that it is up.
+fn ended_while_it_starts() {
+    // A process of its own writes the wrapper: while one of ours had it open, it could not be run.
+    const WRITE: &str = "printf '%s\n' '#!/bin/sh' \"$1 \\\"\\$@\\\"; code=\\$?\" 'trap \"\" TERM' \
+                         'case $* in *-I*) kill -TERM 0 ;; esac' 'exit $code' >\"$0\" && chmod +x \"$0\"";
+    let folder = Folder::new("wrapper");
+    for tables in Tables::BOTH {
+        alone();
+        let wrapper = folder.file(tables.v4);
+        Said::by(&mut command("sh", &["-c", WRITE, &wrapper, tables.v4])).assert_well();
+        let mut hold = script(tables, "hold --port 40000");
+        let said = Said::by(hold.env("IPTABLES", &wrapper).process_group(0));
+        assert_eq!((said.code, &*said.stdout), (Some(0), ""), "{said:?}");
+        assert_eq!(tables.rules(), nothing());
+    }
+}
+
 fn without_ip6tables() {
     const NOT_THERE: &str = "there is no /nonexistent here";
     for tables in Tables::BOTH {
@@ -439,7 +458,10 @@ fn without_root() {
         for arguments in ["up --port 40000", "hold --port 40000", "down --port 40001", "clean", "status"] {
             let said = bound_to(&[], || rst_guard(tables, arguments));
             assert_eq!((said.code, &*said.stdout), (Some(1), ""), "{arguments}: {said:?}");
-            assert!(said.stderr.contains("run it as root"), "{arguments}: {said:?}");
+            for line in said.stderr.lines() {
+                assert!(line.starts_with("rst-guard: ") && line.ends_with("(run it as root)"), "{said:?}");
+            }
+            assert!(!said.stderr.is_empty(), "{arguments}");
             assert_eq!(tables.rules(), before, "{arguments}");
         }
     }
