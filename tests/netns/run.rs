@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -202,6 +203,9 @@ impl Tables {
         Self { v4: "iptables-nft", v6: "ip6tables-nft" },
     ];
 
+    /// As on a machine that has neither.
+    pub(crate) const NOWHERE: Self = Self { v4: "/nonexistent", v6: "/nonexistent" };
+
     /// As rst-guard takes them.
     pub(crate) const fn environment(self) -> [(&'static str, &'static str); 2] {
         [("IPTABLES", self.v4), ("IP6TABLES", self.v6)]
@@ -381,8 +385,10 @@ impl Run {
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    pub(crate) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("netns-{name}-{}", std::process::id()));
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("netns-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).unwrap();
         Self(path)
     }

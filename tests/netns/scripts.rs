@@ -14,7 +14,7 @@ use tcpshake::lab::{NEAR_V4, NEAR_V6};
 use crate::Named;
 use crate::capture::{assert_told_as_captured, resets_from};
 use crate::run::{Dialogue, Folder, Running, Said, Tables, command, owner_tag, pid_namespace, start_time};
-use crate::world::{World, alone, bound_to, close_after_client, kernel_answers_on};
+use crate::world::{ANSWERED, SILENT, World, alone, bound_to, close_after_client, kernel_answers_on};
 
 pub(crate) const TESTS: &[Named] = &[
     ("rst_guard_says_in_one_line_what_is_wrong_with_its_arguments", wrong_arguments),
@@ -82,12 +82,8 @@ fn nothing() -> Vec<String> {
     Vec::new()
 }
 
-const SILENT: [Proof; 2] = [Proof::Silent, Proof::Silent];
-const ANSWERED: [Proof; 2] = [Proof::Answered, Proof::Answered];
-
 fn wrong_arguments() {
     alone();
-    let nowhere = Tables { v4: "/nonexistent", v6: "/nonexistent" };
     for (arguments, words) in [
         ("", "up, down, hold, status or clean?"),
         ("frobnicate", "'frobnicate' is not up"),
@@ -126,14 +122,13 @@ fn wrong_arguments() {
         ("status --port x", "'x' is no port"),
         ("clean up", "unknown argument 'up'"),
     ] {
-        rst_guard(nowhere, arguments).assert_complaint(2, words);
+        rst_guard(Tables::NOWHERE, arguments).assert_complaint(2, words);
     }
 }
 
 fn help() {
-    let nowhere = Tables { v4: "/nonexistent", v6: "/nonexistent" };
     for arguments in ["--help", "-h", "up --help", "hold --port 7 -h"] {
-        let said = rst_guard(nowhere, arguments).assert_well();
+        let said = rst_guard(Tables::NOWHERE, arguments).assert_well();
         for word in
             ["up", "down", "hold", "status", "clean", "--port", "--local", "--peer", "--mark", "--owner"]
         {
@@ -144,9 +139,8 @@ fn help() {
 
 fn without_iptables() {
     alone();
-    let nowhere = Tables { v4: "/nonexistent", v6: "/nonexistent" };
     for arguments in ["up --port 7", "hold --port 7", "up --port 7 --local ::1", "clean", "status"] {
-        rst_guard(nowhere, arguments).assert_complaint(1, "there is no /nonexistent here");
+        rst_guard(Tables::NOWHERE, arguments).assert_complaint(1, "there is no /nonexistent here");
     }
 }
 
@@ -303,7 +297,7 @@ fn put_rule(tables: Tables, port: &str, tag: &str) {
 /// A process that has ended is dead although its parent has not asked after it yet; its name may look like
 /// anything.
 fn dead_owners() {
-    let folder = Folder::new("owners");
+    let folder = Folder::new();
     for (tables, name) in
         Tables::BOTH.into_iter().flat_map(|tables| ["cat", "x) Z 1 (y"].map(|name| (tables, name)))
     {
@@ -410,7 +404,7 @@ fn ended_while_it_starts() {
     // A process of its own writes the wrapper: while one of ours had it open, it could not be run.
     const WRITE: &str = "printf '%s\n' '#!/bin/sh' \"$1 \\\"\\$@\\\"; code=\\$?\" 'trap \"\" TERM' \
                          'case $* in *-I*) kill -TERM 0 ;; esac' 'exit $code' >\"$0\" && chmod +x \"$0\"";
-    let folder = Folder::new("wrapper");
+    let folder = Folder::new();
     for tables in Tables::BOTH {
         alone();
         let wrapper = folder.file(tables.v4);
@@ -470,7 +464,7 @@ fn without_root() {
 /// With flock the script takes turns; without, iptables itself has to keep order.
 fn many_at_once() {
     const MANY: u16 = 8;
-    let folder = Folder::new("no-flock");
+    let folder = Folder::new();
     for name in ["cat", "readlink", "grep", "head", "tr"] {
         symlink(format!("/bin/{name}"), folder.file(name)).unwrap();
     }

@@ -65,6 +65,9 @@ pub(crate) fn bound_to<T: Send>(kept: &[Capability], work: impl FnOnce() -> T + 
     })
 }
 
+pub(crate) const SILENT: [Proof; 2] = [Proof::Silent, Proof::Silent];
+pub(crate) const ANSWERED: [Proof; 2] = [Proof::Answered, Proof::Answered];
+
 /// Whether the kernel would answer on this port, over IPv4 and IPv6.
 pub(crate) fn kernel_answers_on(port: u16) -> [Proof; 2] {
     let mut test = SelfTest::new(Clock::new());
