@@ -23,6 +23,7 @@ use super::signals::Signals;
 use crate::guard::{PortSet, Standing};
 use crate::net::privileges;
 use crate::record::Signal;
+use crate::wire::sys;
 
 /// Runs a command inside a guard, and yields its exit code.
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
@@ -32,10 +33,10 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
         warn(&describe(&args.hold, &standing));
     }
     let [command, arguments @ ..] = &*args.command else { return Err(Failure::usage("no command")) };
-    let mut child = other_program(command)
-        .args(arguments)
-        .spawn()
-        .map_err(|error| Failure::cannot(format_args!("run {}", command.display()), &error))?;
+    let mut other = other_program(command);
+    sys::start_with_unblocked(other.args(arguments), signals.watched());
+    let mut child =
+        other.spawn().map_err(|error| Failure::cannot(format_args!("run {}", command.display()), &error))?;
     let pid = Pid::from_raw(child.id() as i32);
     give_up()?; // the command has what it needs
 
