@@ -24,7 +24,9 @@ impl fmt::Display for Holder {
 /// only for one's own processes.
 pub fn of(local: SocketAddr) -> Option<Holder> {
     let in_the_way = |socket: &Bound| {
-        let here = socket.local.ip() == local.ip() || socket.local.ip().is_unspecified();
+        let (theirs, wanted) = (socket.local.ip(), local.ip());
+        let all_of_theirs = wanted.is_unspecified() && wanted.is_ipv4() == theirs.is_ipv4();
+        let here = theirs == wanted || theirs.is_unspecified() || all_of_theirs;
         here && socket.local.port() == local.port()
     };
     let sockets = bound().filter(in_the_way).map(|socket| socket.inode).collect::<Vec<_>>();
@@ -114,6 +116,8 @@ mod tests {
             let holder = of(local).unwrap();
             assert_eq!(holder.pid, std::process::id());
             assert!(holder.to_string().contains("tcpshake"), "{holder}");
+            let any = if local.is_ipv4() { "0.0.0.0" } else { "::" }.parse().unwrap();
+            assert_eq!(of(SocketAddr::new(any, local.port())).as_ref(), Some(&holder));
             assert!(listeners().contains(&(local, Some(holder))));
         }
     }
