@@ -101,16 +101,21 @@ impl Case {
         self.holder()
     }
 
-    /// Who holds the guards there are.
     #[track_caller]
     fn holder(&self) -> Holder {
+        Holder(Some(self.holding()))
+    }
+
+    /// Who holds the guards there are.
+    #[track_caller]
+    fn holding(&self) -> Pid {
         let found = self.found();
         let pid = found[0]["pid"].as_i64().unwrap();
         for found in &found {
             assert_eq!((&found["guard"], &found["owner"]), (&self.kind.into(), &"lives".into()), "{found}");
             assert_eq!((&found["pid"], &found["command"]), (&pid.into(), &"tcpshake".into()), "{found}");
         }
-        Holder(Some(Pid::from_raw(pid as i32)))
+        Pid::from_raw(pid as i32)
     }
 
     /// What `guard status` finds.
@@ -259,8 +264,7 @@ fn up_and_down(case: &Case) {
     assert_eq!(kernel_answers_on(PORT), SILENT);
     let again = case.guard(&format!("up --guard {} --port 40000", case.kind)).assert_well();
     assert_eq!(again.stdout, "guard on port 40000: up already\n");
-    assert_eq!(case.holder().0, holder.0);
-    std::mem::forget(case.holder());
+    assert_eq!(case.holding(), holder.pid());
     assert_eq!(kernel_answers_on(PORT), SILENT);
     down("down");
     case.assert_nothing_is_left();
