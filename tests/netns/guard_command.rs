@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::process::Command;
-use std::sync::mpsc::channel;
 
 use caps::Capability;
 use nix::sys::signal::{Signal, kill};
@@ -18,10 +17,8 @@ use tcpshake::lab::{NEAR_V4, NEAR_V6, unshare_network};
 
 use crate::Named;
 use crate::capture::{assert_told_as_captured, resets_from};
-use crate::run::{Dialogue, Folder, Running, Said, TCPSHAKE, Tables, command};
-use crate::world::{
-    ANSWERED, PATIENCE, SILENT, World, alone, bound_to, close_after_client, kernel_answers_on,
-};
+use crate::run::{Dialogue, Folder, Running, Said, TCPSHAKE, Tables, children, command, reap};
+use crate::world::{ANSWERED, SILENT, World, alone, bound_to, close_after_client, kernel_answers_on};
 
 pub(crate) const TESTS: &[Named] = &[
     ("guard_run_holds_while_the_command_runs", || WITH_NOTHING.iter().for_each(run_holds)),
@@ -34,6 +31,9 @@ pub(crate) const TESTS: &[Named] = &[
     ("guard_up_by_iptables_holds_until_guard_down", || BY_IPTABLES.iter().for_each(up_and_down)),
     ("a_guard_ends_with_its_holder", || WITH_NOTHING.iter().for_each(holder_killed)),
     ("a_guard_by_iptables_ends_with_its_holder", || BY_IPTABLES.iter().for_each(holder_killed)),
+    ("a_guard_ends_with_guard_run", || WITH_NOTHING.iter().for_each(run_killed)),
+    ("a_guard_by_iptables_ends_with_guard_run", || BY_IPTABLES.iter().for_each(run_killed)),
+    ("guard_run_by_iptables_tells_that_the_rules_were_removed", lost),
     ("guards_by_iptables_of_dead_owners_are_found_and_removed", dead_owners),
     ("guards_of_many_ports", || WITH_NOTHING.iter().for_each(many_ports)),
     ("guards_by_iptables_of_many_ports", || BY_IPTABLES.iter().for_each(many_ports)),
@@ -162,19 +162,6 @@ impl Drop for Holder {
     }
 }
 
-#[track_caller]
-fn reap(pid: Pid) -> WaitStatus {
-    let (ended, is_ended) = channel();
-    std::thread::spawn(move || ended.send(waitpid(pid, None)));
-    is_ended.recv_timeout(PATIENCE).expect("it ends").unwrap()
-}
-
-/// The children of a process that its first thread started.
-fn children(pid: Pid) -> Vec<Pid> {
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    list.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
-}
-
 /// What `/proc` says about privileges, without the names.
 fn privileges(status: &str) -> Vec<String> {
     let text = std::fs::read_to_string(status).unwrap();
@@ -296,6 +283,35 @@ fn holder_killed(case: &Case) {
     holder.ended();
 }
 
+/// What it was held for goes on without it.
+fn run_killed(case: &Case) {
+    alone();
+    let mut run = Dialogue::start(&mut case.around(&["cat"]));
+    assert_eq!(run.ask(), ""); // so the command runs
+    assert_eq!(kernel_answers_on(PORT), SILENT);
+    let children = children(run.pid());
+    assert_eq!(children.len(), 1 + usize::from(case.kind == "iptables"));
+    run.signal(Signal::SIGKILL);
+    assert_eq!(run.end().code, None);
+    for child in children {
+        assert_eq!(reap(child), WaitStatus::Exited(child, 0), "the command, and with iptables the script");
+    }
+    case.assert_nothing_is_left();
+}
+
+/// Somebody empties the table while the guard is needed.
+fn lost() {
+    for case in &BY_IPTABLES {
+        alone();
+        let said = Said::by(&mut case.around(&["sh", "-c", "$IPTABLES -t raw -F; exit 3"]));
+        assert_eq!(said.code, Some(3), "{said:?}");
+        let words =
+            "\ntcpshake: somebody removed the guard's rule while the command ran (a firewall reload?)\n";
+        assert!(said.stderr.ends_with(words), "{said:?}");
+        case.assert_nothing_is_left();
+    }
+}
+
 fn dead_owners() {
     for case in &BY_IPTABLES {
         alone();
@@ -398,11 +414,11 @@ fn without_ipv6(case: &Case) {
 fn taken_port() {
     alone();
     let _others = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).unwrap();
-    let by = format!("port 40000 is taken by netns-");
+    let by = "port 40000 is taken by netns-";
     let pid = format!("(pid {})", std::process::id());
     for command in ["up --port 40000 --guard listener", "run --port 40000 --guard listener true"] {
         let said = LISTENER.guard(command);
-        said.assert_complaint(8, &by);
+        said.assert_complaint(8, by);
         said.assert_complaint(8, &pid);
     }
     let down = LISTENER.guard("down --port 40000").assert_well().stdout;
@@ -426,7 +442,8 @@ fn strangers() {
     let name = SocketAddr::from_abstract_name("tcpshake-guard:40000").unwrap();
     let call = || UnixStream::connect_addr(&name).unwrap();
     let mute = call();
-    for words in [&b""[..], b"d", b"dawn", b"stay", b"DOWN", &[b'x'; 100_000], b"\0\0\0\0"] {
+    let long = vec![b'x'; 100_000];
+    for words in [&b""[..], b"d", b"dawn", b"stay", b"DOWN", &long, b"\0\0\0\0"] {
         let _ = call().write_all(words); // it may have hung up before we are through
     }
     let again = LISTENER.guard("up --guard listener --port 40000").assert_well().stdout;

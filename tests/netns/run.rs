@@ -6,9 +6,11 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde_json::Value;
 
@@ -379,6 +381,20 @@ impl Run {
         }
         assert_eq!(self.steps().count(), 0);
     }
+}
+
+/// Waits for the end of a child, or of what a child has left behind: that is ours, too.
+#[track_caller]
+pub(crate) fn reap(pid: Pid) -> WaitStatus {
+    let (ended, is_ended) = channel();
+    std::thread::spawn(move || ended.send(waitpid(pid, None)));
+    is_ended.recv_timeout(PATIENCE).expect("it ends").unwrap()
+}
+
+/// The children of a process that its first thread started.
+pub(crate) fn children(pid: Pid) -> Vec<Pid> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    list.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
 }
 
 /// A folder for the time of a test. Its name has not the program's in it: other tests look for that.
