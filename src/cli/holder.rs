@@ -3,7 +3,7 @@
 //! What holds it in the background leaves no file: it is found by the name of a socket in the abstract
 //! namespace, which is one of the network namespace that the guard is in, and goes with the process.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
@@ -96,11 +96,12 @@ fn name_of(ports: &PortSet) -> io::Result<SocketAddr> {
 
 /// Starts a holder and waits until its guard stands.
 pub(super) fn up(args: &HoldArgs) -> Result<Exit, Failure> {
-    let reached = name_of(&args.port).and_then(|name| UnixStream::connect_addr(&name));
-    if let Ok(mut holder) = reached {
-        let _ = holder.write_all(STAY);
+    let already = || -> Result<Exit, Failure> {
         print(&format!("guard on port {}: up already\n", args.port))?;
-        return Ok(Exit::Success);
+        Ok(Exit::Success)
+    };
+    if stands(&args.port) {
+        return already();
     }
     let start = || -> io::Result<(String, String, Option<ExitStatus>)> {
         let mut command = other_program(std::env::current_exe()?);
@@ -117,6 +118,9 @@ pub(super) fn up(args: &HoldArgs) -> Result<Exit, Failure> {
     let (said, complaint, ended) =
         start().map_err(|error| Failure::cannot("start what holds the guard", &error))?;
     if ended.is_some() {
+        if stands(&args.port) {
+            return already(); // somebody else was faster
+        }
         let complaint = complaint.trim_end();
         return Err(Failure::not_possible(complaint.strip_prefix("tcpshake: ").unwrap_or(complaint)));
     }
@@ -135,6 +139,7 @@ fn typed(args: &HoldArgs) -> Vec<String> {
 
 const DOWN: &[u8] = b"down";
 const STAY: &[u8] = b"stay";
+const STANDS: &[u8] = b"stands";
 const NOT_YOURS: &[u8] = b"not yours";
 
 /// Holds the guard until it is told to end.
@@ -177,6 +182,9 @@ fn is_to_end(mut caller: &UnixStream) -> bool {
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
     let mut asked = [0; DOWN.len()];
     let read = caller.set_read_timeout(Some(PATIENCE)).and_then(|()| caller.read_exact(&mut asked));
+    if read.is_ok() && asked == *STAY {
+        let _ = caller.write_all(STANDS);
+    }
     if read.is_err() || asked != *DOWN {
         return false;
     }
@@ -188,19 +196,32 @@ fn is_to_end(mut caller: &UnixStream) -> bool {
     may
 }
 
-/// Tells a holder to end, and waits until it has.
-pub(super) fn down(ports: &PortSet) -> Result<Exit, Failure> {
-    let ask = || -> io::Result<Option<Vec<u8>>> {
-        let mut holder = match UnixStream::connect_addr(&name_of(ports)?) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(None),
-            holder => holder?,
-        };
-        holder.write_all(DOWN)?;
+/// Says something to a holder and takes the answer, for which it may have to wait: a holder whose guard does
+/// not stand yet listens later. `None` if there is no holder, or it ended before it listened.
+fn ask(ports: &PortSet, what: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let ask = || -> io::Result<Vec<u8>> {
+        let mut holder = UnixStream::connect_addr(&name_of(ports)?)?;
+        holder.write_all(what)?;
         let mut answer = Vec::new();
         holder.read_to_end(&mut answer)?;
-        Ok(Some(answer))
+        Ok(answer)
     };
-    let answer = ask().map_err(|error| Failure::cannot("reach what holds the guard", &error))?;
+    match ask().map_err(|error| (error.kind(), error)) {
+        Ok(answer) => Ok(Some(answer)),
+        Err((ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe, _)) => {
+            Ok(None)
+        }
+        Err((_, error)) => Err(error),
+    }
+}
+
+fn stands(ports: &PortSet) -> bool {
+    ask(ports, STAY).is_ok_and(|answer| answer.as_deref() == Some(STANDS))
+}
+
+/// Tells a holder to end, and waits until it has.
+pub(super) fn down(ports: &PortSet) -> Result<Exit, Failure> {
+    let answer = ask(ports, DOWN).map_err(|error| Failure::cannot("reach what holds the guard", &error))?;
     print(&match answer.as_deref() {
         Some(NOT_YOURS) => {
             return Err(Failure::not_possible(format_args!(
