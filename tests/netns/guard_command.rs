@@ -1,10 +1,10 @@
 //! `tcpshake guard`: each command, with each kind of guard; and that `auto` takes the next kind where one
 //! does not work, and nothing else does.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::process::Command;
 
 use caps::Capability;
@@ -29,6 +29,9 @@ pub(crate) const TESTS: &[Named] = &[
     }),
     ("guard_up_holds_until_guard_down", || WITH_NOTHING.iter().for_each(up_and_down)),
     ("guard_up_by_iptables_holds_until_guard_down", || BY_IPTABLES.iter().for_each(up_and_down)),
+    ("guard_up_many_at_the_same_time", || WITH_NOTHING.iter().for_each(many_up)),
+    ("guard_up_by_iptables_many_at_the_same_time", || BY_IPTABLES.iter().for_each(many_up)),
+    ("guard_up_believes_no_holder_without_a_guard", does_not_stand),
     ("a_guard_ends_with_its_holder", || WITH_NOTHING.iter().for_each(holder_killed)),
     ("a_guard_by_iptables_ends_with_its_holder", || BY_IPTABLES.iter().for_each(holder_killed)),
     ("a_guard_ends_with_guard_run", || WITH_NOTHING.iter().for_each(run_killed)),
@@ -265,6 +268,38 @@ fn up_and_down(case: &Case) {
     kill(pid, Signal::SIGTERM).unwrap();
     assert_eq!(holder.ended(), WaitStatus::Exited(pid, 0));
     case.assert_nothing_is_left();
+}
+
+/// All find it up, whoever of them was the first, and one `down` is enough.
+fn many_up(case: &Case) {
+    alone();
+    let up = || Dialogue::start(&mut case.command(&format!("up --port 40000 --guard {}", case.kind), &[]));
+    let many: Vec<Dialogue> = (0..8).map(|_| up()).collect();
+    let said: Vec<Said> = many.into_iter().map(|up| up.wait().assert_well()).collect();
+    assert_eq!(said.iter().filter(|said| said.stdout.ends_with(", proven\n")).count(), 1, "{said:?}");
+    let holder = case.holder();
+    case.guard("down --port 40000").assert_well();
+    holder.ended();
+    case.assert_nothing_is_left();
+}
+
+/// A holder that has the name but no guard yet, and then fails to get one.
+fn does_not_stand() {
+    alone();
+    let name = SocketAddr::from_abstract_name("tcpshake-guard:40000").unwrap();
+    let listener = UnixListener::bind_addr(&name).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..2 {
+                let _ = listener.accept().unwrap().0.read(&mut [0; 4]);
+            }
+        });
+        let up = LISTENER.guard("up --port 40000");
+        let _so_that_the_thread_ends = [(); 2].map(|()| UnixStream::connect_addr(&name));
+        up.assert_complaint(8, "tcpshake: cannot hold the guard in the background: address already in use");
+    });
+    drop(listener);
+    LISTENER.assert_nothing_is_left();
 }
 
 /// With iptables its script, which was its child, cleans up.
