@@ -326,7 +326,7 @@ fn run_killed(case: &Case) {
     assert_eq!(kernel_answers_on(PORT), SILENT);
     let children = children(run.pid());
     assert_eq!(children.len(), 1 + usize::from(case.kind == "iptables"));
-    run.signal(Signal::SIGKILL);
+    run.kill();
     assert_eq!(run.end().code, None);
     for child in children {
         assert_eq!(reap(child), WaitStatus::Exited(child, 0), "the command, and with iptables the script");

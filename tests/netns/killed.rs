@@ -101,7 +101,7 @@ fn p02_sigkill_by_iptables_leaves_no_rule() {
         assert!(lines.into_iter().any(|line| line.contains("\"state\":\"ESTABLISHED\"")));
         assert_eq!(tables.rules().len(), 1);
         let script = children(connect.pid());
-        connect.signal(Signal::SIGKILL);
+        connect.kill();
         assert_eq!(connect.end().code, None);
         assert_eq!(reap(script[0]), WaitStatus::Exited(script[0], 0));
         assert_eq!((script.len(), tables.rules()), (1, Vec::new()));

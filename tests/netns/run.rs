@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use serde_json::Value;
 
@@ -148,6 +148,12 @@ impl Dialogue {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
+    }
+
+    /// Kills it, and returns once it is dead; what it has started may live.
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+        waitid(Id::Pid(self.pid()), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
     }
 
     /// Closes its input and waits for its end.
