@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 use tcpshake::net::interfaces::Interface;
 use tcpshake::wire::sys::{self, Switch};
 
-use crate::run::Run;
+use crate::run::{Run, await_octets};
 
 /// A packet socket on one interface.
 pub(crate) struct Capture(Socket);
@@ -62,6 +62,14 @@ impl Capture {
         let packets = self.packets();
         let segments = packets.iter().filter_map(|packet| read(packet)).collect();
         (segments, packets.iter().filter_map(|packet| read_icmp_error(packet)).collect())
+    }
+
+    /// Waits for a segment that is `wanted`.
+    #[track_caller]
+    pub(crate) fn until(&self, wanted: impl Fn(&Seen) -> bool) {
+        while !self.segments().iter().any(&wanted) {
+            await_octets(&self.0);
+        }
     }
 
     fn packets(&self) -> Vec<Vec<u8>> {

@@ -32,6 +32,8 @@ pub(crate) const TCPSHAKE: &str = env!("CARGO_BIN_EXE_tcpshake");
 pub(crate) fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // iptables locks out others by a file below /run, which is of all namespaces and only root's.
+    command.env("XTABLES_LOCKFILE", "/dev/null");
     command
 }
 
@@ -179,7 +181,7 @@ impl Drop for Dialogue {
 
 /// Waits until there is something to read, or the end.
 #[track_caller]
-fn await_octets(source: &impl AsFd) {
+pub(crate) fn await_octets(source: &impl AsFd) {
     let mut ready = [PollFd::new(source.as_fd(), PollFlags::POLLIN)];
     let timeout = PollTimeout::try_from(PATIENCE).unwrap();
     assert_eq!(poll(&mut ready, timeout), Ok(1), "nothing came");

@@ -14,7 +14,9 @@ use tcpshake::lab::{NEAR_V4, NEAR_V6};
 use crate::Named;
 use crate::capture::{assert_told_as_captured, resets_from};
 use crate::run::{Dialogue, Folder, Running, Said, Tables, command, owner_tag, pid_namespace, start_time};
-use crate::world::{ANSWERED, SILENT, World, alone, bound_to, close_after_client, kernel_answers_on};
+use crate::world::{
+    ANSWERED, SILENT, World, alone, bound_to, close_after_client, draw_answers_from, kernel_answers_on,
+};
 
 pub(crate) const TESTS: &[Named] = &[
     ("rst_guard_says_in_one_line_what_is_wrong_with_its_arguments", wrong_arguments),
@@ -154,12 +156,13 @@ fn in_every_shell() {
             assert_eq!(run("up --port 40000").assert_well().stdout, "");
             assert_eq!(tables.rules(), both("40000", "tcpshake:kept"), "{shell:?}");
         }
-        assert_eq!(kernel_answers_on(40000), SILENT);
+        draw_answers_from(40000);
         let dropped = "local=any peer=any mark=0x53 owner=kept lives=kept dropped=1";
         let status = format!("family=ipv4 port=40000 {dropped}\nfamily=ipv6 port=40000 {dropped}\n");
         assert_eq!(run("status").assert_well().stdout, status);
         assert_eq!(run("status --port 40000").assert_well().stdout, status);
         run("status --port 40001").assert_silent(1);
+        assert_eq!(kernel_answers_on(40000), SILENT);
         assert_eq!(run("clean").assert_well().stdout, "removed 0\n");
         assert_eq!(
             tables.rules(),
@@ -176,7 +179,7 @@ fn in_every_shell() {
         let shell = [&["env", "--default-signal=INT,HUP,TERM"], shell].concat();
         let start = || hold(&mut script_in(&shell, tables, "hold --port 40000,40002-40005"));
         let mut held = start();
-        assert_eq!(kernel_answers_on(40004), SILENT);
+        draw_answers_from(40004);
         assert_eq!(held.ask(), "held 2");
         assert_eq!(held.ask(), "held 2");
         held.end().assert_well();
@@ -264,6 +267,8 @@ fn rules_of_others() {
         }
         assert_eq!(rst_guard(tables, "clean").stdout, "removed 0\n");
         assert_ours_are(0, &dead, "clean");
+        let status = rst_guard(tables, "status").stdout;
+        assert!(!status.contains("owner=tcpshake") && !status.contains("owner=my"), "{status}");
     }
 }
 
@@ -370,12 +375,13 @@ fn counts() {
         let mut held = start();
         assert_eq!(held.ask(), "held 0");
         for count in 1..=3 {
-            assert_eq!(kernel_answers_on(40000), SILENT);
-            assert_eq!(kernel_answers_on(41001), SILENT);
+            draw_answers_from(40000);
+            draw_answers_from(41001);
             assert_eq!(held.ask(), format!("held {}", 4 * count));
         }
-        assert_eq!(kernel_answers_on(41003), ANSWERED);
+        draw_answers_from(41003);
         assert_eq!(held.ask(), "held 12");
+        assert_eq!((kernel_answers_on(40000), kernel_answers_on(41003)), (SILENT, ANSWERED));
         tables.change(&["-F"]);
         assert_eq!(held.ask(), "lost");
         held.end().assert_well();
@@ -498,7 +504,7 @@ fn many_at_once() {
         }
         for (n, held) in (0..MANY).zip(&mut held) {
             for _ in 0..n {
-                assert_eq!(kernel_answers_on(40_000 + n), SILENT);
+                draw_answers_from(40_000 + n);
             }
             assert_eq!(held.ask(), format!("held {}", 2 * n));
         }

@@ -6,11 +6,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use caps::Capability;
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tcpshake::guard::{Proof, SelfTest};
 use tcpshake::lab::{self, Lab};
 use tcpshake::net::interfaces::Interface;
 use tcpshake::net::netlink::{Message, Netlink};
+use tcpshake::packet::ip::IpFields;
+use tcpshake::packet::{Addresses, Ports, emit};
+use tcpshake::tcp::{Flags, Segment, SeqNum};
 use tcpshake::time::Clock;
 
 use crate::capture::Capture;
@@ -73,6 +76,28 @@ pub(crate) fn kernel_answers_on(port: u16) -> [Proof; 2] {
     let mut test = SelfTest::new(Clock::new());
     [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()]
         .map(|ip| test.probe(SocketAddr::new(ip, port)))
+}
+
+/// Draws one answer of the kernel's from this port, over IPv4 and over IPv6. The self-test asks again if the
+/// answer is late; this does not, so what a guard has held back is known to the segment.
+pub(crate) fn draw_answers_from(port: u16) {
+    const SOURCE: u16 = 2;
+    const OPEN: u16 = 1; // the kernel takes segments in order: its answer from here comes after the other
+    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+        let ear = Capture::of_arrivals("lo");
+        let to = SocketAddr::new(ip, 0);
+        let with_ip_header = Some(Protocol::from(libc::IPPROTO_RAW));
+        let sender = Socket::new(Domain::for_address(to), Type::RAW, with_ip_header).unwrap();
+        for destination in [port, OPEN] {
+            let ports = Ports { source: SOURCE, destination };
+            let fields = IpFields { addresses: Addresses::new(ip, ip).unwrap(), ttl: 64, identification: 1 };
+            let stray = Segment { seq: SeqNum(1), ack: SeqNum(1), flags: Flags::ACK, ..Segment::default() };
+            let mut packet = [0; 128];
+            let len = emit(&fields, ports, &stray, b"", &mut packet).unwrap();
+            sender.send_to(&packet[..len], &to.into()).unwrap();
+        }
+        ear.until(|seen| seen.source == SocketAddr::new(ip, OPEN) && seen.flags == "RST");
+    }
 }
 
 /// A kernel server in a thread.
