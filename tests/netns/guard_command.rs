@@ -2,7 +2,7 @@
 //! does not work, and nothing else does.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::process::Command;
@@ -14,12 +14,15 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tcpshake::guard::Proof;
 use tcpshake::lab::{NEAR_V4, NEAR_V6, unshare_network};
+use tcpshake::packet::Ports;
+use tcpshake::tcp::Flags;
 
 use crate::Named;
 use crate::capture::{assert_told_as_captured, resets_from};
 use crate::run::{Dialogue, Folder, Running, Said, TCPSHAKE, Tables, children, command, reap};
 use crate::world::{
-    ANSWERED, SILENT, World, alone, bound_to, close_after_client, draw_answers_from, kernel_answers_on,
+    ANSWERED, LOOPBACKS, SILENT, World, alone, bound_to, close_after_client, draw_answers_from,
+    kernel_answers_on, send_to_ourselves,
 };
 
 pub(crate) const TESTS: &[Named] = &[
@@ -45,6 +48,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("guards_of_all_ephemeral_ports", || ephemeral_ports(&NFT)),
     ("guards_by_iptables_of_all_ephemeral_ports", || BY_IPTABLES.iter().for_each(ephemeral_ports)),
     ("a_guard_of_every_port_has_none_to_compare_with", every_port),
+    ("guards_let_marked_rsts_pass", || marked(&NFT)),
+    ("guards_by_iptables_let_marked_rsts_pass", || BY_IPTABLES.iter().for_each(marked)),
     ("guards_of_one_address", || WITH_NOTHING.iter().for_each(one_address)),
     ("guards_by_iptables_of_one_address", || BY_IPTABLES.iter().for_each(one_address)),
     ("guards_without_ipv6", || WITH_NOTHING.iter().for_each(without_ipv6)),
@@ -417,6 +422,27 @@ fn every_port() {
     NFT.assert_nothing_is_left();
 }
 
+/// Nothing but RSTs is dropped, and of those none that has the mark: another program's own.
+fn marked(case: &Case) {
+    alone();
+    let dropped = |flags: Flags, source: u16, mark: u32| {
+        LOOPBACKS.map(|ip| send_to_ourselves(ip, Ports { source, destination: 2 }, flags, mark).is_err())
+    };
+    for (argument, mark) in [("", 0x53), (" --mark 7", 7), (" --mark 0xffffffff", u32::MAX)] {
+        let holder = case.up(&format!("--port 40000{argument}"));
+        assert_eq!(dropped(Flags::RST, PORT, mark), [false; 2], "{argument}");
+        for other in [0, 8, mark ^ 0x100] {
+            assert_eq!(dropped(Flags::RST, PORT, other), [true; 2], "{argument}, but marked {other}");
+            assert_eq!(dropped(Flags::RST | Flags::ACK, PORT, other), [true; 2], "{argument}");
+            assert_eq!(dropped(Flags::FIN | Flags::ACK, PORT, other), [false; 2], "{argument}");
+            assert_eq!(dropped(Flags::RST, PORT + 1, other), [false; 2], "{argument}");
+        }
+        case.guard("down --port 40000").assert_well();
+        holder.ended();
+    }
+    assert_eq!(dropped(Flags::RST, PORT, 0), [false; 2]);
+}
+
 fn one_address(case: &Case) {
     let _world = World::new();
     for (address, expected) in [
@@ -530,8 +556,7 @@ fn status() {
     alone();
     let text = || LISTENER.guard("status").assert_well().stdout;
     assert_eq!(text(), format!("no guard found\n{NO_IPTABLES}"));
-    let others = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
-        .map(|ip: std::net::IpAddr| TcpListener::bind((ip, 50_000)).unwrap());
+    let others = LOOPBACKS.map(|ip| TcpListener::bind((ip, 50_000)).unwrap());
     assert_eq!(LISTENER.found(), [] as [Value; 0], "a listener of another program is no guard");
     drop(others);
 
