@@ -54,6 +54,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("guards_by_iptables_of_one_address", || BY_IPTABLES.iter().for_each(one_address)),
     ("guards_without_ipv6", || WITH_NOTHING.iter().for_each(without_ipv6)),
     ("guards_by_iptables_without_ipv6", || BY_IPTABLES.iter().for_each(without_ipv6)),
+    ("guards_by_iptables_without_ip6tables", without_ip6tables),
     ("a_guard_on_a_taken_port", taken_port),
     ("strangers_do_not_end_a_guard", strangers),
     ("another_user_does_not_end_a_guard", another_user),
@@ -472,6 +473,18 @@ fn without_ipv6(case: &Case) {
     case.guard("down --port 40000").assert_well();
     holder.ended();
     assert_eq!(case.guard("test 40000").code, Some(1));
+}
+
+/// What is not guarded is not called guarded.
+fn without_ip6tables() {
+    for Case { kind, tables } in BY_IPTABLES {
+        alone();
+        let case = Case { kind, tables: Tables { v6: Tables::NOWHERE.v6, ..tables } };
+        let said = case.guard("run --port 40000 --guard iptables true");
+        said.assert_complaint(8, "it stands, but the kernel still answers on [::1]:40000 with RST");
+        assert_eq!(case.guard("run -q --port 40000 --address 127.0.0.1 --guard iptables true").code, Some(0));
+        assert_eq!(tables.rules(), [] as [&str; 0]);
+    }
 }
 
 fn taken_port() {
