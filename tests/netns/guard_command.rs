@@ -137,11 +137,12 @@ impl Case {
 
     #[track_caller]
     fn assert_nothing_is_left(&self) {
-        assert_eq!(self.found(), [] as [Value; 0]);
+        // The kernel first: the program would wait its turn behind a script that still cleans up.
         assert_eq!(kernel_answers_on(PORT), ANSWERED, "{}", self.kind);
         if self.tables.v4 != Tables::NOWHERE.v4 {
             assert_eq!(self.tables.rules(), [] as [&str; 0]);
         }
+        assert_eq!(self.found(), [] as [Value; 0]);
     }
 }
 
@@ -671,6 +672,11 @@ fn guard_test() {
     );
     LISTENER.guard("down --port 40000").assert_well();
     holder.ended();
+    // One that cannot be asked does not hide another that answers.
+    let mut around = NFT.command("run -q --port 1-65535 --address ::1 --guard nft", &[TCPSHAKE]);
+    let said = Said::by(around.args(["guard", "test", "40000"]));
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stdout.contains("of ::1: the kernel cannot be asked"), "{said:?}");
     test("40000 --address 192.0.2.1").assert_complaint(8, "192.0.2.1 is not one of this machine's");
     for wrong in ["0", "65536", "40000-40001", "http", ""] {
         assert_eq!(test(wrong).code, Some(2), "{wrong}");
