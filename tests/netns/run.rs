@@ -62,9 +62,7 @@ pub(crate) struct Said {
 
 impl Said {
     pub(crate) fn by(command: &mut Command) -> Self {
-        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let text = |octets: Vec<u8>| String::from_utf8(octets).expect("UTF-8");
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Dialogue::spawn(command).wait()
     }
 
     /// Asserts that all went well and there was nothing to complain about.
@@ -105,7 +103,11 @@ pub(crate) struct Dialogue {
 
 impl Dialogue {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        Self::spawn(command.stdin(Stdio::piped()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (input, output) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
         let errors = child.stderr.take().unwrap();
         Self { child, input, output, errors }
