@@ -75,5 +75,7 @@ fn main() -> ExitCode {
         Trial::test(*name, run).with_ignored_flag(private.is_err() || needs_a_program)
     };
     let trials = tests.into_iter().flatten().map(trial).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    run::end_what_is_left();
+    conclusion.exit_code()
 }

@@ -401,10 +401,21 @@ pub(crate) fn reap(pid: Pid) -> WaitStatus {
     is_ended.recv_timeout(PATIENCE).expect("it ends").unwrap()
 }
 
-/// The children of a process that its first thread started.
+/// The children of a process, whichever of its threads has them.
 pub(crate) fn children(pid: Pid) -> Vec<Pid> {
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    list.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let lists: Vec<String> = lists.collect();
+    let pids = lists.iter().flat_map(|list| list.split_whitespace());
+    pids.map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
+}
+
+/// Ends what tests that failed have left in the background.
+pub(crate) fn end_what_is_left() {
+    while let Some(child) = children(Pid::this()).first() {
+        let _ = kill(*child, Signal::SIGKILL);
+        let _ = waitpid(*child, None);
+    }
 }
 
 /// A folder for the time of a test. Its name has not the program's in it: other tests look for that.
