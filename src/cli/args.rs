@@ -1,7 +1,8 @@
 //! What can be typed: one definition for parsing, help and manual pages.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{AddrParseError, IpAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -95,8 +96,9 @@ pub enum Command {
 pub enum GuardCommand {
     /// Hold a guard while a command runs
     ///
-    /// The guard stands before the command starts and ends after it. The exit code is the command's, or 128
-    /// and the signal that ended it.
+    /// The guard stands before the command starts and ends after it. The exit code is the command's, 128 and
+    /// the number of the signal that ended it, 127 if it is not found or 126 if it cannot be run. Should this
+    /// program be killed, the command goes on without the guard.
     ///
     /// Example:
     ///
@@ -132,14 +134,38 @@ pub enum GuardCommand {
 
 /// What a guard for other programs covers.
 #[derive(Clone, Debug, clap::Args)]
-pub struct HoldArgs {
+pub struct CoverArgs {
     /// One port, a range (40000-40010), or several of both with commas
     #[arg(short, long, value_name = "PORTS")]
     pub port: PortSet,
 
-    /// Guard the ports of this address of this machine alone [default: all, IPv4 and IPv6]
-    #[arg(short, long, value_name = "ADDR")]
+    /// The ports of this address of this machine alone [default: of all, IPv4 and IPv6]
+    #[arg(short, long, value_name = "ADDR", value_parser = address)]
     pub address: Option<IpAddr>,
+}
+
+impl CoverArgs {
+    /// As it is typed.
+    pub fn typed(&self) -> String {
+        let address = self.address.map_or_else(String::new, |address| format!(" --address {address}"));
+        format!("--port {}{address}", self.port)
+    }
+}
+
+impl fmt::Display for CoverArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports = if self.port.count() == 1 { "port" } else { "ports" };
+        write!(f, "{ports} {}", self.port)?;
+        self.address.map_or(Ok(()), |address| write!(f, " of {address}"))
+    }
+}
+
+/// A guard for other programs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct HoldArgs {
+    /// What it covers
+    #[command(flatten)]
+    pub covers: CoverArgs,
 
     /// What keeps the kernel's RST in
     #[arg(long, value_enum, default_value_t, value_name = "GUARD")]
@@ -164,14 +190,21 @@ pub enum HoldKind {
     Iptables,
 }
 
+impl HoldKind {
+    /// The kind asked for; `None` for whichever works.
+    pub const fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Auto => None,
+            Self::Listener => Some(Kind::Listener),
+            Self::Nft => Some(Kind::Nft),
+            Self::Iptables => Some(Kind::Iptables),
+        }
+    }
+}
+
 impl From<HoldKind> for Choice {
     fn from(kind: HoldKind) -> Self {
-        match kind {
-            HoldKind::Auto => Self::Auto,
-            HoldKind::Listener => Self::Only(Kind::Listener),
-            HoldKind::Nft => Self::Only(Kind::Nft),
-            HoldKind::Iptables => Self::Only(Kind::Iptables),
-        }
+        kind.kind().map_or(Self::Auto, Self::Only)
     }
 }
 
@@ -194,9 +227,9 @@ pub struct RunArgs {
 /// Arguments of `guard down`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DownArgs {
-    /// The ports, as they were given to guard up
-    #[arg(short, long, value_name = "PORTS")]
-    pub port: PortSet,
+    /// What was given to guard up
+    #[command(flatten)]
+    pub covers: CoverArgs,
 }
 
 /// Arguments of `guard status`.
@@ -465,12 +498,17 @@ pub struct ManArgs {
     pub dir: Option<PathBuf>,
 }
 
+fn address(text: &str) -> Result<IpAddr, AddrParseError> {
+    text.parse().map(|address: IpAddr| address.to_canonical())
+}
+
 fn mark(text: &str) -> Result<u32, String> {
     let number = match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    number.map_err(|_| "a mark is a number, such as 83 or 0x53".to_owned())
+    let not_one = || "a mark is a number above 0, such as 83 or 0x53".to_owned();
+    number.ok().filter(|mark| *mark != 0).ok_or_else(not_one)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -11,7 +11,7 @@ use super::signals::Signals;
 use super::target::{self, Target};
 use crate::cause::cause;
 use crate::driver::{self, Ended, Linger, Plan};
-use crate::guard::{Guard, Kind, LeaseError, PortLease, SelfTest};
+use crate::guard::{Guard, LeaseError, PortLease, SelfTest};
 use crate::net::interfaces::{Interface, LOOPBACK};
 use crate::net::names::{self, Family};
 use crate::net::privileges;
@@ -19,6 +19,7 @@ use crate::net::route::{self, Destination, Route};
 use crate::record::{Outcome, Signal, Statistics};
 use crate::tcp::{IssGenerator, Mss, Offer, Parameters, SeqNum, WindowSize};
 use crate::time::Clock;
+use crate::wire::filter::Selection;
 use crate::wire::raw::{self, RawSpec, RawWire};
 
 pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
@@ -138,7 +139,7 @@ impl<'a> Connection<'a> {
             }
             None => self.guard(equipment, signals)?,
         };
-        let wire = equipment.wire.as_mut().ok_or_else(|| Failure::not_possible("there is no wire"))?;
+        let Some(wire) = &mut equipment.wire else { return Err(Failure::not_possible("there is no wire")) };
         if self.needs_no_more(&guard, number) {
             privileges::give_up().map_err(|error| Failure::cannot("give up privileges", &error))?;
         }
@@ -150,7 +151,10 @@ impl<'a> Connection<'a> {
 
     /// Makes the wire one between `local` and the target.
     fn aim(&self, local: SocketAddr, equipment: &mut Equipment, signals: &Signals) -> Result<(), Failure> {
-        let selection = raw::selection(local, self.remote, self.interface.index);
+        let selection = Selection {
+            kernels_interface: self.kernels_interface(local),
+            ..raw::selection(local, self.remote, self.interface.index)
+        };
         match &mut equipment.wire {
             Some(wire) => wire.turn_to(&selection)?,
             empty => {
@@ -160,6 +164,13 @@ impl<'a> Connection<'a> {
             }
         }
         Ok(())
+    }
+
+    /// By which interface the kernel would answer, which knows nothing of `--interface`: another, perhaps.
+    fn kernels_interface(&self, local: SocketAddr) -> Option<u32> {
+        self.args.interface.as_ref()?;
+        let route = route::lookup(self.remote.ip(), Some(local.ip()), None, None).ok()?;
+        Some(route.interface).filter(|interface| *interface != self.interface.index)
     }
 
     /// A port of ours that the kernel is kept from, and a wire for it.
@@ -184,11 +195,10 @@ impl<'a> Connection<'a> {
         self.args.source_port.is_some()
     }
 
-    /// Whether everything stands that needs privileges. Sockets are used again, and so is a listener's way;
-    /// a firewall guard for another port needs them again.
+    /// Whether everything stands that needs privileges. Sockets are used again; a guard for another port may
+    /// need them again.
     fn needs_no_more(&self, guard: &Guard, number: u32) -> bool {
-        let by_firewall = matches!(guard.kind(), Some(Kind::Nft | Kind::Iptables));
-        !by_firewall || self.keeps_its_port() || number == self.args.pace.count
+        self.keeps_its_port() || number == self.args.pace.count || !guard.needs_privileges()
     }
 
     fn plan(&self, number: u32, local: SocketAddr) -> Plan {

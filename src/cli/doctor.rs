@@ -7,8 +7,7 @@ use serde::Serialize;
 use super::args::{DoctorArgs, ListFormat};
 use super::error::Failure;
 use super::exit::Exit;
-use super::guard::{json, print};
-use super::holder::other_program;
+use super::guard::{complaint, json, print, program};
 use crate::cause::cause;
 use crate::doctor::{self, Examination, Finding, Level};
 use crate::report::text::{clean, wrap};
@@ -24,11 +23,9 @@ pub(super) fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
 
 /// Runs the demo in a process of its own; if that fails, what it said.
 fn demo() -> Result<(), String> {
-    let run = || other_program(std::env::current_exe()?).args(["demo", "--quiet"]).output();
+    let run = || program(std::env::current_exe()?).args(["demo", "--quiet"]).output();
     let output = run().map_err(|error| cause(&error))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.trim_end().trim_start_matches("tcpshake: ");
-    if output.status.success() { Ok(()) } else { Err(said.to_owned()) }
+    if output.status.success() { Ok(()) } else { Err(complaint(&output.stderr)) }
 }
 
 const fn name(level: Level) -> &'static str {

@@ -7,7 +7,6 @@ mod doctor;
 mod error;
 pub mod exit;
 mod guard;
-mod holder;
 pub mod manual;
 mod output;
 mod signals;

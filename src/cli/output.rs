@@ -84,9 +84,9 @@ impl Output {
     /// again. Says so if something was never shown.
     pub(super) fn finish(mut self, signals: Option<&Signals>) -> Result<Option<Signal>, Failure> {
         drop(self.news.take());
-        if let Some(signal) = signals.and_then(|signals| signals.wait_for(self.done.as_fd(), None)) {
+        if let Some(caught) = signals.and_then(|signals| signals.wait_for(self.done.as_fd(), None)) {
             self.wait_a_little(signals);
-            return Ok(Some(signal));
+            return Ok(Some(caught.signal));
         }
         let panicked = || Err(io::Error::other("the writer panicked"));
         written(self.writer.join().unwrap_or_else(|_| panicked()))?;

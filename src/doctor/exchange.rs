@@ -1,7 +1,7 @@
 //! A whole exchange over loopback, with a server of the kernel's.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::Finding;
 use crate::cause::cause;
 use crate::driver::{self, Close, Linger, Plan, observe::Kept};
 use crate::guard::{Choice, Guard, PortLease, SelfTest};
-use crate::net::interfaces::{Interface, LOOPBACK};
+use crate::net::interfaces::{Interface, LOOPBACK, loopback_addresses};
 use crate::record::{Outcome, Summary};
 use crate::tcp::{Parameters, SeqNum};
 use crate::time::Clock;
@@ -47,8 +47,8 @@ pub(super) fn check() -> Vec<Trial> {
     if !Interface::by_index(LOOPBACK).is_ok_and(|loopback| loopback.up) {
         return vec![Trial::NotPossibleToTry("not tried: the loopback interface is down".into())];
     }
-    let families = [("IPv4", IpAddr::from(Ipv4Addr::LOCALHOST)), ("IPv6", Ipv6Addr::LOCALHOST.into())];
-    let tried = families.into_iter().filter_map(|(family, ip)| {
+    let tried = loopback_addresses().into_iter().filter_map(|ip| {
+        let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
         let server = TcpListener::bind((ip, 0)).ok()?;
         Some(match make(&server) {
             Ok(Summary { outcome: outcome @ Outcome::Completed(_), .. }) => {

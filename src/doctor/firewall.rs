@@ -4,46 +4,55 @@
 //! segment may count as invalid where connection tracking has not seen the whole connection.
 
 use std::fs;
+use std::io;
 
-use super::Finding;
+use super::{Finding, as_root};
 use crate::cause::cause;
-use crate::net::nf_tables::{self, Chain, Policy};
+use crate::net::nf_tables::{self, Chain, Policy, Rule};
+use crate::wire::raw::MARK;
 
 const TOPIC: &str = "firewall";
 
 pub(super) fn check() -> Vec<Finding> {
-    let mut findings = match nf_tables::hooked_chains() {
-        Ok(chains) => chains.iter().filter(|chain| is_outward(chain)).flat_map(look_at).collect(),
-        Err(error) => vec![cannot_look("nf_tables", &cause(&error))],
-    };
+    let mut findings = nf_tables();
     findings.extend(legacy());
     if findings.is_empty() {
-        findings.push(Finding::good(TOPIC, "no rule found that would drop what we send"));
+        findings.push(Finding::good(TOPIC, "nothing drops what we send by policy or by connection state"));
     }
     findings.push(table_of_connections());
     findings
 }
 
-fn cannot_look(what: &str, why: &str) -> Finding {
-    Finding::note(TOPIC, format!("the rules of {what} cannot be looked at: {why}"))
-        .mended_by("sudo tcpshake doctor")
+fn nf_tables() -> Vec<Finding> {
+    let look = || Ok((nf_tables::hooked_chains()?, nf_tables::rules()?));
+    let looked: io::Result<(Vec<Chain>, Vec<Rule>)> = look();
+    match looked {
+        Ok((chains, rules)) => {
+            chains.iter().filter(|chain| is_outward(chain)).flat_map(|chain| look_at(chain, &rules)).collect()
+        }
+        Err(error) => {
+            let text = format!("the rules of nf_tables cannot be looked at: {}", cause(&error));
+            vec![Finding::note(TOPIC, text).mended_by(as_root("doctor"))]
+        }
+    }
 }
 
 fn is_outward(chain: &Chain) -> bool {
     [libc::NF_INET_LOCAL_OUT, libc::NF_INET_POST_ROUTING].contains(&(chain.hook as i32))
 }
 
-fn look_at(chain: &Chain) -> Vec<Finding> {
-    let Chain { family, table, name, .. } = chain;
+/// A chain and whatever it may jump to, which is in its table.
+fn look_at(chain: &Chain, rules: &[Rule]) -> Vec<Finding> {
+    let Chain { family, table, name, policy, .. } = chain;
     let mut findings = Vec::new();
-    if chain.policy == Policy::Drop {
+    if *policy == Policy::Drop {
         let text = format!("chain {name} of table {family} {table} drops what no rule accepts (policy drop)");
         findings.push(let_through(chain, text));
     }
-    let rules = nf_tables::rules_of(chain).unwrap_or_default();
-    if rules.iter().any(|rule| rule.by_connection && rule.drops) {
+    let of_table = |rule: &&Rule| rule.family == *family && rule.table == *table;
+    if rules.iter().filter(of_table).any(|rule| rule.by_connection && rule.decides) {
         let text = format!(
-            "chain {name} of table {family} {table} drops by connection state: a raw segment may count as invalid"
+            "table {family} {table} decides by connection state: in chain {name} a raw segment may count as invalid"
         );
         findings.push(let_through(chain, text));
     }
@@ -53,22 +62,22 @@ fn look_at(chain: &Chain) -> Vec<Finding> {
 /// Our segments carry a mark: a rule can tell them.
 fn let_through(chain: &Chain, text: String) -> Finding {
     let Chain { family, table, name, .. } = chain;
-    let mark = crate::wire::raw::MARK;
     Finding::note(TOPIC, text)
-        .mended_by(format!("sudo nft insert rule {family} {table} {name} meta mark {mark:#x} accept"))
+        .mended_by(format!("sudo nft insert rule {family} {table} {name} meta mark {MARK:#x} accept"))
 }
 
-/// The older iptables has tables of its own, which nf_tables does not show, and only its own program lists.
+/// The older iptables has tables of its own, which nf_tables does not show. Our own rules are in `raw`.
 fn legacy() -> Vec<Finding> {
-    let in_use = |file: &str| {
+    let filters = |file: &str| {
         let tables = fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
-        !tables.trim().is_empty()
+        tables.lines().any(|table| table == "filter")
     };
     let programs = [("ip_tables_names", "iptables-legacy"), ("ip6_tables_names", "ip6tables-legacy")];
-    let used = programs.into_iter().filter(|(file, _)| in_use(file));
+    let used = programs.into_iter().filter(|(file, _)| filters(file));
     used.map(|(_, program)| {
-        Finding::note(TOPIC, format!("{program} has tables here, which may drop what we send"))
-            .mended_by(format!("sudo {program} -S OUTPUT"))
+        let text = format!("{program} has a filter table here, which may drop what we send");
+        let command = format!("sudo {program} -I OUTPUT -m mark --mark {MARK:#x} -j ACCEPT");
+        Finding::note(TOPIC, text).mended_by(command)
     })
     .collect()
 }

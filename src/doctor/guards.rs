@@ -1,10 +1,13 @@
 //! Each kind of guard: put up, tested, taken away. And what others left.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use super::Finding;
+use super::{Finding, as_root};
 use crate::guard::survey::{self, Owner, Survey};
-use crate::guard::{Cause, Choice, Discard, Guard, GuardError, Kind, NftError, PortLease, Proof, SelfTest};
+use crate::guard::{
+    Cause, Choice, Discard, Guard, GuardError, IptablesError, Kind, NftError, PortLease, Proof, SelfTest,
+};
+use crate::net::interfaces::loopback_addresses;
 use crate::net::privileges::{self, Privilege};
 use crate::time::Clock;
 
@@ -30,9 +33,10 @@ const fn topic(kind: Kind) -> &'static str {
 /// On a free port of loopback, for each family there is.
 fn try_out(kind: Kind, test: &mut SelfTest) -> Result<Finding, Finding> {
     let mut proofs = Vec::new();
-    for ip in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+    for ip in loopback_addresses() {
         let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
-        let Ok(lease) = PortLease::take(SocketAddr::new(ip, 0)) else { continue };
+        let lease = PortLease::take(SocketAddr::new(ip, 0));
+        let lease = lease.map_err(|error| Finding::note(topic(kind), format!("{family}: {error}")))?;
         let guard = Guard::stand(Choice::Only(kind), lease, test)
             .map_err(|error| does_not_work(kind, family, &error))?;
         let by =
@@ -54,13 +58,16 @@ fn does_not_work(kind: Kind, family: &str, error: &GuardError) -> Finding {
     match cause {
         Cause::Nft(NftError::NoNfTables(_)) => finding.mended_by("sudo modprobe nf_tables"),
         Cause::Nft(_) | Cause::Iptables(_) if !privileges::has(Privilege::CAP_NET_ADMIN) => {
-            finding.mended_by("sudo tcpshake doctor")
+            finding.mended_by(as_root("doctor"))
         }
-        Cause::Iptables(_) => finding.mended_by("sudo apt-get install iptables"),
+        Cause::Iptables(IptablesError::Refused(why)) if why.contains("install iptables") => {
+            finding.mended_by("sudo apt-get install iptables")
+        }
         Cause::Lease(_)
         | Cause::Deafness { .. }
         | Cause::Listen(_)
         | Cause::Nft(_)
+        | Cause::Iptables(_)
         | Cause::StillAnswers(_) => finding,
     }
 }
@@ -71,16 +78,16 @@ fn left_behind() -> Finding {
     let dead: Vec<String> = found
         .into_iter()
         .filter(|found| matches!(found.owner, Owner::Dead(_)))
-        .map(|found| format!("{} ({})", found.covers, found.owner))
+        .map(|found| format!("{} ({})", found.covers(), found.owner))
         .collect();
     if let (true, Some((_, why))) = (dead.is_empty(), unseen.iter().find(|(kind, _)| *kind == Kind::Iptables))
     {
         return Finding::note(TOPIC, format!("guards of dead owners cannot be looked for: {why}"))
-            .mended_by("sudo tcpshake guard status");
+            .mended_by(as_root("guard status"));
     }
     if dead.is_empty() {
         return Finding::good(TOPIC, "no guard of a dead owner lies around");
     }
     Finding::note(TOPIC, format!("iptables rules of dead owners: {}", dead.join("; ")))
-        .mended_by("sudo tcpshake guard clean")
+        .mended_by(as_root("guard clean"))
 }

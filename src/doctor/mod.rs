@@ -57,6 +57,18 @@ impl Finding {
     }
 }
 
+/// This program, as it is typed.
+fn program() -> String {
+    let path = std::env::current_exe().map_or_else(|_| "tcpshake".into(), |path| path.display().to_string());
+    let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._+-".contains(c));
+    if plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+/// This program as root: what is typed for that. Root may not find it by its name.
+fn as_root(arguments: &str) -> String {
+    format!("sudo {} {arguments}", program())
+}
+
 /// All findings, and what they come to.
 #[derive(Clone, Debug)]
 pub struct Examination {
@@ -71,6 +83,7 @@ pub struct Examination {
 /// `demo` is what became of making a private network: another process has to try it, for a namespace once
 /// entered is not left again.
 pub fn examine(demo: Result<(), String>) -> Examination {
+    let firewall = firewall::check(); // before the guards are tried, which make tables of their own
     let (guards, some_guard) = guards::check();
     let trials = exchange::check();
     let tried = trials.iter().any(|trial| matches!(trial, Trial::Made(_)));
@@ -80,7 +93,7 @@ pub fn examine(demo: Result<(), String>) -> Examination {
         system::check(demo),
         guards,
         trials.into_iter().map(Trial::finding).collect(),
-        firewall::check(),
+        firewall,
         settings::check(),
     ];
     Examination { findings: findings.concat(), connect_works }

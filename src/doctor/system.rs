@@ -1,8 +1,9 @@
 //! The kernel, and what we may do here.
 
 use nix::sys::utsname::uname;
+use nix::unistd::geteuid;
 
-use super::Finding;
+use super::{Finding, as_root, program};
 use crate::lab;
 use crate::net::privileges::{self, Privilege};
 
@@ -13,22 +14,20 @@ pub(super) fn check(demo: Result<(), String>) -> Vec<Finding> {
 /// Major and minor.
 type Version = (u32, u32);
 
-/// What came with which version, and what is missed before it.
-const NEEDED: [(Version, &str); 2] = [
-    ((5, 12), "nft tables that end with their owner, so no nft guard"),
-    ((5, 17), "marks on sockets without CAP_NET_ADMIN, so a RST of the kernel's may not be told from ours"),
-];
+/// Tables that end with their owner came with it: what the nft guard is made of.
+const OWNED_TABLES: Version = (5, 12);
 
 fn kernel() -> Finding {
     const TOPIC: &str = "kernel";
     let release = uname().map(|names| names.release().to_string_lossy().into_owned()).unwrap_or_default();
-    let missed = version(&release).map(|version| {
-        let later = NEEDED.iter().filter(|(since, _)| version < *since);
-        later.map(|((major, minor), what)| format!("{what} (Linux {major}.{minor})")).collect::<Vec<_>>()
-    });
-    match missed.as_deref() {
-        Some([]) => Finding::good(TOPIC, format!("Linux {release}")),
-        Some(missed) => Finding::note(TOPIC, format!("Linux {release} lacks {}", missed.join("; "))),
+    match version(&release) {
+        Some(version) if version < OWNED_TABLES => Finding::note(
+            TOPIC,
+            format!(
+                "Linux {release} has no nft tables that end with their owner, so no nft guard (5.12 has)"
+            ),
+        ),
+        Some(_) => Finding::good(TOPIC, format!("Linux {release}")),
         None => Finding::note(TOPIC, format!("of unknown version: {release}")),
     }
 }
@@ -47,10 +46,8 @@ fn raw_sockets() -> Finding {
     if may_open_raw_sockets() {
         return Finding::good(TOPIC, "there: all that connect needs");
     }
-    let program =
-        std::env::current_exe().map_or_else(|_| "tcpshake".into(), |path| path.display().to_string());
     Finding::bad(TOPIC, "missing: no raw socket can be opened")
-        .mended_by(format!("sudo setcap cap_net_raw=ep {program}"))
+        .mended_by(format!("sudo setcap cap_net_raw=ep {}", program()))
 }
 
 fn administration() -> Finding {
@@ -59,7 +56,7 @@ fn administration() -> Finding {
         Finding::good(TOPIC, "there: nft and iptables guards can be made")
     } else {
         Finding::note(TOPIC, "missing: no nft or iptables guard (the listener guard does without)")
-            .mended_by("sudo tcpshake connect HOST:PORT --guard nft")
+            .mended_by(as_root("connect HOST:PORT --guard nft"))
     }
 }
 
@@ -72,7 +69,8 @@ fn namespaces(demo: Result<(), String>) -> Finding {
             Finding::note(TOPIC, format!("the demo works for you, but not for every user: {reason}"))
         }
         (Err(why), _) => {
-            Finding::note(TOPIC, format!("the demo does not work: {why}")).mended_by("sudo tcpshake demo")
+            let instead = if geteuid().is_root() { program() + " demo --simulate" } else { as_root("demo") };
+            Finding::note(TOPIC, format!("the demo does not work: {why}")).mended_by(instead)
         }
     }
 }

@@ -65,6 +65,7 @@ pub fn run(
             exchange.abort(Outcome::Interrupted(signal), Clause::Abort)?;
         }
     }
+    exchange.look_for_leaks()?;
     let summary = exchange.summarize();
     exchange.story.end(&summary);
     let cut_short = exchange.keep_time_wait(&summary, signal)?;
@@ -371,6 +372,24 @@ impl<'x> Exchange<'x> {
             IcmpEffect::Fatal => return self.abort(Outcome::Unreachable(error), Clause::IcmpEndsOpening),
             IcmpEffect::Noted => self.noted = Some(error),
             IcmpEffect::NotOurs => {}
+        }
+        Ok(())
+    }
+
+    /// A RST of the kernel's that answers what arrived last leaves at the same time as our own answer: it is
+    /// still to be read. Where one is to be reckoned with, it is waited for.
+    fn look_for_leaks(&mut self) -> Result<(), DriveError> {
+        const GRACE: Duration = Duration::from_millis(5);
+        const MOST_PACKETS: usize = 64;
+        let (local, remote) = (self.guard.local(), self.plan.remote);
+        let deadline = self.now() + if self.guard.may_leak() { GRACE } else { Duration::ZERO };
+        for _ in 0..MOST_PACKETS {
+            let Arrival::Packet(received) = self.wire.receive(Some(deadline))? else { break };
+            let (heard, at) = (hear(&received, local, remote), received.at);
+            // In TIME-WAIT everything is still answered; otherwise this is the end.
+            if self.tcb.state() == State::TimeWait || matches!(heard, Heard::OurKernel(_)) {
+                self.on_packet(&heard, at)?;
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use super::iptables::{IptablesError, Report, Rules};
+use super::iptables::{IptablesError, Rules};
 use super::lease::{LeaseError, PortLease};
 use super::listener::{self, Discard};
 use super::nft::{NftError, Table};
@@ -167,16 +167,20 @@ impl Hold {
         }
     }
 
+    /// By what a listener discards.
+    pub(super) const fn discard(&self) -> Option<Discard> {
+        match self {
+            Self::Listener(discard) => Some(*discard),
+            Self::Nft(_) | Self::Iptables(_) => None,
+        }
+    }
+
     /// What it has counted since it stands.
     pub(super) fn count(&self, leases: &[PortLease]) -> Count {
         match self {
             Self::Listener(_) => Count::Segments(leases.iter().map(listener::discarded).sum()),
             Self::Nft(table) => table.dropped().map_or(Count::Unknown, Count::Answers),
-            Self::Iptables(rules) => match rules.report() {
-                Report::Held(count) => Count::Answers(count),
-                Report::Lost => Count::Lost,
-                Report::Unknown => Count::Unknown,
-            },
+            Self::Iptables(rules) => rules.count(),
         }
     }
 }
@@ -188,7 +192,7 @@ pub(super) enum Count {
     Segments(u32),
     /// Answers of the kernel that were dropped.
     Answers(u32),
-    /// Nothing: somebody has taken the guard away.
+    /// Nothing: the guard was taken away.
     Lost,
     /// Nothing: it cannot count here.
     Unknown,
@@ -215,7 +219,7 @@ mod tests {
         assert_eq!(tried, Kind::ALL);
         let passed_over: Vec<_> = stood.passed_over.iter().map(|passed| passed.kind).collect();
         assert_eq!(passed_over, [Kind::Listener, Kind::Nft]);
-        assert_eq!(stood.passed_over[0].why, "rst-guard does not answer");
+        assert_eq!(stood.passed_over[0].why, REFUSED().to_string());
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //! script that people run by hand.
 //!
 //! The script stays for as long as the guard does and takes the rules away at the end of its input. So it
-//! keeps the privilege that this process gives up, and if this process is killed, it cleans up. Only if
-//! both are killed do rules stay, with a comment that says whose they were; the next guard of this kind, and
-//! `tcpshake guard clean`, remove them.
+//! keeps the privilege that this process gives up, and if this process is killed, it cleans up. If it is
+//! killed itself, rules stay, with a comment that says whose they were; once that process has ended, the next
+//! guard of this kind, and `tcpshake guard clean`, remove them.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -15,8 +16,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::geteuid;
 
 use super::Scope;
+use super::hold::Count;
 use crate::cause::cause;
 
 /// The name of the script, beside the program and in the share folder.
@@ -34,35 +37,13 @@ pub enum IptablesError {
     #[error("{0}")]
     Refused(String),
     /// It did not answer in time.
-    #[error("{SCRIPT} does not answer")]
+    #[error("{SCRIPT} does not answer (is iptables locked by somebody?)")]
     Silent,
 }
 
 /// Rules that stand for as long as the value lives.
 #[derive(Debug)]
 pub(super) struct Rules(Mutex<Script>);
-
-/// A script that holds rules.
-#[derive(Debug)]
-struct Script {
-    process: Child,
-    input: Option<ChildStdin>,
-    output: ChildStdout,
-}
-
-/// What the rules have to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Report {
-    /// They stand, and have dropped so many RSTs.
-    Held(u32),
-    /// Somebody has removed at least one.
-    Lost,
-    /// It could not be found out.
-    Unknown,
-}
-
-/// Longer than the script itself waits for the lock of iptables.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 impl Rules {
     /// Puts the rules in their place.
@@ -73,47 +54,70 @@ impl Rules {
         if let Some(address) = scope.address {
             command.args(["--local", &address.to_string()]);
         }
-        // Ctrl-C at the terminal is for us alone: the rules must stand until the exchange has ended.
-        command.process_group(0);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().map_err(IptablesError::Start)?;
-        let (Some(output), input) = (process.stdout.take(), process.stdin.take()) else {
-            return Err(IptablesError::Silent);
-        };
-        let mut script = Script { process, input, output };
-        match script.line() {
+        let mut script = Script::start(&mut command)?;
+        match script.line(PATIENCE) {
             Some(line) if line == "up" => Ok(Self(Mutex::new(script))),
-            Some(_) => Err(IptablesError::Refused(script.complaint())),
+            Some(_) => Err(IptablesError::Refused(script.complaint().unwrap_or_else(|| NO_REASON.into()))),
             None => Err(IptablesError::Silent),
         }
     }
 
-    /// Asks the script.
-    pub(super) fn report(&self) -> Report {
-        let Ok(mut script) = self.0.lock() else { return Report::Unknown };
+    /// What they have dropped: asked of the script.
+    pub(super) fn count(&self) -> Count {
+        let Ok(mut script) = self.0.lock() else { return Count::Unknown };
         match script.ask().as_deref() {
-            Some("lost") => Report::Lost,
+            Some("lost" | "") => Count::Lost, // the rules are gone, or what would take them away
             Some(line) => line
                 .strip_prefix("held ")
                 .and_then(|count| count.parse().ok())
-                .map_or(Report::Unknown, Report::Held),
-            None => Report::Unknown,
+                .map_or(Count::Unknown, Count::Answers),
+            None => Count::Unknown,
         }
     }
 }
 
+/// Longer than the script itself waits for the lock of iptables.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A count is only to be looked up.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A script that runs.
+#[derive(Debug)]
+struct Script {
+    process: Child,
+    /// `None` once it has not answered in time: no more is asked of it.
+    input: Option<ChildStdin>,
+    output: ChildStdout,
+}
+
+const NO_REASON: &str = "rst-guard gave up and did not say why";
+
 impl Script {
+    fn start(command: &mut Command) -> Result<Self, IptablesError> {
+        // Ctrl-C at the terminal is for us alone: the rules must stand until the exchange has ended.
+        command.process_group(0).current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().map_err(IptablesError::Start)?;
+        let input = process.stdin.take();
+        let output = process.stdout.take().ok_or(IptablesError::Silent)?;
+        Ok(Self { process, input, output })
+    }
+
     fn ask(&mut self) -> Option<String> {
-        self.input.as_mut()?.write_all(b"\n").ok()?;
-        self.line()
+        let asked = self.input.as_mut()?.write_all(b"\n");
+        let answer = self.line(SHORT_PATIENCE);
+        if asked.is_err() || answer.is_none() {
+            self.input = None;
+        }
+        answer
     }
 
     /// One line, empty at the end of the output; `None` if none comes in time.
-    fn line(&mut self) -> Option<String> {
-        const LONGEST: usize = 80;
+    fn line(&mut self, patience: Duration) -> Option<String> {
+        const LONGEST: usize = 512;
         let mut line = Vec::new();
         while line.len() < LONGEST {
-            let timeout = PollTimeout::try_from(PATIENCE).ok()?;
+            let timeout = PollTimeout::try_from(patience).ok()?;
             let mut ready = [PollFd::new(self.output.as_fd(), PollFlags::POLLIN)];
             if poll(&mut ready, timeout).ok()? == 0 {
                 return None;
@@ -128,13 +132,11 @@ impl Script {
         String::from_utf8(line).ok()
     }
 
-    /// What it said when it gave up.
-    fn complaint(&mut self) -> String {
+    /// The first thing it complained about, once it has ended: without its name.
+    fn complaint(&mut self) -> Option<String> {
         let mut said = String::new();
-        if let Some(mut errors) = self.process.stderr.take() {
-            let _ = errors.read_to_string(&mut said);
-        }
-        first_complaint(&said).unwrap_or_else(|| format!("{SCRIPT} gave up and did not say why"))
+        self.process.stderr.take()?.read_to_string(&mut said).ok()?;
+        said.lines().next().map(|line| line.strip_prefix("rst-guard: ").unwrap_or(line).to_owned())
     }
 }
 
@@ -142,8 +144,8 @@ impl Drop for Script {
     /// The end of its input is what it waits for; that of its output tells that it is done. One that hangs is
     /// killed: its rules are found by the next.
     fn drop(&mut self) {
-        drop(self.input.take());
-        if self.line().is_none() {
+        let answers = self.input.take().is_some();
+        if self.line(if answers { PATIENCE } else { SHORT_PATIENCE }).is_none() {
             let _ = self.process.kill();
         }
         let _ = self.process.wait();
@@ -171,9 +173,19 @@ fn shell() -> Command {
 /// Where the script lies if it was installed together with `program`.
 fn installed(program: &Path) -> Option<PathBuf> {
     let folder = program.parent()?;
-    [folder.join(SCRIPT), folder.join("../share/tcpshake").join(SCRIPT)]
-        .into_iter()
-        .find(|path| path.is_file())
+    let places = [folder.join(SCRIPT), folder.join("../share/tcpshake").join(SCRIPT)];
+    places.into_iter().find(|path| path.is_file() && is_safe(path))
+}
+
+/// Whether nobody but root and the user we run as can have put the file there, or can change it.
+fn is_safe(path: &Path) -> bool {
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    let ours = |path: &Path| {
+        path.metadata().is_ok_and(|of| {
+            [0, geteuid().as_raw()].contains(&of.uid()) && of.mode() & WRITABLE_BY_OTHERS == 0
+        })
+    };
+    ours(path) && path.parent().is_some_and(ours)
 }
 
 /// What the script said when it was run to its end.
@@ -186,21 +198,23 @@ pub(super) struct Said {
 }
 
 /// Runs the script to its end.
-pub(super) fn run(action: &str, arguments: &[&str]) -> Result<Said, IptablesError> {
-    let mut command = script(action);
-    command.args(arguments).stdin(Stdio::null());
-    let output = command.output().map_err(IptablesError::Start)?;
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-    Ok(Said { output: text(&output.stdout), complaint: first_complaint(&text(&output.stderr)) })
-}
-
-/// The first line, without the name of who says it.
-fn first_complaint(said: &str) -> Option<String> {
-    said.lines().next().map(|line| line.trim_start_matches("rst-guard: ").to_owned())
+pub(super) fn run(action: &str) -> Result<Said, IptablesError> {
+    let mut script = Script::start(&mut script(action))?;
+    let mut output = String::new();
+    loop {
+        match script.line(PATIENCE) {
+            Some(end) if end.is_empty() => break,
+            Some(line) => output += &(line + "\n"),
+            None => return Err(IptablesError::Silent),
+        }
+    }
+    Ok(Said { output, complaint: script.complaint() })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -216,6 +230,11 @@ mod tests {
         assert_eq!(found.canonicalize().unwrap(), share.join(SCRIPT).canonicalize().unwrap());
         std::fs::write(bin.join(SCRIPT), "").unwrap();
         assert_eq!(installed(&program), Some(bin.join(SCRIPT)));
+        // Where others may write, anybody may have put it.
+        let sticky = std::fs::Permissions::from_mode(0o1777);
+        std::fs::set_permissions(&bin, sticky).unwrap();
+        let found = installed(&program).unwrap();
+        assert_eq!(found.canonicalize().unwrap(), share.join(SCRIPT).canonicalize().unwrap());
         std::fs::remove_dir_all(root).unwrap();
     }
 }

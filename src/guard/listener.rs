@@ -5,6 +5,7 @@
 //! got their copy earlier. It touches no firewall, needs no privilege, and dies with the process.
 
 use std::io;
+use std::net::SocketAddr;
 
 use super::hold::Cause;
 use super::lease::PortLease;
@@ -41,6 +42,12 @@ pub(super) fn listen(lease: &PortLease) -> Result<Discard, Cause> {
     const BACKLOG: i32 = 1;
     lease.socket().listen(BACKLOG).map_err(Cause::Listen)?;
     Ok(discard)
+}
+
+/// Whether this kernel can make a listener deaf without any privilege.
+pub(super) fn md5_is_known(local: SocketAddr) -> bool {
+    let any = SocketAddr::new(local.ip(), 0);
+    PortLease::take(any).is_ok_and(|lease| require_md5(&lease).is_ok())
 }
 
 /// A key for the prefix of length zero, so for every peer.

@@ -40,15 +40,13 @@ use hold::{Count, Hold, Stood};
 pub struct Guard {
     local: SocketAddr,
     means: Means,
-    proof: Proof,
-    passed_over: Vec<PassedOver>,
     /// What was counted before the exchange began: the self-test's.
     before: u32,
 }
 
 #[derive(Debug)]
 enum Means {
-    Hold(Hold, PortLease),
+    Hold(Stood, PortLease),
     None(#[expect(dead_code, reason = "keeps the port")] PortLease),
     NotNeeded,
 }
@@ -91,9 +89,9 @@ impl Guard {
     pub fn stand(choice: Choice, lease: PortLease, test: &mut SelfTest) -> Result<Self, GuardError> {
         let local = lease.local();
         let scope = Scope { address: Some(local.ip()), ports: PortSet::one(local.port()), mark: raw::MARK };
-        let Stood { hold, proof, passed_over } =
+        let stood =
             hold::stand(choice, |kind| Hold::make(kind, &scope, slice::from_ref(&lease), &[local], test))?;
-        let mut guard = Self { local, means: Means::Hold(hold, lease), proof, passed_over, before: 0 };
+        let mut guard = Self { local, means: Means::Hold(stood, lease), before: 0 };
         guard.begin();
         Ok(guard)
     }
@@ -106,7 +104,7 @@ impl Guard {
 
     /// For a wire that no kernel listens to.
     pub fn not_needed(local: SocketAddr) -> Self {
-        Self { local, means: Means::NotNeeded, proof: Proof::NotAsked, passed_over: Vec::new(), before: 0 }
+        Self { local, means: Means::NotNeeded, before: 0 }
     }
 
     /// An exchange begins: what was counted until now was for others.
@@ -124,7 +122,7 @@ impl Guard {
 
     fn count(&self) -> Count {
         match &self.means {
-            Means::Hold(hold, lease) => hold.count(slice::from_ref(lease)),
+            Means::Hold(stood, lease) => stood.hold.count(slice::from_ref(lease)),
             Means::None(_) | Means::NotNeeded => Count::Answers(0),
         }
     }
@@ -143,7 +141,7 @@ impl Guard {
     /// Its kind, if there is one.
     pub const fn kind(&self) -> Option<Kind> {
         match &self.means {
-            Means::Hold(hold, _) => Some(hold.kind()),
+            Means::Hold(stood, _) => Some(stood.hold.kind()),
             Means::None(_) | Means::NotNeeded => None,
         }
     }
@@ -151,7 +149,7 @@ impl Guard {
     /// `listener`, `nft`, `iptables`, `none`, or `not needed`.
     pub const fn name(&self) -> &'static str {
         match &self.means {
-            Means::Hold(hold, _) => hold.kind().name(),
+            Means::Hold(stood, _) => stood.hold.kind().name(),
             Means::None(_) => "none",
             Means::NotNeeded => "not needed",
         }
@@ -159,19 +157,42 @@ impl Guard {
 
     /// By what a listener discards.
     pub const fn discard(&self) -> Option<Discard> {
-        match self.means {
-            Means::Hold(Hold::Listener(discard), _) => Some(discard),
-            Means::Hold(..) | Means::None(_) | Means::NotNeeded => None,
+        match &self.means {
+            Means::Hold(stood, _) => stood.hold.discard(),
+            Means::None(_) | Means::NotNeeded => None,
         }
     }
 
     /// What the self-test found.
     pub const fn proof(&self) -> &Proof {
-        &self.proof
+        match &self.means {
+            Means::Hold(stood, _) => &stood.proof,
+            Means::None(_) | Means::NotNeeded => &Proof::NotAsked,
+        }
     }
 
     /// The kinds that were tried before this one, and why they did not do.
     pub fn passed_over(&self) -> &[PassedOver] {
-        &self.passed_over
+        match &self.means {
+            Means::Hold(stood, _) => &stood.passed_over,
+            Means::None(_) | Means::NotNeeded => &[],
+        }
+    }
+
+    /// Whether another one like it, for another port, needs privileges: all do, but for a listener made deaf by
+    /// TCP-MD5.
+    pub fn needs_privileges(&self) -> bool {
+        match self.kind() {
+            None => false,
+            Some(Kind::Listener) => {
+                self.discard() == Some(Discard::Filter) && !listener::md5_is_known(self.local)
+            }
+            Some(Kind::Nft | Kind::Iptables) => true,
+        }
+    }
+
+    /// Whether a RST of the kernel's is to be reckoned with: nothing was proven to hold it back.
+    pub fn may_leak(&self) -> bool {
+        !matches!((&self.means, self.proof()), (Means::NotNeeded, _) | (_, Proof::Silent))
     }
 }

@@ -3,8 +3,9 @@
 //! ends; nobody else can change it meanwhile, and a firewall reload passes over it.
 //!
 //! ```text
-//! table inet tcpshake-4711-0 {
+//! table inet tcpshake-4026531836-4711-9e3779b9 {
 //!   flags owner
+//!   comment "port 40000"
 //!   chain out { type filter hook output priority raw; policy accept;
 //!     tcp flags & rst == rst tcp sport 40000 meta mark != 0x53 counter log group 31337 drop } }
 //! ```
@@ -16,10 +17,10 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Scope;
 use crate::cause::cause;
+use crate::net::holder;
 use crate::net::netlink::{Message, Netlink};
 use crate::net::nf_tables::{self, Expression, PRIORITY_RAW, Policy, TABLE_OWNED};
 
@@ -48,8 +49,8 @@ pub enum NftError {
     Refused(#[source] io::Error),
 }
 
-/// All our tables begin so, then comes the process.
-pub(super) const PREFIX: &str = "tcpshake-";
+/// All our tables begin so, then come the pid namespace and the process.
+const PREFIX: &str = "tcpshake-";
 const CHAIN: &str = "out";
 const SET: &str = "ports";
 /// Elements in one message; a netlink attribute holds less than 64 KiB.
@@ -58,15 +59,14 @@ const PORTS_AT_ONCE: usize = 2000;
 impl Table {
     /// Makes the table, in the network namespace of the calling thread.
     pub(super) fn make(scope: &Scope) -> Result<Self, NftError> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0); // several in one process have a name each
-        let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let name = format!("{PREFIX}{process}-{number}");
-        let address = scope.address.map_or_else(String::new, |address| format!(" of {address}"));
-        let comment = format!("port {}{address}", scope.ports);
+        // A process may have several, and two in different containers the same id.
+        let (process, by_chance) = (std::process::id(), rand::random::<u32>());
+        let name =
+            format!("{PREFIX}{}-{process}-{by_chance:08x}", holder::pid_namespace().unwrap_or_default());
         let mut owner = Netlink::open(libc::NETLINK_NETFILTER).map_err(NftError::NoNfTables)?;
         let mut commit = |changes| owner.transaction(libc::NFNL_SUBSYS_NFTABLES, changes);
 
-        commit(vec![nf_tables::new_table(&name, TABLE_OWNED, &comment)]).map_err(explain_table)?;
+        commit(vec![nf_tables::new_table(&name, TABLE_OWNED, &comment(scope))]).map_err(explain_table)?;
         let in_set = scope.ports.as_range().is_none();
         let frame = |log: Option<&Log>| {
             let set = in_set.then(|| nf_tables::new_port_set(&name, SET));
@@ -92,6 +92,20 @@ impl Table {
         self.log.as_ref()?.total()
     }
 }
+
+/// What the table says of itself: `port 40000 of 10.0.0.1`.
+fn comment(scope: &Scope) -> String {
+    let address = scope.address.map_or_else(String::new, |address| format!("{OF}{address}"));
+    let whole = format!("{PORT}{}{address}", scope.ports);
+    if whole.len() <= nf_tables::LONGEST_COMMENT {
+        return whole;
+    }
+    let (lowest, highest) = scope.ports.ends();
+    format!("{PORT}{lowest}..{highest} ({} of them){address}", scope.ports.count())
+}
+
+const PORT: &str = "port ";
+const OF: &str = " of ";
 
 fn explain_table(error: io::Error) -> NftError {
     match error.raw_os_error() {
@@ -200,7 +214,9 @@ impl Log {
                 .attribute(attribute as u16, value)
         };
         let nothing_of_it = [0, 0, 0, 0, libc::NFULNL_COPY_NONE as u8, 0]; // struct nfulnl_msg_config_mode
+        const ROOM: usize = 16 << 20; // for the words on some twenty thousand packets
         let mut socket = Netlink::open(libc::NETLINK_NETFILTER)?;
+        socket.make_room(ROOM);
         socket.request(message(libc::NFULA_CFG_CMD, &[libc::NFULNL_CFG_CMD_BIND as u8]))?;
         socket.request(message(libc::NFULA_CFG_MODE, &nothing_of_it))?;
         Ok(Self { group, heard: Mutex::new(Heard { socket, total: Some(0) }) })
@@ -218,23 +234,33 @@ impl Log {
 /// A guard's table that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
+    pub(super) pid_namespace: u64,
     pub(super) process: u32,
-    pub(super) covers: String,
+    pub(super) ports: String,
+    pub(super) address: Option<String>,
     /// What its rule has counted, the self-test's RST among it.
     pub(super) dropped: Option<u64>,
 }
 
 /// All tables of ours in this network namespace, whoever made them.
 pub(super) fn found() -> io::Result<Vec<Found>> {
-    let chains = nf_tables::hooked_chains()?;
-    let counted = |table: &str| {
-        let chain = chains.iter().find(|chain| chain.table == table)?;
-        nf_tables::rules_of(chain).ok()?.first()?.packets
-    };
+    let rules = nf_tables::rules()?;
     let ours = |table: nf_tables::Table| {
-        let process = table.name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()?;
-        let dropped = counted(&table.name);
-        Some(Found { process, covers: table.comment.unwrap_or_default(), dropped })
+        let mut numbers = table.name.strip_prefix(PREFIX)?.split('-');
+        let covers = table.comment.unwrap_or_default();
+        let covers = covers.strip_prefix(PORT).unwrap_or(&covers);
+        // The last one: there may be another in "(28000 of them)".
+        let (ports, address) = match covers.rsplit_once(OF) {
+            Some((ports, address)) if !address.contains(' ') => (ports, Some(address.to_owned())),
+            _ => (covers, None),
+        };
+        Some(Found {
+            pid_namespace: numbers.next()?.parse().ok()?,
+            process: numbers.next()?.parse().ok()?,
+            ports: ports.to_owned(),
+            address,
+            dropped: rules.iter().find(|rule| rule.table == table.name)?.packets,
+        })
     };
     Ok(nf_tables::tables()?.into_iter().filter_map(ours).collect())
 }

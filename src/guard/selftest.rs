@@ -1,7 +1,9 @@
 //! Would the kernel answer? Asked of the kernel itself, over loopback.
 
 use std::io::{self, ErrorKind, Read};
+use std::iter;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -63,7 +65,8 @@ impl SelfTest {
     }
 
     /// Sends a bare ACK to `guarded` from the same address, and another to a port that is bound and not
-    /// guarded. The kernel takes them in this order, so once the second is answered the first would have been.
+    /// guarded; if that is not answered, to more of them. The kernel takes them in this order, so once the
+    /// second is answered the first would have been.
     ///
     /// Nothing leaves the machine: an address of its own is reached over loopback. Each probe carries a random
     /// acknowledgment number, which the answer repeats: nobody else's RST is taken for it.
@@ -78,12 +81,10 @@ impl SelfTest {
 
     fn ask(&mut self, guarded: SocketAddr, ports: &PortSet) -> Result<Proof, String> {
         let (source, control) = (port_beside(guarded, ports)?, port_beside(guarded, ports)?);
-        let numbered = |port| Probe { port, number: SeqNum(rand::random()) };
-        let probes = [guarded.port(), control.local().port()].map(numbered);
         let clock = self.clock;
         let sockets = self.sockets(guarded)?;
         sockets.listen_at(source.local())?;
-        let proof = sockets.exchange(clock, source.local(), guarded, probes);
+        let proof = sockets.exchange(clock, source.local(), guarded, control, ports);
         let _ = filter::attach(&sockets.receiver, &filter::DROP_ALL); // until the next question
         proof
     }
@@ -118,15 +119,18 @@ impl Sockets {
         clock: Clock,
         source: SocketAddr,
         guarded: SocketAddr,
-        probes: [Probe; 2],
+        control: PortLease,
+        ports: &PortSet,
     ) -> Result<Proof, String> {
         let text = |error: io::Error| cause(&error);
         let to = with_port(guarded, 0).into(); // a raw IPv6 socket takes a port for a protocol number
-        let [ours, control] = probes;
+        let numbered = |port| Probe { port, number: SeqNum(rand::random()) };
+        let ours = numbered(guarded.port());
+        let mut controls = vec![(numbered(control.local().port()), control)];
         let mut buffer = [0; 256];
         let deadline = clock.now() + PATIENCE;
         while clock.now() < deadline {
-            for probe in &probes {
+            for probe in [&ours].into_iter().chain(controls.iter().map(|(probe, _)| probe)) {
                 self.sender.send_to(&stray_ack(source, *probe)?, &to).map_err(text)?;
             }
             self.receiver.set_read_timeout(Some(ROUND)).map_err(text)?;
@@ -135,10 +139,13 @@ impl Sockets {
                 if ours.is_answered_by(octets, guarded) {
                     return Ok(Proof::Answered);
                 }
-                if control.is_answered_by(octets, guarded) {
+                if controls.iter().any(|(control, _)| control.is_answered_by(octets, guarded)) {
                     return Ok(Proof::Silent);
                 }
             }
+            // Perhaps another guard covers all ports that the kernel gives to whoever asks for any.
+            let other = free_port(guarded, ports, BELOW_THE_KERNELS_CHOICE);
+            controls.extend(other.map(|lease| (numbered(lease.local().port()), lease)));
         }
         Err("the kernel answers on no port (a firewall on loopback?)".into())
     }
@@ -146,16 +153,24 @@ impl Sockets {
 
 /// A free port of the same address that is none of `ports`: the kernel's choice, or else by chance.
 fn port_beside(guarded: SocketAddr, ports: &PortSet) -> Result<PortLease, String> {
-    const ATTEMPTS: usize = 64;
-    let mut port = 0;
-    for _ in 0..ATTEMPTS {
-        match PortLease::take(with_port(guarded, port)) {
-            Ok(lease) if !ports.contains(lease.local().port()) => return Ok(lease),
-            Err(error) if port == 0 => return Err(error.to_string()),
-            Ok(_) | Err(_) => port = rand::random_range(1024..=u16::MAX),
-        }
+    let chosen = PortLease::take(with_port(guarded, 0)).map_err(|error| error.to_string())?;
+    if !ports.contains(chosen.local().port()) {
+        return Ok(chosen);
     }
-    Err("no port is free to compare with".into())
+    free_port(guarded, ports, 1024..=u16::MAX).ok_or_else(|| "no port is free to compare with".into())
+}
+
+/// The kernel chooses from 32768 on, unless it was told otherwise.
+const BELOW_THE_KERNELS_CHOICE: RangeInclusive<u16> = 1024..=32_767;
+
+/// A port by chance that is free and none of `ports`.
+fn free_port(guarded: SocketAddr, ports: &PortSet, among: RangeInclusive<u16>) -> Option<PortLease> {
+    const ATTEMPTS: usize = 64;
+    let mut by_chance = iter::repeat_with(|| rand::random_range(among.clone())).take(ATTEMPTS);
+    by_chance.find_map(|port| {
+        let free = (!ports.contains(port)).then(|| PortLease::take(with_port(guarded, port)))?;
+        free.ok()
+    })
 }
 
 /// The next packet, or `None` if none comes in time.

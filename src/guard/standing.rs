@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::hold::{self, Count, Hold, Kind, PassedOver, Stood};
 use super::{Cause, Choice, Discard, GuardError, PortLease, Proof, Scope, SelfTest};
+use crate::net::interfaces::loopback_addresses;
 
 /// A guard that covers a whole [`Scope`], for as long as the value lives.
 ///
@@ -11,78 +12,65 @@ use super::{Cause, Choice, Discard, GuardError, PortLease, Proof, Scope, SelfTes
 #[must_use = "dropping the guard lets the kernel answer"]
 #[derive(Debug)]
 pub struct Standing {
-    hold: Hold,
+    stood: Stood,
     leases: Vec<PortLease>,
-    proof: Proof,
-    passed_over: Vec<PassedOver>,
 }
 
 impl Standing {
     /// Makes one, and tests it at the lowest and the highest of its ports.
     pub fn stand(choice: Choice, scope: &Scope, test: &mut SelfTest) -> Result<Self, GuardError> {
-        let families = families(scope);
-        let targets = targets(scope, &families);
+        let targets = targets(scope);
         let mut leases = Vec::new();
-        let Stood { hold, proof, passed_over } = hold::stand(choice, |kind| {
-            leases = if kind == Kind::Listener { take_all(scope, &families)? } else { Vec::new() };
+        let stood = hold::stand(choice, |kind| {
+            leases = if kind == Kind::Listener { take_all(scope)? } else { Vec::new() };
             Hold::make(kind, scope, &leases, &targets, test)
         })?;
-        Ok(Self { hold, leases, proof, passed_over })
+        Ok(Self { stood, leases })
     }
 
     /// Its kind.
     pub const fn kind(&self) -> Kind {
-        self.hold.kind()
+        self.stood.hold.kind()
     }
 
     /// By what a listener discards.
     pub const fn discard(&self) -> Option<Discard> {
-        match self.hold {
-            Hold::Listener(discard) => Some(discard),
-            Hold::Nft(_) | Hold::Iptables(_) => None,
-        }
+        self.stood.hold.discard()
     }
 
     /// What the self-test found.
     pub const fn proof(&self) -> &Proof {
-        &self.proof
+        &self.stood.proof
     }
 
     /// The kinds that were tried before this one, and why they did not do.
     pub fn passed_over(&self) -> &[PassedOver] {
-        &self.passed_over
+        &self.stood.passed_over
     }
 
     /// Whether somebody has taken it away.
     pub fn is_lost(&self) -> bool {
-        self.hold.count(&self.leases) == Count::Lost
+        self.stood.hold.count(&self.leases) == Count::Lost
     }
 }
 
-/// An address of each family to be covered, and one of this machine's to test it at.
-struct Family {
-    covered: IpAddr,
-    tested: IpAddr,
-}
-
-fn families(scope: &Scope) -> Vec<Family> {
-    if let Some(address) = scope.address {
-        return vec![Family { covered: address, tested: address }];
-    }
-    let v4 = Family { covered: Ipv4Addr::UNSPECIFIED.into(), tested: Ipv4Addr::LOCALHOST.into() };
-    let v6 = Family { covered: Ipv6Addr::UNSPECIFIED.into(), tested: Ipv6Addr::LOCALHOST.into() };
-    let has_v6 = PortLease::take(SocketAddr::new(v6.tested, 0)).is_ok();
-    if has_v6 { vec![v4, v6] } else { vec![v4] }
-}
-
-fn targets(scope: &Scope, families: &[Family]) -> Vec<SocketAddr> {
+/// Where to test it: at the one address, or at those of loopback.
+fn targets(scope: &Scope) -> Vec<SocketAddr> {
+    let addresses = scope.address.map_or_else(loopback_addresses, |address| vec![address]);
     let (lowest, highest) = scope.ports.ends();
     let ports = if lowest == highest { vec![lowest] } else { vec![lowest, highest] };
-    let at = |port: u16| families.iter().map(move |family| SocketAddr::new(family.tested, port));
+    let at = |port: u16| addresses.iter().map(move |address| SocketAddr::new(*address, port));
     ports.into_iter().flat_map(at).collect()
 }
 
-fn take_all(scope: &Scope, families: &[Family]) -> Result<Vec<PortLease>, Cause> {
-    let at = |port| families.iter().map(move |family| SocketAddr::new(family.covered, port));
+/// All the ports, of the one address or of all: of both families, or of that which there is.
+fn take_all(scope: &Scope) -> Result<Vec<PortLease>, Cause> {
+    let addresses = scope.address.map_or_else(all_addresses, |address| vec![address]);
+    let at = |port| addresses.iter().map(move |address| SocketAddr::new(*address, port));
     scope.ports.iter().flat_map(at).map(|local| Ok(PortLease::take(local)?)).collect()
+}
+
+fn all_addresses() -> Vec<IpAddr> {
+    let both = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
+    both.into_iter().filter(|address| PortLease::take(SocketAddr::new(*address, 0)).is_ok()).collect()
 }

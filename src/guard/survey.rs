@@ -1,7 +1,7 @@
 //! Which guards stand on this machine, as far as one may look: in this network namespace, of all processes.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::hold::Kind;
 use super::iptables::{self, IptablesError, Said};
@@ -14,12 +14,32 @@ use crate::net::holder::{self, Holder};
 pub struct Found {
     /// What kind it is.
     pub kind: Kind,
-    /// What it covers, in words: `port 40000`.
-    pub covers: String,
+    /// The ports it covers, as they are typed.
+    pub ports: String,
+    /// `ipv4` or `ipv6`, if not both.
+    pub family: Option<&'static str>,
+    /// The one address of ours that it covers, if not all.
+    pub address: Option<String>,
+    /// The one peer that it covers, if not all.
+    pub peer: Option<String>,
     /// Whose it is.
     pub owner: Owner,
     /// RSTs that were dropped, where everybody may know.
     pub held_back: Option<u64>,
+}
+
+impl Found {
+    /// What it covers, in words: `port 40000 of 10.0.0.1`.
+    pub fn covers(&self) -> String {
+        let Self { ports, family, address, peer, .. } = self;
+        let of = match (address, family) {
+            (Some(address), _) => format!(" of {address}"),
+            (None, Some(family)) => format!(", {family}"),
+            (None, None) => String::new(),
+        };
+        let peer = peer.as_ref().map_or_else(String::new, |peer| format!(", to {peer}"));
+        format!("port {ports}{of}{peer}")
+    }
 }
 
 /// Whose a guard is.
@@ -30,7 +50,7 @@ pub enum Owner {
     /// A process that has ended; what it left lies around.
     Dead(u32),
     /// A process of another pid namespace: nobody here can say whether it lives.
-    Elsewhere(String),
+    Elsewhere(u32),
     /// Somebody put it there by hand, until it is taken down.
     Kept,
 }
@@ -62,7 +82,7 @@ pub fn survey() -> Survey {
         Ok(tables) => survey.found.extend(tables.into_iter().map(of_table)),
         Err(error) => survey.unseen.push((Kind::Nft, cause(&error))),
     }
-    match iptables::run("status", &[]) {
+    match iptables::run("status") {
         Ok(Said { output, complaint }) => {
             survey.found.extend(output.lines().filter_map(of_rule));
             survey.unseen.extend(complaint.map(|why| (Kind::Iptables, why)));
@@ -74,7 +94,7 @@ pub fn survey() -> Survey {
 
 /// Removes what dead owners have left, and says how many rules that were. Only iptables can leave any.
 pub fn clean() -> Result<u32, IptablesError> {
-    let Said { output, complaint } = iptables::run("clean", &[])?;
+    let Said { output, complaint } = iptables::run("clean")?;
     let removed = output.trim().strip_prefix("removed ").and_then(|count| count.parse().ok());
     removed.ok_or_else(|| IptablesError::Refused(complaint.unwrap_or(output)))
 }
@@ -82,49 +102,61 @@ pub fn clean() -> Result<u32, IptablesError> {
 /// A listening socket of this program is a guard: it listens to nothing else.
 fn listeners() -> Vec<Found> {
     let ours = |(local, holder): (SocketAddr, Option<Holder>)| {
-        let owner = holder.filter(|holder| holder.name.starts_with(env!("CARGO_PKG_NAME")))?;
-        let address = (!local.ip().is_unspecified()).then(|| local.ip());
-        let covers = covers(&local.port().to_string(), family(local.ip()), address.map(|ip| ip.to_string()));
-        Some(Found { kind: Kind::Listener, covers, owner: Owner::Lives(owner), held_back: None })
+        let owner = holder.filter(|holder| holder::runs(holder.pid, env!("CARGO_PKG_NAME")))?;
+        Some(Found {
+            kind: Kind::Listener,
+            ports: local.port().to_string(),
+            family: Some(if local.is_ipv4() { IPV4 } else { IPV6 }),
+            address: (!local.ip().is_unspecified()).then(|| local.ip().to_string()),
+            peer: None,
+            owner: Owner::Lives(owner),
+            held_back: None,
+        })
     };
     holder::listeners().into_iter().filter_map(ours).collect()
 }
 
-const fn family(ip: IpAddr) -> &'static str {
-    if ip.is_ipv4() { "ipv4" } else { "ipv6" }
-}
+const IPV4: &str = "ipv4";
+const IPV6: &str = "ipv6";
 
-/// `port 40000, ipv4` or `port 40000 of 10.0.0.1`.
-fn covers(ports: &str, family: &str, address: Option<String>) -> String {
-    match address {
-        Some(address) => format!("port {ports} of {address}"),
-        None => format!("port {ports}, {family}"),
-    }
+/// A process of this pid namespace that lives.
+fn living(pid: u32) -> Owner {
+    Owner::Lives(Holder { pid, name: holder::name(pid).unwrap_or_default() })
 }
 
 /// An nft table lives no longer than its owner.
 fn of_table(table: nft::Found) -> Found {
-    let name = holder::name(table.process).unwrap_or_default();
-    let owner = Owner::Lives(Holder { pid: table.process, name });
-    Found { kind: Kind::Nft, covers: table.covers, owner, held_back: table.dropped }
+    let is_here = holder::pid_namespace() == Some(table.pid_namespace);
+    Found {
+        kind: Kind::Nft,
+        ports: table.ports,
+        family: None,
+        address: table.address,
+        peer: None,
+        owner: if is_here { living(table.process) } else { Owner::Elsewhere(table.process) },
+        held_back: table.dropped,
+    }
 }
 
 /// A line of the script's: words of the form `key=value`.
 fn of_rule(line: &str) -> Option<Found> {
     let value = |key: &str| line.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
-    let pid = value("owner")?;
-    let number = || pid.parse().ok();
-    let owner = match value("lives")? {
-        "yes" => Owner::Lives(Holder { pid: number()?, name: holder::name(number()?).unwrap_or_default() }),
-        "no" => Owner::Dead(number()?),
-        "kept" => Owner::Kept,
-        _ => Owner::Elsewhere(pid.to_owned()),
-    };
     let given = |key| value(key).filter(|value| *value != "any").map(str::to_owned);
-    let peer = given("peer").map_or_else(String::new, |peer| format!(", to {peer}"));
-    let covers = covers(value("port")?, value("family")?, given("local")) + &peer;
-    let held_back = value("dropped").and_then(|count| count.parse().ok());
-    Some(Found { kind: Kind::Iptables, covers, owner, held_back })
+    let owner = || value("owner")?.split('.').next()?.parse().ok();
+    Some(Found {
+        kind: Kind::Iptables,
+        ports: value("port")?.to_owned(),
+        family: [IPV4, IPV6].into_iter().find(|family| value("family") == Some(family)),
+        address: given("local"),
+        peer: given("peer"),
+        owner: match value("lives")? {
+            "yes" => living(owner()?),
+            "no" => Owner::Dead(owner()?),
+            "kept" => Owner::Kept,
+            _ => Owner::Elsewhere(owner()?),
+        },
+        held_back: value("dropped").and_then(|count| count.parse().ok()),
+    })
 }
 
 #[cfg(test)]
@@ -135,7 +167,7 @@ mod tests {
     fn a_line_of_the_script_is_read() {
         let line = "family=ipv4 port=7 local=any peer=10.0.0.1/32 mark=0x53 owner=kept lives=kept dropped=3";
         let found = of_rule(line).unwrap();
-        assert_eq!((found.covers.as_str(), found.held_back), ("port 7, ipv4, to 10.0.0.1/32", Some(3)));
+        assert_eq!((&*found.covers(), found.held_back), ("port 7, ipv4, to 10.0.0.1/32", Some(3)));
         assert_eq!(found.owner, Owner::Kept);
         let dead = of_rule(&line.replace("owner=kept lives=kept", "owner=4711 lives=no")).unwrap();
         assert_eq!(dead.owner, Owner::Dead(4711));

@@ -24,7 +24,9 @@ impl fmt::Display for Holder {
 /// only for one's own processes.
 pub fn of(local: SocketAddr) -> Option<Holder> {
     let in_the_way = |socket: &Bound| {
-        let here = socket.local.ip() == local.ip() || socket.local.ip().is_unspecified();
+        let (theirs, wanted) = (socket.local.ip(), local.ip());
+        let all_of_theirs = wanted.is_unspecified() && wanted.is_ipv4() == theirs.is_ipv4();
+        let here = theirs == wanted || theirs.is_unspecified() || all_of_theirs;
         here && socket.local.port() == local.port()
     };
     let sockets = bound().filter(in_the_way).map(|socket| socket.inode).collect::<Vec<_>>();
@@ -42,6 +44,22 @@ pub fn listeners() -> Vec<(SocketAddr, Option<Holder>)> {
 /// The name of a process's command.
 pub fn name(pid: u32) -> Option<String> {
     fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim_end().to_owned())
+}
+
+/// The number of the namespace that our process ids count in.
+pub fn pid_namespace() -> Option<u64> {
+    let link = fs::read_link("/proc/self/ns/pid").ok()?;
+    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// Whether a process runs a program of this name, or whoever it is cannot be looked at and is called so.
+pub fn runs(pid: u32, program: &str) -> bool {
+    match fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(path) => {
+            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(program.as_bytes()))
+        }
+        Err(_) => name(pid).is_some_and(|name| name.starts_with(program)),
+    }
 }
 
 /// Which process has a socket with one of these inodes among its files.
@@ -114,6 +132,8 @@ mod tests {
             let holder = of(local).unwrap();
             assert_eq!(holder.pid, std::process::id());
             assert!(holder.to_string().contains("tcpshake"), "{holder}");
+            let any = if local.is_ipv4() { "0.0.0.0" } else { "::" }.parse().unwrap();
+            assert_eq!(of(SocketAddr::new(any, local.port())).as_ref(), Some(&holder));
             assert!(listeners().contains(&(local, Some(holder))));
         }
     }

@@ -1,7 +1,7 @@
 //! Network interfaces of this machine, in the namespace of the calling thread.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use super::netlink::{Message, Netlink, as_u32, attributes};
 
@@ -79,6 +79,12 @@ pub(crate) fn link_header(index: u32, flags: u32, change: u32) -> [u8; 16] {
     header[8..12].copy_from_slice(&flags.to_ne_bytes());
     header[12..].copy_from_slice(&change.to_ne_bytes());
     header
+}
+
+/// The loopback addresses that this machine has, 127.0.0.1 and ::1, to find out something on.
+pub fn loopback_addresses() -> Vec<IpAddr> {
+    let both = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    both.into_iter().filter(|address| UdpSocket::bind((*address, 0)).is_ok()).collect()
 }
 
 /// All addresses of this machine.

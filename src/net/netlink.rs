@@ -7,6 +7,7 @@ use std::io;
 use std::iter;
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 const HEADER: usize = 16;
@@ -144,13 +145,21 @@ impl Netlink {
         Ok(())
     }
 
+    /// Lets so many octets wait that nobody reads, as far as we may: with CAP_NET_ADMIN there is no limit.
+    pub fn make_room(&self, octets: usize) {
+        if setsockopt(&self.socket, sockopt::RcvBufForce, &octets).is_err() {
+            let _ = self.socket.set_recv_buffer_size(octets);
+        }
+    }
+
     /// How many messages of type `kind` have come by themselves since the last call. An error means that
     /// some were lost: nobody read them fast enough.
     pub fn count_unasked(&self, kind: u16) -> io::Result<u32> {
         self.socket.set_nonblocking(true)?;
+        const MOST_READS: usize = 1_000_000; // far more than there is room for
         let mut count = 0;
         let mut buffer = vec![0; READ_AT_ONCE];
-        loop {
+        for _ in 0..MOST_READS {
             match io::Read::read(&mut &self.socket, &mut buffer) {
                 Ok(len) => {
                     let come = messages(buffer.get(..len).unwrap_or_default());
@@ -160,6 +169,7 @@ impl Netlink {
                 Err(error) => return Err(error),
             }
         }
+        Ok(count)
     }
 }
 

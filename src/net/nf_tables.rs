@@ -91,7 +91,10 @@ impl Attributes for Message {
     }
 }
 
-/// A table for IPv4 and IPv6. The comment is shown by `nft list` and kept to 127 octets.
+/// Octets of a table's comment; libnftnl takes up to 128 with the zero behind it.
+pub const LONGEST_COMMENT: usize = 127;
+
+/// A table for IPv4 and IPv6. The comment is shown by `nft list`, as far as it is not too long.
 pub fn new_table(name: &str, flags: u32, comment: &str) -> Message {
     create(libc::NFT_MSG_NEWTABLE)
         .text(attribute::TABLE_NAME, name)
@@ -102,8 +105,7 @@ pub fn new_table(name: &str, flags: u32, comment: &str) -> Message {
 /// User data as libnftnl writes a comment: type, length, text.
 fn comment_of(text: &str) -> Vec<u8> {
     const COMMENT: u8 = 0;
-    const LONGEST: usize = 127;
-    let text: String = text.chars().filter(char::is_ascii).take(LONGEST).collect();
+    let text: String = text.chars().filter(char::is_ascii).take(LONGEST_COMMENT).collect();
     [&[COMMENT, text.len() as u8 + 1], text.as_bytes(), &[0]].concat()
 }
 
@@ -304,26 +306,29 @@ fn family_name(number: u8) -> &'static str {
 }
 
 /// A rule that is there, as far as it matters to us.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
+    /// The family of its table, as nft writes it.
+    pub family: &'static str,
+    /// Its table.
+    pub table: String,
     /// Whether it looks at what connection tracking says.
     pub by_connection: bool,
-    /// Whether what it matches is dropped or rejected.
-    pub drops: bool,
+    /// Whether it drops, rejects, or looks a verdict up.
+    pub decides: bool,
     /// Packets it has counted, if it counts.
     pub packets: Option<u64>,
 }
 
-/// The rules of a chain.
-pub fn rules_of(chain: &Chain) -> io::Result<Vec<Rule>> {
+/// All rules.
+pub fn rules() -> io::Result<Vec<Rule>> {
     let read = |answer: &Vec<u8>| {
         let family = family_name(*answer.first()?);
         let fields = fields(answer)?;
-        let of_it = fields.text(attribute::RULE_TABLE)? == chain.table
-            && fields.text(attribute::RULE_CHAIN)? == chain.name
-            && family == chain.family;
+        let table = fields.text(attribute::RULE_TABLE)?;
+        let rule = Rule { family, table, by_connection: false, decides: false, packets: None };
         let expressions = attributes(fields.get(attribute::RULE_EXPRESSIONS)?);
-        of_it.then(|| expressions.fold(Rule::default(), |rule, (_, item)| rule.with(&Fields(item))))
+        Some(expressions.fold(rule, |rule, (_, item)| rule.with(&Fields(item))))
     };
     Ok(list(libc::NFT_MSG_GETRULE)?.iter().filter_map(read).collect())
 }
@@ -331,6 +336,7 @@ pub fn rules_of(chain: &Chain) -> io::Result<Vec<Rule>> {
 impl Rule {
     fn with(self, expression: &Fields<'_>) -> Self {
         const EXTENSION_NAME: u16 = 1; // of a match or target of iptables
+        const LOOKUP_INTO: u16 = 3;
         let data = Fields(expression.get(attribute::EXPRESSION_DATA).unwrap_or_default());
         let extension = || data.text(EXTENSION_NAME).unwrap_or_default();
         match expression.text(attribute::EXPRESSION_NAME).as_deref() {
@@ -338,10 +344,13 @@ impl Rule {
             Some("match") if ["conntrack", "state"].contains(&&*extension()) => {
                 Self { by_connection: true, ..self }
             }
+            Some("lookup") if data.number(LOOKUP_INTO) == Some(libc::NFT_REG_VERDICT as u32) => {
+                Self { decides: true, ..self }
+            }
             Some("counter") => Self { packets: data.packets(), ..self },
-            Some("reject") => Self { drops: true, ..self },
-            Some("target") if extension() == "REJECT" => Self { drops: true, ..self },
-            Some("immediate") if data.is_drop().unwrap_or(false) => Self { drops: true, ..self },
+            Some("reject") => Self { decides: true, ..self },
+            Some("target") if extension() == "REJECT" => Self { decides: true, ..self },
+            Some("immediate") if data.is_drop().unwrap_or(false) => Self { decides: true, ..self },
             _ => self,
         }
     }

@@ -34,7 +34,10 @@ pub fn facts(summary: &Summary) -> Vec<String> {
         }
     }
     facts.push(format!("{} retransmitted", summary.retransmissions));
-    facts.extend(summary.held_back.map(|answers| format!("{answers} kernel answers held back")));
+    facts.push(match summary.held_back {
+        Some(answers) => format!("{answers} kernel answers held back"),
+        None => "kernel answers not counted".to_owned(),
+    });
     facts
 }
 
@@ -52,7 +55,7 @@ pub fn alarms(summary: &Summary) -> Vec<String> {
         ));
     }
     if summary.guard_lost {
-        remarks.push("somebody removed the guard's rule meanwhile (a firewall reload?): nothing held the kernel back from then on".to_owned());
+        remarks.push("the guard was taken away meanwhile (a firewall reload?): nothing held the kernel back from then on (see: tcpshake guard status)".to_owned());
     }
     remarks
 }

@@ -23,6 +23,8 @@ pub struct Selection {
     /// Index of the interface to listen on. ICMP errors are also taken from loopback, where the kernel
     /// puts those it makes for a dead neighbour.
     pub interface: u32,
+    /// Index of the interface by which the kernel would answer, where that is another: its RST leaves there.
+    pub kernels_interface: Option<u32>,
 }
 
 /// What drops everything.
@@ -79,6 +81,7 @@ const fn statement(code: u32, k: u32) -> sock_filter {
 enum Label {
     Next,
     AnyProtocol,
+    LeavingTcpOnly,
     IcmpOnly,
     Tcp,
     Icmp,
@@ -158,7 +161,16 @@ impl Selection {
 
         code.load(LD_W, AD_IFINDEX);
         code.test(JEQ, self.interface, Label::AnyProtocol, Label::Next);
+        if let Some(other) = self.kernels_interface {
+            code.test(JEQ, other, Label::LeavingTcpOnly, Label::Next);
+        }
         code.test(JEQ, LOOPBACK, Label::IcmpOnly, Label::Reject);
+
+        code.label(Label::LeavingTcpOnly);
+        code.load(LD_B, AD_PKTTYPE);
+        code.test(JEQ, u32::from(libc::PACKET_OUTGOING), Label::Next, Label::Reject);
+        code.load(LD_B, layout.protocol);
+        code.test(JEQ, TCP, Label::Tcp, Label::Reject);
 
         code.label(Label::AnyProtocol);
         code.load(LD_B, layout.protocol);

@@ -324,6 +324,7 @@ pub fn selection(local: SocketAddr, remote: SocketAddr, interface: u32) -> Selec
         remote: remote.ip(),
         remote_port: Some(remote.port()),
         interface,
+        kernels_interface: None,
     }
 }
 

@@ -3,7 +3,10 @@
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
+use nix::sys::signal::SigSet;
 use socket2::{SockAddr, SockAddrStorage};
 
 /// Options that are on or off.
@@ -76,6 +79,14 @@ fn get_option(socket: impl AsFd, level: i32, name: i32, value: &mut [u8]) -> io:
         libc::getsockopt(socket.as_fd().as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut len)
     };
     if result == 0 { Ok((len as usize).min(value.len())) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets a command be started with these signals unblocked, whatever this process blocks for itself: it would
+/// inherit that.
+pub fn start_with_unblocked(command: &mut Command, signals: SigSet) {
+    // SAFETY: between fork and exec only sigprocmask is called, which is async-signal-safe, with a value that
+    // is copied into the closure.
+    unsafe { command.pre_exec(move || Ok(signals.thread_unblock()?)) };
 }
 
 /// The address to bind a packet socket to: an interface by index, or all with 0.

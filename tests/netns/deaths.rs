@@ -23,7 +23,7 @@ use tcpshake::record::{Opening, Step, Summary};
 use crate::Named;
 use crate::killed::snapshot;
 use crate::near::{Near, Way};
-use crate::run::{connect, other, sh, text};
+use crate::run::{command, connect, sh, text};
 use crate::world::{PATIENCE, World, close_after_client};
 
 pub(crate) const TESTS: &[Named] = &[
@@ -149,7 +149,7 @@ impl Plan {
     fn carry_out(&self) -> (ExitStatus, ChildStdout) {
         let Self { kind, death, point, remote } = self;
         let program = std::env::current_exe().unwrap();
-        let mut command = other(program.to_str().unwrap(), &[]);
+        let mut command = command(program, &[]);
         command.env(VARIABLE, format!("{kind} {death:?} {point} {remote}")).env("RUST_BACKTRACE", "0");
         let mut child = command.spawn().unwrap();
         let status = child.wait().unwrap();
@@ -228,7 +228,7 @@ fn rules_of_the_dead_are_removed() {
     let (_, status, _) = text(&["guard", "status"]);
     assert!(status.contains("dead)") && status.contains("tcpshake guard clean"), "{status}");
     let (code, cleaned, _) = text(&["guard", "clean"]);
-    assert_eq!((code, &*cleaned), (Some(0), "1 rules of dead owners removed\n"));
+    assert_eq!((code, &*cleaned), (Some(0), "rules of dead owners removed: 1\n"));
     assert_eq!(rules(), before);
 
     leave_rules();

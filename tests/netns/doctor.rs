@@ -86,11 +86,11 @@ fn doctor_without_privileges() {
     let findings = doctor();
     assert_eq!(findings.0, Some(8), "{:#?}", findings.1);
     findings.assert("cap_net_raw", "bad", "no raw socket", "sudo setcap cap_net_raw=ep /");
-    findings.assert("cap_net_admin", "note", "no nft or iptables guard", "sudo tcpshake");
+    findings.assert("cap_net_admin", "note", "no nft or iptables guard", "tcpshake connect");
     findings.assert("listener guard", "good", "stands by tcp-md5, not tested", "");
-    findings.assert("nft guard", "note", "needs CAP_NET_ADMIN", "sudo tcpshake doctor");
-    findings.assert("firewall", "note", "cannot be looked at", "sudo tcpshake doctor");
-    findings.assert("left behind", "note", "cannot be looked for", "sudo tcpshake guard status");
+    findings.assert("nft guard", "note", "needs CAP_NET_ADMIN", " doctor");
+    findings.assert("firewall", "note", "cannot be looked at", " doctor");
+    findings.assert("left behind", "note", "cannot be looked for", " guard status");
 }
 
 /// A table that drops whatever leaves, loopback or not.
@@ -123,7 +123,7 @@ fn doctor_prescribes_what_helps() {
     assert_eq!(findings.0, Some(8));
     let command = "sudo nft insert rule inet f out meta mark 0x53 accept";
     findings.assert("firewall", "note", "policy drop", command);
-    findings.assert("firewall", "note", "drops by connection state", command);
+    findings.assert("firewall", "note", "decides by connection state", command);
     // The demo's own answers and the kernel server's are not marked; those the firewall must let pass by itself.
     let mended =
         format!("nft insert rule inet f out ct state new,established oif lo accept; {}", &command[5..]);

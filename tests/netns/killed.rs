@@ -5,16 +5,20 @@ use std::fs;
 use std::net::SocketAddr;
 
 use nix::sys::signal::Signal;
+use nix::sys::wait::WaitStatus;
 use tcpshake::lab::NEAR_V4;
 use tcpshake::net::netlink::{Message, Netlink};
 use tcpshake::tcp::{Flags, Segment};
 
 use crate::Named;
-use crate::run::{Running, connect};
+use crate::run::{Dialogue, Running, TCPSHAKE, Tables, children, command, connect, reap};
 use crate::scripted::{IRS, Scripted, segment, syn_ack};
-use crate::world::{World, close_after_client};
+use crate::world::{World, close_after_client, keep_open};
 
-pub(crate) const TESTS: &[Named] = &[("p02_sigkill_at_ten_points", p02_sigkill_at_ten_points)];
+pub(crate) const TESTS: &[Named] = &[
+    ("p02_sigkill_at_ten_points", p02_sigkill_at_ten_points),
+    ("p02_sigkill_by_iptables_leaves_no_rule", p02_sigkill_by_iptables_leaves_no_rule),
+];
 
 const ACK: Flags = Flags::ACK;
 
@@ -84,6 +88,24 @@ fn p02_sigkill_at_ten_points() {
     }
     // The port is free again, and the next exchange starts from SYN.
     connect(&[&server, "--source-port", "40000"]).assert_ended(0, "completed");
+}
+
+/// The script that put the rules there outlives the program for as long as it takes to remove them.
+fn p02_sigkill_by_iptables_leaves_no_rule() {
+    for tables in Tables::BOTH {
+        let world = World::new();
+        let target = world.server(keep_open).v4();
+        let connect = ["connect", "--format", "json", "--guard", "iptables", "--close", "passive", &target];
+        let mut connect = Dialogue::start(command(TCPSHAKE, &connect).envs(tables.environment()));
+        let lines = std::iter::from_fn(|| Some(connect.line()).filter(|line| !line.is_empty()));
+        assert!(lines.into_iter().any(|line| line.contains("\"state\":\"ESTABLISHED\"")));
+        assert_eq!(tables.rules().len(), 1);
+        let script = children(connect.pid());
+        connect.kill();
+        assert_eq!(connect.end().code, None);
+        assert_eq!(reap(script[0]), WaitStatus::Exited(script[0], 0));
+        assert_eq!((script.len(), tables.rules()), (1, Vec::new()));
+    }
 }
 
 /// Sockets, addresses, routes, interfaces, policy rules and firewall tables of this namespace, and the files

@@ -18,6 +18,7 @@ mod conntrack;
 mod deaths;
 mod demo;
 mod doctor;
+mod guard_command;
 mod guards;
 mod hostile;
 mod killed;
@@ -27,6 +28,7 @@ mod refusals;
 mod reload;
 mod run;
 mod scripted;
+mod scripts;
 mod thousand;
 mod together;
 mod trouble;
@@ -36,8 +38,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// In the names of tests that need a program, and so are ignored unless asked for.
-const NEEDS_A_PROGRAM: [&str; 2] = ["_by_nft_", "_by_iptables_"];
+/// In the name of a test that needs a program which a fresh machine may lack, and so is ignored unless asked
+/// for.
+const NEEDS_A_PROGRAM: [&str; 3] = ["_by_nft_", "_by_iptables_", "_by_shellcheck_"];
 
 /// A test by name.
 type Named = (&'static str, fn());
@@ -52,6 +55,8 @@ fn main() -> ExitCode {
         eprintln!("ignored: {error}");
         assert!(std::env::var_os("CI").is_none(), "these tests must not be ignored in CI");
     }
+    // What the program leaves in the background becomes a child of ours: its end can be waited for.
+    nix::sys::prctl::set_child_subreaper(true).expect("a kernel since 3.4");
     let tests = [
         demo::TESTS,
         doctor::TESTS,
@@ -67,6 +72,8 @@ fn main() -> ExitCode {
         deaths::TESTS,
         reload::TESTS,
         together::TESTS,
+        scripts::TESTS,
+        guard_command::TESTS,
     ];
     let trial = |(name, test): &Named| {
         let test = *test;
@@ -84,5 +91,7 @@ fn main() -> ExitCode {
         Trial::test(*name, run).with_ignored_flag(private.is_err() || needs_a_program)
     };
     let trials = tests.into_iter().flatten().map(trial).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    run::end_what_is_left();
+    conclusion.exit_code()
 }

@@ -1,11 +1,20 @@
 //! Runs the program in the namespace of the calling thread.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use serde_json::Value;
+
+use crate::world::PATIENCE;
 
 /// How a run of the program ended.
 #[derive(Debug)]
@@ -15,24 +24,27 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
-fn program(arguments: &[&str]) -> Command {
-    other(env!("CARGO_BIN_EXE_tcpshake"), arguments)
-}
+/// The program under test.
+pub(crate) const TCPSHAKE: &str = env!("CARGO_BIN_EXE_tcpshake");
 
-/// Another program than ours.
-#[expect(clippy::disallowed_methods, reason = "tests run the program they test, and the tools of its users")]
-pub(crate) fn other(name: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(name);
+/// Any program, with nothing to read and its output for the test.
+#[expect(clippy::disallowed_methods, reason = "a test runs the program it tests, and makes its surroundings")]
+pub(crate) fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // iptables locks out others by a file below /run, which is of all namespaces and only root's.
+    command.env("XTABLES_LOCKFILE", "/dev/null");
     command
 }
 
 /// A shell script that must succeed; yields what it prints.
 #[track_caller]
 pub(crate) fn sh(script: &str) -> String {
-    let output = other("sh", &["-ec", script]).output().unwrap();
-    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
+    Said::by(&mut command("sh", &["-ec", script])).assert_well().stdout
+}
+
+fn program(arguments: &[&str]) -> Command {
+    command(TCPSHAKE, arguments)
 }
 
 /// `tcpshake connect --format json ...`, to its end. Short lingering keeps the tests fast.
@@ -42,9 +54,233 @@ pub(crate) fn connect(arguments: &[&str]) -> Run {
 
 /// The program as it stands on the command line, its output as text.
 pub(crate) fn text(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = program(arguments).output().unwrap();
-    let text = |octets: Vec<u8>| String::from_utf8(octets).expect("UTF-8");
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    let Said { code, stdout, stderr } = Said::by(&mut program(arguments));
+    (code, stdout, stderr)
+}
+
+/// What a program said, to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Said {
+    pub(crate) fn by(command: &mut Command) -> Self {
+        Dialogue::spawn(command).wait()
+    }
+
+    /// Asserts that all went well and there was nothing to complain about.
+    #[track_caller]
+    pub(crate) fn assert_well(self) -> Self {
+        assert_eq!((self.code, &*self.stderr), (Some(0), ""), "{self:?}");
+        self
+    }
+
+    /// Asserts this exit code, and not a word.
+    #[track_caller]
+    pub(crate) fn assert_silent(&self, code: i32) {
+        assert_eq!((self.code, &*self.stdout, &*self.stderr), (Some(code), "", ""));
+    }
+
+    /// Asserts a failure: this exit code, no output, and one line on standard error with `words` in it.
+    #[track_caller]
+    pub(crate) fn assert_complaint(&self, code: i32, words: &str) {
+        assert_eq!((self.code, &*self.stdout), (Some(code), ""), "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        assert!(self.stderr.contains(words), "{words}: {self:?}");
+    }
+
+    /// Its output, a JSON object a line.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+}
+
+/// A program that is talked with, each answer awaited for no longer than [`PATIENCE`]. It is killed if the
+/// test ends before it.
+pub(crate) struct Dialogue {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Option<BufReader<ChildStdout>>,
+    errors: ChildStderr,
+}
+
+impl Dialogue {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self::spawn(command.stdin(Stdio::piped()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (input, output) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
+        let errors = child.stderr.take().unwrap();
+        Self { child, input, output, errors }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id() as i32)
+    }
+
+    /// Its next line, empty at the end.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> String {
+        let output = self.output.as_mut().unwrap();
+        if output.buffer().is_empty() {
+            await_octets(output.get_ref());
+        }
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Says an empty line and takes the answer.
+    #[track_caller]
+    pub(crate) fn ask(&mut self) -> String {
+        self.say();
+        self.line()
+    }
+
+    pub(crate) fn say(&mut self) {
+        self.input.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+
+    /// Closes the reading end of its standard output.
+    pub(crate) fn stop_listening(&mut self) {
+        drop(self.output.take());
+    }
+
+    /// Closes its input.
+    pub(crate) fn stop_talking(&mut self) {
+        drop(self.input.take());
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// Kills it, and returns once it is dead; what it has started may live.
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+        waitid(Id::Pid(self.pid()), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+    }
+
+    /// Closes its input and waits for its end.
+    pub(crate) fn end(mut self) -> Said {
+        self.stop_talking();
+        self.wait()
+    }
+
+    /// Waits for its end, and that of all that has its output.
+    pub(crate) fn wait(mut self) -> Said {
+        let stdout = self.output.take().map(rest).unwrap_or_default();
+        let stderr = rest(BufReader::new(&mut self.errors));
+        Said { code: self.child.wait().unwrap().code(), stdout, stderr }
+    }
+}
+
+impl Drop for Dialogue {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until there is something to read, or the end.
+#[track_caller]
+pub(crate) fn await_octets(source: &impl AsFd) {
+    let mut ready = [PollFd::new(source.as_fd(), PollFlags::POLLIN)];
+    let timeout = PollTimeout::try_from(PATIENCE).unwrap();
+    assert_eq!(poll(&mut ready, timeout), Ok(1), "nothing came");
+}
+
+/// All that comes up to the end.
+fn rest<T: Read + AsFd>(mut source: BufReader<T>) -> String {
+    let mut octets = source.buffer().to_vec();
+    loop {
+        await_octets(source.get_ref());
+        let mut buffer = [0; 4096];
+        match source.get_mut().read(&mut buffer).unwrap() {
+            0 => return String::from_utf8(octets).expect("UTF-8"),
+            len => octets.extend(&buffer[..len]),
+        }
+    }
+}
+
+/// A kind of iptables. Both put their rules where the other does not look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tables {
+    pub(crate) v4: &'static str,
+    pub(crate) v6: &'static str,
+}
+
+impl Tables {
+    pub(crate) const BOTH: [Self; 2] = [
+        Self { v4: "iptables-legacy", v6: "ip6tables-legacy" },
+        Self { v4: "iptables-nft", v6: "ip6tables-nft" },
+    ];
+
+    /// As on a machine that has neither.
+    pub(crate) const NOWHERE: Self = Self { v4: "/nonexistent", v6: "/nonexistent" };
+
+    /// As rst-guard takes them.
+    pub(crate) const fn environment(self) -> [(&'static str, &'static str); 2] {
+        [("IPTABLES", self.v4), ("IP6TABLES", self.v6)]
+    }
+
+    /// Changes the raw table of both families.
+    #[track_caller]
+    pub(crate) fn change(self, arguments: &[&str]) {
+        for program in [self.v4, self.v6] {
+            Said::by(&mut command(program, &[&["-t", "raw"], arguments].concat())).assert_well();
+        }
+    }
+
+    /// All rules of all tables, each behind the name of its table, IPv4 before IPv6.
+    pub(crate) fn rules(self) -> Vec<String> {
+        let mut rules = Vec::new();
+        for program in [self.v4, self.v6] {
+            let said = Said::by(&mut command(format!("{program}-save"), &[]));
+            assert_eq!(said.code, Some(0), "{said:?}"); // on standard error may be a word on the other kind
+            let mut table = "";
+            for line in said.stdout.lines() {
+                match line.strip_prefix('*') {
+                    Some(name) => table = name,
+                    None if line.starts_with("-A") => rules.push(format!("{table}: {line}")),
+                    None => {}
+                }
+            }
+        }
+        rules
+    }
+}
+
+/// A process by the name that the script gives an owner.
+pub(crate) fn owner_tag(pid: Pid) -> String {
+    format!("tcpshake:{pid}.{}@{}", start_time(pid), pid_namespace())
+}
+
+/// The number of our pid namespace.
+pub(crate) fn pid_namespace() -> String {
+    let link = std::fs::read_link("/proc/self/ns/pid").unwrap();
+    link.to_str().unwrap().trim_start_matches("pid:[").trim_end_matches(']').to_owned()
+}
+
+/// Whether we are root in the first of all namespaces, as their numbers tell.
+pub(crate) fn sees_all_processes() -> bool {
+    let is = |kind, number| {
+        let link = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
+        link.to_str() == Some(&format!("{kind}:[{number}]"))
+    };
+    is("user", 4_026_531_837_u32) && is("pid", 4_026_531_836_u32) && nix::unistd::geteuid().is_root()
+}
+
+/// Field 22 of `/proc/PID/stat`.
+pub(crate) fn start_time(pid: Pid) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, behind_the_name) = stat.rsplit_once(") ").unwrap();
+    behind_the_name.split(' ').nth(19).unwrap().parse().unwrap()
 }
 
 /// Text as one line, however it was wrapped.
@@ -61,16 +297,22 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn connect(arguments: &[&str]) -> Self {
-        let mut all = vec!["connect", "--format", "json", "--linger", "10"];
-        all.extend(arguments);
-        let mut child = program(&all).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        Self { child, stdout, lines: Vec::new() }
+        Self::connect_in(&[], arguments)
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn connect_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let all = [&["connect", "--format", "json", "--linger", "10"], arguments].concat();
+        Self::start(program(&all).envs(environment.iter().copied()))
     }
 
     /// A shell command that runs the program.
     pub(crate) fn shell(script: &str) -> Self {
-        let mut child = other("sh", &["-c", script]).spawn().unwrap();
+        Self::start(&mut command("sh", &["-c", script]))
+    }
+
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         Self { child, stdout, lines: Vec::new() }
     }
@@ -172,5 +414,53 @@ impl Run {
             assert!(!(sentence && part.starts_with(char::is_uppercase)), "lower case: {}", self.stderr);
         }
         assert_eq!(self.steps().count(), 0);
+    }
+}
+
+/// Waits for the end of a child, or of what a child has left behind: that is ours, too.
+#[track_caller]
+pub(crate) fn reap(pid: Pid) -> WaitStatus {
+    let (ended, is_ended) = channel();
+    std::thread::spawn(move || ended.send(waitpid(pid, None)));
+    is_ended.recv_timeout(PATIENCE).expect("it ends").unwrap()
+}
+
+/// The children of a process, whichever of its threads has them.
+pub(crate) fn children(pid: Pid) -> Vec<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let lists: Vec<String> = lists.collect();
+    let pids = lists.iter().flat_map(|list| list.split_whitespace());
+    pids.map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
+}
+
+/// Ends what tests that failed have left in the background.
+pub(crate) fn end_what_is_left() {
+    while let Some(child) = children(Pid::this()).first() {
+        let _ = kill(*child, Signal::SIGKILL);
+        let _ = waitpid(*child, None);
+    }
+}
+
+/// A folder for the time of a test. Its name has not the program's in it: other tests look for that.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("netns-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -43,6 +43,7 @@ impl Scripted {
                 remote: client.ip(),
                 remote_port: Some(client.port()),
                 interface: Interface::by_name(lab::LINK)?.index,
+                kernels_interface: None,
             };
             let spec = RawSpec { selection, remote: client, bind_to_interface: None };
             let wire = RawWire::open(&spec, clock).map_err(std::io::Error::other)?;

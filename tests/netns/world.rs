@@ -1,16 +1,23 @@
 //! A private network around the thread of a test, and kernel servers on its far side.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use socket2::SockRef;
+use caps::Capability;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tcpshake::guard::{Proof, SelfTest};
 use tcpshake::lab::{self, Lab};
 use tcpshake::net::interfaces::Interface;
 use tcpshake::net::netlink::{Message, Netlink};
+use tcpshake::packet::ip::IpFields;
+use tcpshake::packet::{Addresses, Ports, emit};
+use tcpshake::tcp::{Flags, Segment, SeqNum};
+use tcpshake::time::Clock;
 
 use crate::capture::Capture;
+use crate::privileges;
 
 /// The network of one test.
 pub(crate) struct World {
@@ -42,6 +49,62 @@ impl World {
             serve,
         )
     }
+}
+
+/// A network that has nothing but its loopback, for what needs no other host.
+pub(crate) fn alone() {
+    lab::unshare_network().expect("a network namespace");
+    lab::loopback_up().expect("a loopback");
+}
+
+/// Does `work` in a thread whose programs have no more than `kept`.
+pub(crate) fn bound_to<T: Send>(kept: &[Capability], work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let bounded = scope.spawn(|| {
+            privileges::bound_to(kept);
+            work()
+        });
+        bounded.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+pub(crate) const SILENT: [Proof; 2] = [Proof::Silent, Proof::Silent];
+pub(crate) const ANSWERED: [Proof; 2] = [Proof::Answered, Proof::Answered];
+
+/// Whether the kernel would answer on this port, over IPv4 and IPv6.
+pub(crate) fn kernel_answers_on(port: u16) -> [Proof; 2] {
+    let mut test = SelfTest::new(Clock::new());
+    LOOPBACKS.map(|ip| test.probe(SocketAddr::new(ip, port)))
+}
+
+/// Loopback, IPv4 and IPv6.
+pub(crate) const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+/// Draws one answer of the kernel's from this port, over IPv4 and over IPv6. The self-test asks again if the
+/// answer is late; this does not, so what a guard has held back is known to the segment.
+pub(crate) fn draw_answers_from(port: u16) {
+    const SOURCE: u16 = 2;
+    const OPEN: u16 = 1; // the kernel takes segments in order: its answer from here comes after the other
+    for ip in LOOPBACKS {
+        let ear = Capture::of_arrivals("lo");
+        for destination in [port, OPEN] {
+            send_to_ourselves(ip, Ports { source: SOURCE, destination }, Flags::ACK, 0).unwrap();
+        }
+        ear.until(|seen| seen.source == SocketAddr::new(ip, OPEN) && seen.flags == "RST");
+    }
+}
+
+/// A segment without a connection, over loopback. A firewall that drops it makes this an error.
+pub(crate) fn send_to_ourselves(ip: IpAddr, ports: Ports, flags: Flags, mark: u32) -> std::io::Result<()> {
+    let to = SocketAddr::new(ip, 0);
+    let with_ip_header = Some(Protocol::from(libc::IPPROTO_RAW));
+    let sender = Socket::new(Domain::for_address(to), Type::RAW, with_ip_header)?;
+    sender.set_mark(mark)?;
+    let fields = IpFields { addresses: Addresses::new(ip, ip).unwrap(), ttl: 64, identification: 1 };
+    let segment = Segment { seq: SeqNum(1), ack: SeqNum(1), flags, ..Segment::default() };
+    let mut packet = [0; 128];
+    let len = emit(&fields, ports, &segment, b"", &mut packet).unwrap();
+    sender.send_to(&packet[..len], &to.into()).map(drop)
 }
 
 /// A kernel server in a thread.

@@ -70,6 +70,7 @@ fn selection(v6: bool) -> Selection {
         remote: remote.parse().unwrap(),
         remote_port: Some(80),
         interface: OURS,
+        kernels_interface: None,
     }
 }
 
@@ -121,6 +122,29 @@ fn a_rst_is_seen_leaving_and_nothing_else_is() {
         assert!(!accepts(&program, &packet(local, (s.remote, 81), Flags::RST), &LEAVES));
         let any_port = Selection { remote_port: None, ..s }.program();
         assert!(accepts(&any_port, &packet(local, (s.remote, 81), Flags::RST), &LEAVES));
+    }
+}
+
+/// What arrives by the interface that the kernel would answer by is not for us; only its RST is looked for.
+#[test]
+fn the_kernels_own_interface_shows_what_leaves() {
+    const OTHER: u32 = 9;
+    for v6 in [false, true] {
+        let s = Selection { kernels_interface: Some(OTHER), ..selection(v6) };
+        let program = s.program();
+        let (local, remote) = ((s.local, 40_000), (s.remote, 80));
+        let rst = packet(local, remote, Flags::RST);
+        assert!(accepts(&program, &rst, &LEAVES));
+        assert!(accepts(&program, &rst, &Context { interface: OTHER, ..LEAVES }));
+        assert!(!accepts(&program, &rst, &Context { interface: OTHER + 1, ..LEAVES }));
+        assert!(!accepts(
+            &program,
+            &packet(local, remote, Flags::SYN),
+            &Context { interface: OTHER, ..LEAVES }
+        ));
+        let arrives = packet(remote, local, Flags::ACK);
+        assert!(accepts(&program, &arrives, &ARRIVES));
+        assert!(!accepts(&program, &arrives, &Context { interface: OTHER, ..ARRIVES }));
     }
 }
 

@@ -1,76 +1,30 @@
-//! `tcpshake guard`: guards held for other programs, and a look at those that stand.
+//! A look at the guards that stand, and removing what dead owners left.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
-use super::args::{GuardCommand, HoldArgs, ListFormat, StatusArgs, TestArgs};
-use super::error::{Failure, written};
-use super::exit::Exit;
-use super::holder;
-use crate::guard::survey::{self, Found, Owner, Survey};
-use crate::guard::{LeaseError, PortLease, Proof, Scope, SelfTest, Standing};
+use super::{json, print};
+use crate::cli::args::{ListFormat, StatusArgs, TestArgs};
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::guard::survey::{self, Owner, Survey};
+use crate::guard::{LeaseError, Proof, SelfTest};
+use crate::net::interfaces::loopback_addresses;
 use crate::net::route;
 use crate::report::text::clean;
 use crate::time::Clock;
-
-pub(super) fn run(command: &GuardCommand) -> Result<u8, Failure> {
-    let exit = match command {
-        GuardCommand::Run(args) => return holder::run(args),
-        GuardCommand::Up(args) => holder::up(args),
-        GuardCommand::Down(args) => holder::down(&args.port),
-        GuardCommand::Hold(args) => holder::hold(args),
-        GuardCommand::Status(args) => status(args),
-        GuardCommand::Test(args) => test(args),
-        GuardCommand::Clean => clean_up(),
-    };
-    exit.map(Exit::code)
-}
-
-/// The guard that the arguments ask for.
-pub(super) fn stand(args: &HoldArgs) -> Result<Standing, Failure> {
-    let address = args.address.map(|address| address.to_canonical());
-    if let Some(address) = address.filter(|address| !route::is_own(*address)) {
-        return Err(Failure::not_possible(LeaseError::not_ours(address)));
-    }
-    let scope = Scope { address, ports: args.port.clone(), mark: args.mark };
-    Ok(Standing::stand(args.guard.into(), &scope, &mut SelfTest::new(Clock::new()))?)
-}
-
-/// `guard on port 40000: listener (tcp-md5), proven`.
-pub(super) fn describe(args: &HoldArgs, standing: &Standing) -> String {
-    let mut text = format!("guard on port {}: {}", args.port, standing.kind());
-    if let Some(discard) = standing.discard() {
-        let _ = write!(text, " ({})", discard.name());
-    }
-    let _ = match standing.proof() {
-        Proof::Silent => write!(text, ", proven"),
-        Proof::Untestable(why) => write!(text, ", not tested: {why}"),
-        Proof::Answered | Proof::NotAsked => Ok(()),
-    };
-    for passed in standing.passed_over() {
-        let _ = write!(text, "; not {}: {}", passed.kind, passed.why);
-    }
-    text
-}
-
-pub(super) fn print(text: &str) -> Result<(), Failure> {
-    written(io::stdout().write_all(text.as_bytes()))
-}
-
-pub(super) fn json(line: &impl Serialize) -> String {
-    // Plain structs of strings and numbers: there is nothing in them that could fail to serialize.
-    serde_json::to_string(line).unwrap_or_default() + "\n"
-}
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Line<'l> {
     Guard {
         guard: &'static str,
-        covers: &'l str,
+        ports: &'l str,
+        family: Option<&'static str>,
+        address: Option<&'l str>,
+        peer: Option<&'l str>,
         pid: Option<u32>,
         command: Option<&'l str>,
         owner: &'static str,
@@ -88,7 +42,7 @@ enum Line<'l> {
     },
 }
 
-fn status(args: &StatusArgs) -> Result<Exit, Failure> {
+pub(super) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
     let survey = survey::survey();
     print(&match args.format {
         ListFormat::Json => survey_as_json(&survey),
@@ -99,9 +53,10 @@ fn status(args: &StatusArgs) -> Result<Exit, Failure> {
 
 fn survey_as_text(survey: &Survey) -> String {
     let mut text = String::new();
-    for Found { kind, covers, owner, held_back } in &survey.found {
-        let _ = write!(text, "{:8}  {}  ({})", kind.name(), clean(covers), clean(&owner.to_string()));
-        let _ = match held_back {
+    for found in &survey.found {
+        let covers = clean(&found.covers());
+        let _ = write!(text, "{:8}  {covers}  ({})", found.kind.name(), clean(&found.owner.to_string()));
+        let _ = match found.held_back {
             Some(count) => writeln!(text, "  {count} held back"),
             None => writeln!(text),
         };
@@ -123,21 +78,30 @@ fn survey_as_json(survey: &Survey) -> String {
         let (owner, pid, command) = match &found.owner {
             Owner::Lives(holder) => ("lives", Some(holder.pid), Some(&*holder.name)),
             Owner::Dead(pid) => ("dead", Some(*pid), None),
-            Owner::Elsewhere(_) => ("elsewhere", None, None),
+            Owner::Elsewhere(pid) => ("elsewhere", Some(*pid), None),
             Owner::Kept => ("nobody", None, None),
         };
-        let (guard, held_back) = (found.kind.name(), found.held_back);
-        json(&Line::Guard { guard, covers: &found.covers, pid, command, owner, held_back })
+        json(&Line::Guard {
+            guard: found.kind.name(),
+            ports: &found.ports,
+            family: found.family,
+            address: found.address.as_deref(),
+            peer: found.peer.as_deref(),
+            pid,
+            command,
+            owner,
+            held_back: found.held_back,
+        })
     });
     let unseen = survey.unseen.iter().map(|(kind, why)| json(&Line::Unseen { guard: kind.name(), why }));
     guards.chain(unseen).collect()
 }
 
-fn test(args: &TestArgs) -> Result<Exit, Failure> {
+pub(super) fn test(args: &TestArgs) -> Result<Exit, Failure> {
     let addresses: Vec<IpAddr> = match args.address {
         Some(address) if route::is_own(address) => vec![address],
         Some(address) => return Err(Failure::not_possible(LeaseError::not_ours(address))),
-        None => both_loopbacks(),
+        None => loopback_addresses(),
     };
     let mut test = SelfTest::new(Clock::new());
     let mut exit = Exit::Success;
@@ -156,17 +120,10 @@ fn test(args: &TestArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Those of them that this machine has.
-fn both_loopbacks() -> Vec<IpAddr> {
-    let v6 = IpAddr::from(Ipv6Addr::LOCALHOST);
-    let v6 = PortLease::take(SocketAddr::new(v6, 0)).is_ok().then_some(v6);
-    [Ipv4Addr::LOCALHOST.into()].into_iter().chain(v6).collect()
-}
-
 fn in_words(proof: &Proof) -> String {
     match proof {
         Proof::Silent => "the kernel keeps silent: it is guarded".to_owned(),
-        Proof::Answered => "the kernel answers with RST: nothing holds it back".to_owned(),
+        Proof::Answered => "the kernel answers with RST: nothing holds it back here".to_owned(),
         Proof::Untestable(why) => format!("the kernel cannot be asked: {}", clean(why)),
         Proof::NotAsked => "the kernel was not asked".to_owned(),
     }
@@ -182,9 +139,9 @@ fn finding_as_json(address: IpAddr, port: u16, proof: &Proof) -> String {
     json(&Line::Test { address, port, kernel, why })
 }
 
-fn clean_up() -> Result<Exit, Failure> {
+pub(super) fn clean_up() -> Result<Exit, Failure> {
     let removed = survey::clean()
         .map_err(|error| Failure::not_possible(format_args!("cannot remove rules: {error}")))?;
-    print(&format!("{removed} rules of dead owners removed\n"))?;
+    print(&format!("rules of dead owners removed: {removed}\n"))?;
     Ok(Exit::Success)
 }
