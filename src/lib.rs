@@ -65,7 +65,7 @@
 //!    unescaped.
 //! 3. After any end, SIGKILL included, the machine is as it was: sockets, and what hangs on them, are all
 //!    there ever is. (The kernel takes some ten milliseconds to let go of a packet socket.) Rules of iptables
-//!    are the exception: a process of their own takes them away, and if that is killed too, the next run.
+//!    are the exception: a process of their own takes them away, and if that is killed, the next run.
 //! 4. Every step printed happened, and every number printed equals the one on the wire.
 //! 5. The same seed gives the same exchange in the simulator, byte for byte.
 //!

@@ -81,13 +81,27 @@ fn files_and_privileges() -> Roff {
     roff.control("SH", ["PRIVILEGES"]);
     roff.text([roman(
         "Commands that open raw sockets need CAP_NET_RAW and nothing else: run them with sudo, or once \
-         \"setcap cap_net_raw=ep\" on the program. The demo needs no privilege where ordinary users may make \
-         user namespaces.",
+         \"setcap cap_net_raw=ep\" on the program. The nft guard needs CAP_NET_ADMIN besides, the iptables guard \
+         root. The demo needs no privilege where ordinary users may make user namespaces. Once sockets and guard \
+         stand, every capability is given up.",
     )]);
     roff.control("SH", ["ENVIRONMENT"]);
+    for (name, text) in [
+        ("NO_COLOR", "If set and not empty, --color auto means never."),
+        ("IPTABLES, IP6TABLES", "The programs that the iptables guard uses, such as iptables-legacy."),
+    ] {
+        roff.control("TP", Vec::<&str>::new());
+        roff.text([roman(name)]);
+        roff.text([roman(text)]);
+    }
+    roff.control("SH", ["FILES"]);
     roff.control("TP", Vec::<&str>::new());
-    roff.text([roman("NO_COLOR")]);
-    roff.text([roman("If set and not empty, --color auto means never.")]);
+    roff.text([roman("rst-guard")]);
+    roff.text([roman(
+        "The script that makes the rules of the iptables guard: the one beside the program, or in \
+         ../share/tcpshake, if none but root and the user can have put it there; else one that the program \
+         carries.",
+    )]);
     roff
 }
 
