@@ -73,7 +73,11 @@ fn main() -> ExitCode {
         reload::TESTS,
         together::TESTS,
         scripts::TESTS,
-        guard_command::TESTS,
+        guard_command::run::TESTS,
+        guard_command::up::TESTS,
+        guard_command::covers::TESTS,
+        guard_command::look::TESTS,
+        guard_command::auto::TESTS,
     ];
     let trial = |(name, test): &Named| {
         let test = *test;
