@@ -249,10 +249,9 @@ pub(super) fn found() -> io::Result<Vec<Found>> {
         let mut numbers = table.name.strip_prefix(PREFIX)?.split('-');
         let covers = table.comment.unwrap_or_default();
         let covers = covers.strip_prefix(PORT).unwrap_or(&covers);
-        // The last one: there may be another in "(28000 of them)".
         let (ports, address) = match covers.rsplit_once(OF) {
-            Some((ports, address)) if !address.contains(' ') => (ports, Some(address.to_owned())),
-            _ => (covers, None),
+            Some((ports, address)) if address.parse::<IpAddr>().is_ok() => (ports, Some(address.to_owned())),
+            _ => (covers, None), // perhaps "(100 of them)"
         };
         Some(Found {
             pid_namespace: numbers.next()?.parse().ok()?,

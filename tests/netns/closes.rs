@@ -7,15 +7,18 @@ use serde_json::Value;
 use socket2::SockRef;
 
 use tcpshake::lab::{Address, FAR_V4, LINK, NEAR_V4, configure};
+use tcpshake::net::interfaces::LOOPBACK;
 use tcpshake::tcp::{Flags, Segment};
 use tcpshake::time::Clock;
 
 use crate::Named;
-use crate::capture::{Capture, Seen, assert_told_as_captured};
+use crate::capture::{Capture, Seen, assert_told_as_captured, resets_from};
 use crate::near::Way;
 use crate::run::{Run, Running, connect, text, unwrapped};
 use crate::scripted::{IRS, segment, start};
-use crate::world::{Server, World, close_after_client, close_before_client, close_with_client, greet};
+use crate::world::{
+    Server, World, close_after_client, close_before_client, close_with_client, greet, near_route_by,
+};
 
 pub(crate) const TESTS: &[Named] = &[
     ("a01_a03_active_close_ipv4", a01_a03_active_close_ipv4),
@@ -37,6 +40,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("no_options", no_options),
     ("a_greeting_is_taken_and_escaped", a_greeting_is_taken_and_escaped),
     ("guard_none_shows_what_the_kernel_does", guard_none_shows_what_the_kernel_does),
+    ("the_kernels_last_answer_is_told", the_kernels_last_answer_is_told),
+    ("the_kernels_reset_is_told_whatever_it_leaves_by", the_kernels_reset_is_told_whatever_it_leaves_by),
     ("guard_none_is_told_on_every_way", guard_none_is_told_on_every_way),
 ];
 
@@ -349,4 +354,28 @@ fn guard_none_is_told_on_every_way() {
         let (_, quiet, _) = text(&["connect", &server, "--guard", "none", "--quiet"]);
         assert!(quiet.lines().count() == 1 && quiet.contains("RST of its own"), "{quiet}");
     }
+}
+
+/// Where we end at once, the kernel's RST leaves with our own last segment.
+fn the_kernels_last_answer_is_told() {
+    let world = World::new();
+    for way in Way::ALL {
+        let server = way.server(&world, close_with_client).to_string();
+        for close in ["none", "reset"] {
+            let run = connect(&[&server, "--guard", "none", "--close", close]);
+            run.assert_ended(0, "completed");
+            assert!(run.end()["kernel_resets"].as_u64() >= Some(1), "{close} {way:?}: {run:#?}");
+        }
+    }
+}
+
+/// The kernel's way to the peer is another than ours: its RST does not reach it, but it has left.
+fn the_kernels_reset_is_told_whatever_it_leaves_by() {
+    let world = World::new();
+    let server = world.server(close_after_client);
+    near_route_by(FAR_V4.into(), 32, LOOPBACK);
+    let run = connect(&[&server.v4(), "--guard", "none", "--interface", LINK]);
+    run.assert_ended(0, "completed");
+    assert!(run.end()["kernel_resets"].as_u64() >= Some(1), "{run:#?}");
+    assert_eq!(resets_from(&world.capture.segments(), NEAR), 0);
 }

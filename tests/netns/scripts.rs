@@ -1,10 +1,11 @@
 //! `scripts/rst-guard` by itself, as people run it by hand, with both kinds of iptables; and `connect` with
 //! the guard it makes.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
@@ -25,6 +26,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("rst_guard_says_in_one_line_what_is_wrong_with_its_arguments", wrong_arguments),
     ("rst_guard_says_how_it_is_used", help),
     ("rst_guard_without_iptables_is_an_error", without_iptables),
+    ("rst_guard_says_if_it_could_not_take_down", cannot_tell),
+    ("rst_guard_by_iptables_looks_without_a_lock", locked_out),
     ("rst_guard_by_iptables_in_every_shell", in_every_shell),
     ("rst_guard_by_iptables_writes_the_rules_it_was_asked_for", rules_asked_for),
     ("rst_guard_by_iptables_leaves_rules_of_others_alone", rules_of_others),
@@ -145,6 +148,34 @@ fn help() {
         {
             assert!(said.stdout.contains(word), "{word}: {said:?}");
         }
+    }
+}
+
+/// An iptables that cannot say whether there is a rule, as one that others keep locked.
+fn cannot_tell() {
+    let folder = Folder::new();
+    let locked = folder.file("locked");
+    std::fs::write(
+        &locked,
+        "#!/bin/sh\necho 'Another app is currently holding the xtables lock' >&2\nexit 4\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o755)).unwrap();
+    alone();
+    let mut down = script(Tables::NOWHERE, "down --port 7 --local 127.0.0.1");
+    Said::by(down.env("IPTABLES", &locked)).assert_complaint(1, "is currently holding the xtables lock");
+}
+
+/// Anybody can lock what the script locks: to look, it does not wait for that.
+fn locked_out() {
+    for tables in Tables::BOTH {
+        alone();
+        rst_guard(tables, "up --port 7").assert_well();
+        let namespace = std::fs::File::open("/proc/thread-self/ns/net").unwrap();
+        let lock = Flock::lock(namespace, FlockArg::LockExclusive).map_err(|(_, error)| error).unwrap();
+        assert_eq!(rst_guard(tables, "status").assert_well().stdout.lines().count(), 2);
+        drop(lock);
+        rst_guard(tables, "down --port 7").assert_well();
     }
 }
 

@@ -9,7 +9,7 @@ use caps::Capability;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tcpshake::guard::{Proof, SelfTest};
 use tcpshake::lab::{self, Lab};
-use tcpshake::net::interfaces::Interface;
+use tcpshake::net::interfaces::{Interface, LOOPBACK};
 use tcpshake::net::netlink::{Message, Netlink};
 use tcpshake::packet::ip::IpFields;
 use tcpshake::packet::{Addresses, Ports, emit};
@@ -195,6 +195,21 @@ pub(crate) fn near_route_via(to: IpAddr, bits: u8, gateway: IpAddr) {
     add_route(libc::RTN_UNICAST, to, bits, Some(gateway)).expect("a route");
 }
 
+/// A route of the near host's by an interface, which need not lead there.
+pub(crate) fn near_route_by(to: IpAddr, bits: u8, interface: u32) {
+    let request = route(libc::RTN_UNICAST, to, bits, libc::RT_SCOPE_LINK)
+        .attribute(libc::RTA_OIF, &interface.to_ne_bytes());
+    Netlink::route().unwrap().request(request).expect("a route");
+}
+
+/// Removes the IPv6 loopback address.
+pub(crate) fn remove_v6_loopback() {
+    let header = [&[libc::AF_INET6 as u8, 128, 0, 0][..], &LOOPBACK.to_ne_bytes()].concat(); // struct ifaddrmsg
+    let request = Message::new(libc::RTM_DELADDR, 0, &header);
+    let request = request.attribute(libc::IFA_LOCAL, &Ipv6Addr::LOCALHOST.octets());
+    Netlink::route().unwrap().request(request).expect("an address to remove");
+}
+
 /// Removes the near host's interface, and with it the address.
 pub(crate) fn pull_the_cable() {
     let mut header = [0; 16]; // struct ifinfomsg
@@ -202,16 +217,23 @@ pub(crate) fn pull_the_cable() {
     Netlink::route().unwrap().request(Message::new(libc::RTM_DELLINK, 0, &header)).unwrap();
 }
 
-fn add_route(kind: u8, to: IpAddr, bits: u8, gateway: Option<IpAddr>) -> std::io::Result<()> {
-    let octets = |ip: IpAddr| match ip {
+fn octets(ip: IpAddr) -> Vec<u8> {
+    match ip {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets().to_vec(),
-    };
+    }
+}
+
+fn route(kind: u8, to: IpAddr, bits: u8, scope: u8) -> Message {
     let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 } as u8;
-    let (table, protocol, scope) = (libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, libc::RT_SCOPE_UNIVERSE);
+    let (table, protocol) = (libc::RT_TABLE_MAIN, libc::RTPROT_STATIC);
     let header = [family, bits, 0, 0, table, protocol, scope, kind, 0, 0, 0, 0];
-    let mut request = Message::new(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &header)
-        .attribute(libc::RTA_DST, &octets(to));
+    Message::new(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &header)
+        .attribute(libc::RTA_DST, &octets(to))
+}
+
+fn add_route(kind: u8, to: IpAddr, bits: u8, gateway: Option<IpAddr>) -> std::io::Result<()> {
+    let mut request = route(kind, to, bits, libc::RT_SCOPE_UNIVERSE);
     if let Some(gateway) = gateway {
         request = request.attribute(libc::RTA_GATEWAY, &octets(gateway));
     }

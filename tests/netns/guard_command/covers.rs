@@ -4,10 +4,12 @@ use tcpshake::guard::Proof;
 use tcpshake::packet::Ports;
 use tcpshake::tcp::Flags;
 
-use super::{BY_IPTABLES, Case, NFT, PORT, WITH_NOTHING};
+use super::{BY_IPTABLES, Case, LISTENER, NFT, PORT, WITH_NOTHING};
 use crate::Named;
 use crate::run::{Said, TCPSHAKE, Tables};
-use crate::world::{ANSWERED, LOOPBACKS, SILENT, World, alone, kernel_answers_on, send_to_ourselves};
+use crate::world::{
+    ANSWERED, LOOPBACKS, SILENT, World, alone, kernel_answers_on, remove_v6_loopback, send_to_ourselves,
+};
 
 pub(crate) const TESTS: &[Named] = &[
     ("guards_of_many_ports", || WITH_NOTHING.iter().for_each(many_ports)),
@@ -19,6 +21,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("guards_by_iptables_let_marked_rsts_pass", || BY_IPTABLES.iter().for_each(marked)),
     ("guards_of_one_address", || WITH_NOTHING.iter().for_each(one_address)),
     ("guards_by_iptables_of_one_address", || BY_IPTABLES.iter().for_each(one_address)),
+    ("a_guard_of_long_lists_of_ports", long_list),
+    ("a_listener_covers_ipv6_without_its_loopback", without_v6_loopback),
     ("guards_without_ipv6", || WITH_NOTHING.iter().for_each(without_ipv6)),
     ("guards_by_iptables_without_ipv6", || BY_IPTABLES.iter().for_each(without_ipv6)),
     ("guards_by_iptables_without_ip6tables", without_ip6tables),
@@ -116,6 +120,32 @@ fn without_ipv6(case: &Case) {
     case.guard("down --port 40000").assert_well();
     holder.ended();
     assert_eq!(case.guard("test 40000").code, Some(1));
+}
+
+/// Longer than the name of a socket, or the comment of a table.
+fn long_list() {
+    alone();
+    let ports: Vec<String> = (0..100).map(|n| (40_000 + 2 * n).to_string()).collect();
+    let ports = ports.join(",");
+    let holder = NFT.up(&format!("--port {ports}"));
+    assert_eq!(kernel_answers_on(40_198), SILENT);
+    assert_eq!(kernel_answers_on(40_199), ANSWERED);
+    assert_eq!(NFT.found()[0]["ports"], "40000..40198 (100 of them)");
+    NFT.guard(&format!("down --port {ports}")).assert_well();
+    holder.ended();
+    NFT.assert_nothing_is_left();
+}
+
+/// It cannot be tested there, but other IPv6 addresses may be in use.
+fn without_v6_loopback() {
+    let _world = World::new();
+    remove_v6_loopback();
+    let holder = LISTENER.up("--port 40000");
+    let test = |address: &str| LISTENER.guard(&format!("test 40000 --address {address}")).code;
+    assert_eq!((test("127.0.0.1"), test("fd99::1")), (Some(0), Some(0)));
+    LISTENER.guard("down --port 40000").assert_well();
+    holder.ended();
+    assert_eq!((test("127.0.0.1"), test("fd99::1")), (Some(1), Some(1)));
 }
 
 /// What is not guarded is not called guarded.

@@ -1,6 +1,6 @@
 //! `guard run`: a guard held while a command runs.
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 
 use super::{BY_IPTABLES, Case, PORT, WITH_NOTHING, assert_no_privileges, privileges};
@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("a_guard_ends_with_guard_run", || WITH_NOTHING.iter().for_each(run_killed)),
     ("a_guard_by_iptables_ends_with_guard_run", || BY_IPTABLES.iter().for_each(run_killed)),
     ("guard_run_by_iptables_tells_that_the_rules_were_removed", lost),
+    ("guard_run_by_iptables_tells_that_its_script_was_killed", script_killed),
 ];
 
 fn run_holds(case: &Case) {
@@ -105,6 +106,22 @@ fn lost() {
         assert_eq!(said.code, Some(3), "{said:?}");
         let words = "\ntcpshake: the guard was taken away while the command ran (a firewall reload?)\n";
         assert!(said.stderr.ends_with(words), "{said:?}");
+        case.assert_nothing_is_left();
+    }
+}
+
+/// Nobody is there to take the rules away: that is told, and the next run does it.
+fn script_killed() {
+    for case in &BY_IPTABLES {
+        alone();
+        let mut run = Dialogue::start(&mut case.around(&["cat"]));
+        assert_eq!(run.ask(), ""); // so the command runs
+        let script = children(run.pid()).into_iter().min().unwrap(); // started before the command
+        kill(script, Signal::SIGKILL).unwrap();
+        let said = run.end();
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.stderr.contains("the guard was taken away while the command ran"), "{said:?}");
+        case.guard("run -q --port 50000 --guard iptables true").assert_silent(0);
         case.assert_nothing_is_left();
     }
 }

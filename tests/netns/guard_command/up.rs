@@ -1,12 +1,17 @@
 //! `guard up` and `guard down`: a guard held in the background, and who may end it.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
+use std::iter;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{BY_IPTABLES, Case, LISTENER, NFT, PORT, WITH_NOTHING, assert_no_privileges};
 use crate::Named;
@@ -19,6 +24,10 @@ pub(crate) const TESTS: &[Named] = &[
     ("guard_up_many_at_the_same_time", || WITH_NOTHING.iter().for_each(many_up)),
     ("guard_up_by_iptables_many_at_the_same_time", || BY_IPTABLES.iter().for_each(many_up)),
     ("guard_up_believes_no_holder_without_a_guard", does_not_stand),
+    ("guard_up_is_not_content_with_another_guard", another_stands),
+    ("guard_up_by_iptables_sees_that_its_rules_are_gone", rules_are_gone),
+    ("guard_up_does_not_wait_where_nobody_answers", nobody_answers),
+    ("guard_up_keeps_no_file_of_its_callers", no_file_is_kept),
     ("a_guard_ends_with_its_holder", || WITH_NOTHING.iter().for_each(holder_killed)),
     ("a_guard_by_iptables_ends_with_its_holder", || BY_IPTABLES.iter().for_each(holder_killed)),
     ("a_guard_on_a_taken_port", taken_port),
@@ -94,6 +103,74 @@ fn name_of_the_holder() -> SocketAddr {
     let sockets = std::fs::read_to_string("/proc/thread-self/net/unix").unwrap();
     let name = sockets.split_whitespace().find_map(|word| word.strip_prefix("@tcpshake-guard-"));
     SocketAddr::from_abstract_name(format!("tcpshake-guard-{}", name.unwrap())).unwrap()
+}
+
+/// What stands must be of the kind and the mark that are asked for.
+fn another_stands() {
+    alone();
+    let holder = NFT.up("--port 40000");
+    let words =
+        "on port 40000 is up already: nft, mark 0x53 (take it down first: tcpshake guard down --port 40000)";
+    for other in ["--guard listener", "--guard nft --mark 7", "--mark 7"] {
+        NFT.guard(&format!("up --port 40000 {other}")).assert_complaint(8, words);
+    }
+    NFT.guard("up --port 40000").assert_well();
+    // Another address is another guard.
+    let other = NFT.guard("up --port 40000 --guard nft --address 127.0.0.1").assert_well().stdout;
+    assert_eq!(other, "guard on port 40000 of 127.0.0.1: nft, proven\n");
+    NFT.guard("down --port 40000").assert_well();
+    holder.ended();
+    let holder = NFT.holder();
+    NFT.guard("down --port 40000 --address 127.0.0.1").assert_well();
+    holder.ended();
+    NFT.assert_nothing_is_left();
+}
+
+fn rules_are_gone() {
+    for case in &BY_IPTABLES {
+        alone();
+        let holder = case.up("--port 40000");
+        Said::by(&mut command(case.tables.v4, &["-t", "raw", "-F"])).assert_well();
+        let up = case.guard("up --port 40000 --guard iptables");
+        up.assert_complaint(8, "is up already: iptables, mark 0x53, its rule removed by somebody");
+        case.guard("down --port 40000").assert_well();
+        holder.ended();
+        case.assert_nothing_is_left();
+    }
+}
+
+/// Whoever took the name takes no calls.
+fn nobody_answers() {
+    alone();
+    let holder = LISTENER.up("--port 40000");
+    let name = name_of_the_holder();
+    LISTENER.guard("down --port 40000").assert_well();
+    holder.ended();
+    let deaf = UnixListener::bind_addr(&name).unwrap();
+    SockRef::from(&deaf).listen(0).unwrap();
+    let address =
+        SockAddr::unix(Path::new(OsStr::from_bytes(&[b"\0", name.as_abstract_name().unwrap()].concat())));
+    let address = address.unwrap();
+    let call = || {
+        let caller = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        caller.set_nonblocking(true)?;
+        caller.connect(&address).map(|()| caller)
+    };
+    let _callers: Vec<Socket> = iter::repeat_with(call).map_while(std::io::Result::ok).collect();
+    for command in ["up --port 40000", "down --port 40000"] {
+        LISTENER.guard(command).assert_complaint(8, "what holds port 40000 is another user's");
+    }
+}
+
+/// A caller that hands its files on waits for their end, which must come before the guard's.
+fn no_file_is_kept() {
+    alone();
+    let script = "exec 3>&1; \"$0\" guard up --port 40000";
+    let said = Said::by(&mut command("sh", &["-c", script, TCPSHAKE])).assert_well();
+    assert_eq!(said.stdout, "guard on port 40000: listener (socket filter), proven\n");
+    let holder = LISTENER.holder();
+    LISTENER.guard("down --port 40000").assert_well();
+    holder.ended();
 }
 
 /// With iptables its script, which was its child, cleans up.
