@@ -1,11 +1,10 @@
 //! `scripts/rst-guard` by itself, as people run it by hand, with both kinds of iptables; and `connect` with
 //! the guard it makes.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
@@ -27,7 +26,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("rst_guard_says_how_it_is_used", help),
     ("rst_guard_without_iptables_is_an_error", without_iptables),
     ("rst_guard_says_if_it_could_not_take_down", cannot_tell),
-    ("rst_guard_by_iptables_looks_without_a_lock", locked_out),
+    ("rst_guard_by_iptables_looks_without_a_lock", locks),
     ("rst_guard_by_iptables_in_every_shell", in_every_shell),
     ("rst_guard_by_iptables_writes_the_rules_it_was_asked_for", rules_asked_for),
     ("rst_guard_by_iptables_leaves_rules_of_others_alone", rules_of_others),
@@ -155,28 +154,36 @@ fn help() {
 fn cannot_tell() {
     let folder = Folder::new();
     let locked = folder.file("locked");
-    std::fs::write(
-        &locked,
-        "#!/bin/sh\necho 'Another app is currently holding the xtables lock' >&2\nexit 4\n",
-    )
-    .unwrap();
-    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o755)).unwrap();
+    program(&locked, "echo 'Another app is currently holding the xtables lock' >&2; exit 4");
     alone();
     let mut down = script(Tables::NOWHERE, "down --port 7 --local 127.0.0.1");
     Said::by(down.env("IPTABLES", &locked)).assert_complaint(1, "is currently holding the xtables lock");
 }
 
-/// Anybody can lock what the script locks: to look, it does not wait for that.
-fn locked_out() {
+/// Anybody can lock what the script locks: to look, it does not ask for that.
+fn locks() {
+    let folder = Folder::new();
+    let asked = folder.file("asked");
+    program(&folder.file("flock"), &format!("echo asked >>{asked}"));
+    let path = format!("{}:{}", folder.0.display(), std::env::var("PATH").unwrap());
     for tables in Tables::BOTH {
         alone();
-        rst_guard(tables, "up --port 7").assert_well();
-        let namespace = std::fs::File::open("/proc/thread-self/ns/net").unwrap();
-        let lock = Flock::lock(namespace, FlockArg::LockExclusive).map_err(|(_, error)| error).unwrap();
-        assert_eq!(rst_guard(tables, "status").assert_well().stdout.lines().count(), 2);
-        drop(lock);
+        for (arguments, locks) in
+            [("status", false), ("up --port 7", true), ("status", false), ("clean", true)]
+        {
+            let _ = std::fs::remove_file(&asked);
+            Said::by(script(tables, arguments).env("PATH", &path));
+            assert_eq!(std::fs::exists(&asked).unwrap(), locks, "{arguments}");
+        }
         rst_guard(tables, "down --port 7").assert_well();
     }
+}
+
+/// Writes a program in the shell's language. Not by ourselves: what another thread starts meanwhile would have
+/// it open, and a program that is open for writing cannot be run.
+fn program(path: &str, text: &str) {
+    const WRITE: &str = "printf '%s\\n' '#!/bin/sh' \"$2\" >\"$1\" && chmod 755 \"$1\"";
+    Said::by(&mut command("sh", &["-c", WRITE, "sh", path, text])).assert_well();
 }
 
 fn without_iptables() {
