@@ -42,6 +42,9 @@ use libtest_mimic::{Arguments, Trial};
 /// for.
 const NEEDS_A_PROGRAM: [&str; 3] = ["_by_nft_", "_by_iptables_", "_by_shellcheck_"];
 
+/// In the name of a test that needs a user beside ours: a user namespace that we made has none.
+const NEEDS_ANOTHER_USER: &str = "another_user";
+
 /// A test by name.
 type Named = (&'static str, fn());
 
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         guard_command::look::TESTS,
         guard_command::auto::TESTS,
     ];
+    let others = run::has_other_users();
     let trial = |(name, test): &Named| {
         let test = *test;
         let run = move || {
@@ -91,8 +95,9 @@ fn main() -> ExitCode {
                     .into()
             })
         };
-        let needs_a_program = NEEDS_A_PROGRAM.iter().any(|marker| name.contains(marker));
-        Trial::test(*name, run).with_ignored_flag(private.is_err() || needs_a_program)
+        let lacks_a_program = NEEDS_A_PROGRAM.iter().any(|marker| name.contains(marker));
+        let lacks_a_user = name.contains(NEEDS_ANOTHER_USER) && !others;
+        Trial::test(*name, run).with_ignored_flag(private.is_err() || lacks_a_program || lacks_a_user)
     };
     let trials = tests.into_iter().flatten().map(trial).collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);

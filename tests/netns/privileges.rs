@@ -14,7 +14,7 @@ use crate::world::{World, close_after_client};
 
 pub(crate) const TESTS: &[Named] = &[
     ("cap_net_raw_alone_is_enough", cap_net_raw_alone_is_enough),
-    ("an_ordinary_user_with_cap_net_raw_by_setpriv_", an_ordinary_user_with_cap_net_raw),
+    ("cap_net_raw_alone_is_enough_for_another_user", cap_net_raw_alone_is_enough_for_another_user),
     ("no_thread_keeps_a_capability", no_thread_keeps_a_capability),
     ("count_goes_on_without_capabilities", count_goes_on_without_capabilities),
     ("p07_without_cap_net_raw", p07_without_cap_net_raw),
@@ -51,7 +51,7 @@ fn cap_net_raw_alone_is_enough() {
 }
 
 /// Every command that opens raw sockets, as `nobody` with a bounding set of this capability alone.
-fn an_ordinary_user_with_cap_net_raw() {
+fn cap_net_raw_alone_is_enough_for_another_user() {
     let world = World::new();
     let server = world.server(close_after_client);
     let folder = std::env::temp_dir().join(format!("tcpshake-nobody-{}", std::process::id()));

@@ -434,6 +434,12 @@ pub(crate) fn children(pid: Pid) -> Vec<Pid> {
     pids.map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
 }
 
+/// Whether our user namespace has other users than us.
+pub(crate) fn has_other_users() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    map.split_whitespace().last() != Some("1") // how many from the first on
+}
+
 /// Ends what tests that failed have left in the background.
 pub(crate) fn end_what_is_left() {
     while let Some(child) = children(Pid::this()).first() {

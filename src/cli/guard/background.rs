@@ -195,12 +195,11 @@ fn ask(covers: &CoverArgs, what: &[u8], trust: Trust) -> Result<Option<String>, 
         Err(error) => return Err(Failure::cannot("reach what holds the guard", &error)),
     };
     let mut answer = Vec::new();
-    let asked = holder
-        .set_read_timeout(Some(LONG_PATIENCE))
-        .and_then(|()| holder.write_all(what))
-        .and_then(|()| holder.read_to_end(&mut answer));
-    match asked.map_err(|error| (error.kind(), error)) {
-        _ if answer == NOT_YOURS => Err(another_users()), // it does not stay to hear our words
+    // Who is not answered may be told so before he has asked: the answer counts, also where asking failed.
+    let asked = holder.write_all(what);
+    let read = holder.set_read_timeout(Some(LONG_PATIENCE)).and_then(|()| holder.read_to_end(&mut answer));
+    match asked.and(read).map_err(|error| (error.kind(), error)) {
+        _ if answer == NOT_YOURS => Err(another_users()),
         Ok(_) => Ok(Some(String::from_utf8_lossy(&answer).into_owned())),
         Err((ErrorKind::ConnectionReset | ErrorKind::BrokenPipe, _)) => Ok(None), // it ended meanwhile
         Err((_, error)) => Err(Failure::cannot("hear from what holds the guard", &error)),
