@@ -131,7 +131,7 @@ impl Guard {
     pub fn tally(&self, resets: u32) -> Tally {
         let (held_back, lost) = match self.count() {
             Count::Segments(count) => (Some(count.wrapping_sub(self.before).saturating_sub(resets)), false),
-            Count::Answers(count) => (Some(count.wrapping_sub(self.before)), false),
+            Count::Answers(count) => (count.checked_sub(self.before), false), // counters can be set to zero
             Count::Lost => (None, true),
             Count::Unknown => (None, false),
         };
