@@ -11,6 +11,7 @@ use tcpshake::record::{Ending, Opening, Outcome, Step, Summary};
 use crate::Named;
 use crate::near::{Near, Way};
 use crate::run::sh;
+use crate::thousand::{serve, talk};
 use crate::world::{World, close_after_client};
 
 pub(crate) const TESTS: &[Named] = &[
@@ -45,11 +46,20 @@ fn tracked_by_iptables() -> World {
 }
 
 fn never_closed(world: &World, kind: Kind) {
-    for way in [Way::CABLE_V4, Way::CABLE_V6] {
+    for way in Way::ALL {
         let mut near = Near::new(way, way.server(world, close_after_client), Some(Choice::Only(kind)));
         let states = watch(&mut near);
         let lived = states.iter().all(|state| state.is_some_and(|state| state != CLOSE));
         assert!(lived && states.len() >= 7, "{kind} {way:?}: {states:?}");
+        // The passive side: the client's kernel asks, and ours would answer.
+        let mut near = Near::new(way, (way.far, 0).into(), Some(Choice::Only(kind)));
+        let local = near.guard.local();
+        let client = way.at_far(world, move || Ok(std::thread::spawn(move || talk(local))));
+        let mut states = Vec::new();
+        serve(&mut near, way, None, &mut |client| states.push(state(client, local)));
+        client.join().unwrap();
+        let lived = states.iter().all(|state| state.is_some_and(|state| state != CLOSE));
+        assert!(lived && states.len() >= 4, "{kind} {way:?}, passive: {states:?}");
     }
 }
 

@@ -62,7 +62,7 @@ fn passive(kind: Kind) {
         let client = way.at_far(&world, move || Ok(std::thread::spawn(client)));
         let mut before = None;
         for _ in 0..EXCHANGES {
-            before = Some(serve(&mut near, way, before));
+            before = Some(serve(&mut near, way, before, &mut |_| {}));
             if counts_cheaply(kind) {
                 near.guard.tally(0); // reads what the kernel says of its dropped RSTs before that is too much
             }
@@ -79,7 +79,7 @@ fn counts_cheaply(kind: Kind) -> bool {
 }
 
 /// A connection of the kernel's, from its SYN to our FIN.
-fn talk(server: SocketAddr) {
+pub(crate) fn talk(server: SocketAddr) {
     let mut client = TcpStream::connect_timeout(&server, PATIENCE).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client.write_all(b"hello").unwrap();
@@ -88,7 +88,13 @@ fn talk(server: SocketAddr) {
 }
 
 /// From LISTEN to CLOSED; yields the client's port. What the client of port `before` repeats is not for us.
-fn serve(near: &mut Near, way: Way, before: Option<u16>) -> u16 {
+/// Says after each segment whose it was.
+pub(crate) fn serve(
+    near: &mut Near,
+    way: Way,
+    before: Option<u16>,
+    heard: &mut dyn FnMut(SocketAddr),
+) -> u16 {
     let local = near.guard.local();
     let mut tcb = Tcb::new(&Parameters::default());
     let _ = tcb.open(Origin::Passive, SeqNum(rand::random()), near.wire.now()).unwrap();
@@ -109,6 +115,7 @@ fn serve(near: &mut Near, way: Way, before: Option<u16>) -> u16 {
             }
             next = tcb.transmit(now);
         }
+        heard((way.far, port).into());
     }
     peer.unwrap()
 }
