@@ -175,6 +175,13 @@ impl Hold {
         }
     }
 
+    /// Nobody will ask for a count that costs something.
+    pub(super) fn stop_counting(&mut self) {
+        if let Self::Nft(table) = self {
+            table.stop_counting();
+        }
+    }
+
     /// What it has counted since it stands.
     pub(super) fn count(&self, leases: &[PortLease]) -> Count {
         match self {

@@ -21,10 +21,11 @@ impl Standing {
     pub fn stand(choice: Choice, scope: &Scope, test: &mut SelfTest) -> Result<Self, GuardError> {
         let targets = targets(scope);
         let mut leases = Vec::new();
-        let stood = hold::stand(choice, |kind| {
+        let mut stood = hold::stand(choice, |kind| {
             leases = if kind == Kind::Listener { take_all(scope)? } else { Vec::new() };
             Hold::make(kind, scope, &leases, &targets, test)
         })?;
+        stood.hold.stop_counting();
         Ok(Self { stood, leases })
     }
 
