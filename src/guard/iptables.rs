@@ -16,11 +16,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SIGHUP, SIGINT, SIGTERM};
 use nix::unistd::geteuid;
 
 use super::Scope;
 use super::hold::Count;
 use crate::cause::cause;
+use crate::wire::sys;
 
 /// The name of the script, beside the program and in the share folder.
 const SCRIPT: &str = "rst-guard";
@@ -85,9 +87,11 @@ const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 struct Script {
     process: Child,
-    /// `None` once it has not answered in time: no more is asked of it.
+    /// Its end is the order to take the rules away.
     input: Option<ChildStdin>,
     output: ChildStdout,
+    /// Whether it has answered each time; if not, no more is asked, lest a late answer be taken for another.
+    answers: bool,
 }
 
 const NO_REASON: &str = "rst-guard gave up and did not say why";
@@ -97,18 +101,19 @@ impl Script {
         // Ctrl-C at the terminal is for us alone: the rules must stand until the exchange has ended.
         command.process_group(0).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // We may have them blocked, to read them; the script is to end by them.
+        sys::start_with_unblocked(command, [SIGINT, SIGTERM, SIGHUP].into_iter().collect());
         let mut process = command.spawn().map_err(IptablesError::Start)?;
         let input = process.stdin.take();
         let output = process.stdout.take().ok_or(IptablesError::Silent)?;
-        Ok(Self { process, input, output })
+        Ok(Self { process, input, output, answers: true })
     }
 
     fn ask(&mut self) -> Option<String> {
-        let asked = self.input.as_mut()?.write_all(b"\n");
+        let input = self.input.as_mut().filter(|_| self.answers)?;
+        let _ = input.write_all(b"\n"); // if that cannot be, its output has ended, too
         let answer = self.line(SHORT_PATIENCE);
-        if asked.is_err() || answer.is_none() {
-            self.input = None;
-        }
+        self.answers = answer.is_some();
         answer
     }
 
@@ -144,8 +149,11 @@ impl Drop for Script {
     /// The end of its input is what it waits for; that of its output tells that it is done. One that hangs is
     /// killed: its rules are found by the next.
     fn drop(&mut self) {
-        let answers = self.input.take().is_some();
-        if self.line(if answers { PATIENCE } else { SHORT_PATIENCE }).is_none() {
+        const MOST_LATE_ANSWERS: usize = 2; // before the end, which is empty
+        drop(self.input.take());
+        let patience = if self.answers { PATIENCE } else { SHORT_PATIENCE };
+        let mut lines = (0..=MOST_LATE_ANSWERS).map_while(|_| self.line(patience));
+        if !lines.any(|line| line.is_empty()) {
             let _ = self.process.kill();
         }
         let _ = self.process.wait();

@@ -49,9 +49,14 @@ impl Standing {
         &self.stood.passed_over
     }
 
-    /// Whether somebody has taken it away.
-    pub fn is_lost(&self) -> bool {
-        self.stood.hold.count(&self.leases) == Count::Lost
+    /// Whether it still stands; `None` if that cannot be found out. Only rules of iptables can be taken away by
+    /// others.
+    pub fn stands(&self) -> Option<bool> {
+        match self.stood.hold.count(&self.leases) {
+            Count::Lost => Some(false),
+            Count::Unknown if self.kind() == Kind::Iptables => None,
+            Count::Segments(_) | Count::Answers(_) | Count::Unknown => Some(true),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
         }
     };
     let status = attend(child, &signals)?;
-    if standing.is_lost() {
+    if standing.stands() == Some(false) {
         warn("the guard was taken away while the command ran (a firewall reload?)");
     }
     Ok(code(status))
@@ -83,7 +83,9 @@ fn pass_on(caught: Caught, to: Pid) {
         (Signal::Terminate, _) => Number::SIGTERM,
         (Signal::HangUp, _) => Number::SIGHUP,
     };
-    let _ = signal::kill(to, number);
+    if let Err(error) = signal::kill(to, number) {
+        warn(&format!("cannot pass {number} on to the command: {}", cause(&error.into()))); // another user's
+    }
 }
 
 /// As a shell would say it.

@@ -24,6 +24,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::signals::Signals;
 use crate::guard::{Kind, Standing};
+use crate::time::Clock;
 
 /// Starts a holder and waits until its guard stands.
 pub(super) fn up(args: &HoldArgs) -> Result<Exit, Failure> {
@@ -62,7 +63,7 @@ fn typed(args: &HoldArgs) -> Vec<String> {
 fn already(args: &HoldArgs, answer: &str) -> Result<Exit, Failure> {
     let covers = &args.covers;
     let is_wanted = |kind: Kind| args.guard.kind().is_none_or(|wanted| wanted == kind);
-    let is_it = |kind: &Kind| is_wanted(*kind) && answer == state(*kind, args.mark, false);
+    let is_it = |kind: &Kind| is_wanted(*kind) && answer == state(*kind, args.mark, Some(true));
     if Kind::ALL.iter().any(is_it) {
         print(&format!("guard on {covers}: up already\n"))?;
         return Ok(Exit::Success);
@@ -74,9 +75,14 @@ fn already(args: &HoldArgs, answer: &str) -> Result<Exit, Failure> {
 }
 
 /// What a holder says of its guard: `nft, mark 0x53`. A listener knows no mark.
-fn state(kind: Kind, mark: u32, lost: bool) -> String {
+fn state(kind: Kind, mark: u32, stands: Option<bool>) -> String {
     let mark = if kind == Kind::Listener { String::new() } else { format!(", mark {mark:#x}") };
-    format!("{kind}{mark}{}", if lost { ", its rule removed by somebody" } else { "" })
+    let but = match stands {
+        Some(true) => "",
+        Some(false) => ", its rule removed by somebody",
+        None => ", and whether its rules stand cannot be found out",
+    };
+    format!("{kind}{mark}{but}")
 }
 
 const WHAT: &[u8] = b"what";
@@ -96,7 +102,8 @@ pub(super) fn hold(args: &HoldArgs) -> Result<Exit, Failure> {
     let listener = listen(&args.covers).map_err(cannot)?;
     let standing = stand(args)?;
     give_up()?;
-    print(&format!("{}\n", describe(args, &standing)))?;
+    // If nobody is there any more to hear it, nobody wants the guard.
+    io::stdout().write_all(format!("{}\n", describe(args, &standing)).as_bytes()).map_err(cannot)?;
     let_go().map_err(cannot)?;
     while signals.pending().is_none() && signals.wait_for(listener.as_fd(), None).is_none() {
         let Ok((caller, _)) = listener.accept() else { continue };
@@ -141,7 +148,7 @@ fn answer(mut caller: &UnixStream, args: &HoldArgs, standing: &Standing) -> io::
     let mut request = [0; WHAT.len()];
     caller.read_exact(&mut request)?;
     if request == WHAT {
-        caller.write_all(state(standing.kind(), args.mark, standing.is_lost()).as_bytes())?;
+        caller.write_all(state(standing.kind(), args.mark, standing.stands()).as_bytes())?;
     }
     Ok(request)
 }
@@ -194,16 +201,40 @@ fn ask(covers: &CoverArgs, what: &[u8], trust: Trust) -> Result<Option<String>, 
         Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(another_users()),
         Err(error) => return Err(Failure::cannot("reach what holds the guard", &error)),
     };
-    let mut answer = Vec::new();
+    let patience = if Trust::RootAndUs.extends_to(&holder) { LONG_PATIENCE } else { PATIENCE };
     // Who is not answered may be told so before he has asked: the answer counts, also where asking failed.
-    let asked = holder.write_all(what);
-    let read = holder.set_read_timeout(Some(LONG_PATIENCE)).and_then(|()| holder.read_to_end(&mut answer));
+    let mut answer = Vec::new();
+    let asked = holder.set_write_timeout(Some(PATIENCE)).and_then(|()| holder.write_all(what));
+    let read = hear(&holder, patience, &mut answer);
     match asked.and(read).map_err(|error| (error.kind(), error)) {
         _ if answer == NOT_YOURS => Err(another_users()),
-        Ok(_) => Ok(Some(String::from_utf8_lossy(&answer).into_owned())),
+        Ok(()) => Ok(Some(String::from_utf8_lossy(&answer).into_owned())),
         Err((ErrorKind::ConnectionReset | ErrorKind::BrokenPipe, _)) => Ok(None), // it ended meanwhile
+        Err((ErrorKind::WouldBlock | ErrorKind::TimedOut, _)) => Err(Failure::not_possible(format_args!(
+            "what holds {covers} does not answer (see: sudo tcpshake guard status)"
+        ))),
         Err((_, error)) => Err(Failure::cannot("hear from what holds the guard", &error)),
     }
+}
+
+/// Reads to the end, but no more than an answer can be, and no longer than `patience` in all.
+fn hear(mut holder: &UnixStream, patience: Duration, answer: &mut Vec<u8>) -> io::Result<()> {
+    const LONGEST: usize = 256;
+    let clock = Clock::new();
+    let deadline = clock.now() + patience;
+    let mut buffer = [0; LONGEST];
+    while answer.len() <= LONGEST {
+        let left = deadline - clock.now();
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        holder.set_read_timeout(Some(left))?;
+        match holder.read(&mut buffer)? {
+            0 => return Ok(()),
+            len => answer.extend(buffer.iter().take(len)),
+        }
+    }
+    Err(ErrorKind::InvalidData.into())
 }
 
 fn connect(covers: &CoverArgs) -> io::Result<UnixStream> {

@@ -26,7 +26,9 @@ pub(crate) const TESTS: &[Named] = &[
     ("guard_up_believes_no_holder_without_a_guard", does_not_stand),
     ("guard_up_is_not_content_with_another_guard", another_stands),
     ("guard_up_by_iptables_sees_that_its_rules_are_gone", rules_are_gone),
+    ("guard_up_by_iptables_leaves_the_rules_of_a_slow_script", slow_script),
     ("guard_up_does_not_wait_where_nobody_answers", nobody_answers),
+    ("a_holder_whom_nobody_hears_holds_nothing", nobody_hears),
     ("guard_up_keeps_no_file_of_its_callers", no_file_is_kept),
     ("a_guard_ends_with_its_holder", || WITH_NOTHING.iter().for_each(holder_killed)),
     ("a_guard_by_iptables_ends_with_its_holder", || BY_IPTABLES.iter().for_each(holder_killed)),
@@ -135,6 +137,36 @@ fn rules_are_gone() {
         up.assert_complaint(8, "is up already: iptables, mark 0x53, its rule removed by somebody");
         case.guard("down --port 40000").assert_well();
         holder.ended();
+        case.assert_nothing_is_left();
+    }
+}
+
+/// A script that does not answer at once, as one that waits for a lock, holds its rules all the same.
+fn slow_script() {
+    for case in &BY_IPTABLES {
+        alone();
+        let holder = case.up("--port 40000");
+        let script = children(holder.pid())[0];
+        kill(script, Signal::SIGSTOP).unwrap();
+        let up = case.guard("up --port 40000 --guard iptables");
+        up.assert_complaint(8, "iptables, mark 0x53, and whether its rules stand cannot be found out");
+        kill(script, Signal::SIGCONT).unwrap();
+        assert_eq!(kernel_answers_on(PORT), SILENT);
+        case.guard("down --port 40000").assert_well();
+        holder.ended();
+        case.assert_nothing_is_left();
+    }
+}
+
+/// As when `guard up` was interrupted before the guard stood.
+fn nobody_hears() {
+    for case in &WITH_NOTHING {
+        alone();
+        let (nobody, output) = std::io::pipe().unwrap();
+        drop(nobody);
+        let hold = format!("hold --port 40000 --guard {}", case.kind);
+        let said = Said::by(case.command(&hold, &[]).stdout(output));
+        said.assert_complaint(8, "cannot hold the guard in the background: broken pipe");
         case.assert_nothing_is_left();
     }
 }
