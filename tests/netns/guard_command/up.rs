@@ -7,10 +7,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{BY_IPTABLES, Case, LISTENER, NFT, PORT, WITH_NOTHING, assert_no_privileges};
@@ -150,12 +151,23 @@ fn slow_script() {
         kill(script, Signal::SIGSTOP).unwrap();
         let up = case.guard("up --port 40000 --guard iptables");
         up.assert_complaint(8, "iptables, mark 0x53, and whether its rules stand cannot be found out");
+        assert!(has_file(holder.pid(), &file(script, "0")), "the end of its input would be its order to end");
         kill(script, Signal::SIGCONT).unwrap();
         assert_eq!(kernel_answers_on(PORT), SILENT);
         case.guard("down --port 40000").assert_well();
         holder.ended();
         case.assert_nothing_is_left();
     }
+}
+
+/// What an open file of a process is, such as `pipe:[4711]`.
+fn file(pid: Pid, number: &str) -> PathBuf {
+    std::fs::read_link(format!("/proc/{pid}/fd/{number}")).unwrap()
+}
+
+fn has_file(pid: Pid, wanted: &Path) -> bool {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    files.into_iter().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|found| found == wanted))
 }
 
 /// As when `guard up` was interrupted before the guard stood.
