@@ -80,18 +80,21 @@ pub(crate) fn kernel_answers_on(port: u16) -> [Proof; 2] {
 /// Loopback, IPv4 and IPv6.
 pub(crate) const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
-/// Draws one answer of the kernel's from this port, over IPv4 and over IPv6. The self-test asks again if the
-/// answer is late; this does not, so what a guard has held back is known to the segment.
+/// Draws one answer of the kernel's from this port, over IPv4 and over IPv6.
 pub(crate) fn draw_answers_from(port: u16) {
+    LOOPBACKS.map(|ip| draw_answer_from(SocketAddr::new(ip, port)));
+}
+
+/// Draws one answer of the kernel's, or would. The self-test asks again if the answer is late; this does not,
+/// so what a guard has held back is known to the segment.
+pub(crate) fn draw_answer_from(at: SocketAddr) {
     const SOURCE: u16 = 2;
     const OPEN: u16 = 1; // the kernel takes segments in order: its answer from here comes after the other
-    for ip in LOOPBACKS {
-        let ear = Capture::of_arrivals("lo");
-        for destination in [port, OPEN] {
-            send_to_ourselves(ip, Ports { source: SOURCE, destination }, Flags::ACK, 0).unwrap();
-        }
-        ear.until(|seen| seen.source == SocketAddr::new(ip, OPEN) && seen.flags == "RST");
+    let ear = Capture::of_arrivals("lo");
+    for destination in [at.port(), OPEN] {
+        send_to_ourselves(at.ip(), Ports { source: SOURCE, destination }, Flags::ACK, 0).unwrap();
     }
+    ear.until(|seen| seen.source == SocketAddr::new(at.ip(), OPEN) && seen.flags == "RST");
 }
 
 /// A segment without a connection, over loopback. A firewall that drops it makes this an error.
