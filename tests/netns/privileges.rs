@@ -8,7 +8,7 @@ use tcpshake::lab::{NEAR_V4, NEAR_V6};
 
 use crate::Named;
 use crate::capture::{assert_told_as_captured, resets_from};
-use crate::run::{Running, connect};
+use crate::run::{Folder, Running, TCPSHAKE, connect, sh};
 use crate::scripted::Scripted;
 use crate::world::{World, close_after_client};
 
@@ -54,11 +54,10 @@ fn cap_net_raw_alone_is_enough() {
 fn cap_net_raw_alone_is_enough_for_another_user() {
     let world = World::new();
     let server = world.server(close_after_client);
-    let folder = std::env::temp_dir().join(format!("tcpshake-nobody-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let program = folder.join("tcpshake"); // where nobody may run it
-    std::fs::copy(env!("CARGO_BIN_EXE_tcpshake"), &program).unwrap();
-    let program = program.display();
+    let folder = Folder::new();
+    let program = folder.file("tcpshake"); // where nobody may run it
+    // Not copied by ourselves: what another thread starts meanwhile would have it open for writing.
+    sh(&format!("cp {TCPSHAKE} {program}"));
     let commands = [
         format!("connect -q --guard listener {}", server.v4()),
         format!("connect -q {} --count 2 --interval 0", server.v6()),
@@ -80,7 +79,6 @@ fn cap_net_raw_alone_is_enough_for_another_user() {
     for near in [NEAR_V4.into(), NEAR_V6.into()] {
         assert_eq!(resets_from(&captured, near), 0);
     }
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// Once its segments leave, nothing in the process has a capability or can get one.

@@ -82,7 +82,9 @@ pub(crate) const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAd
 
 /// Draws one answer of the kernel's from this port, over IPv4 and over IPv6.
 pub(crate) fn draw_answers_from(port: u16) {
-    LOOPBACKS.into_iter().for_each(|ip| draw_answer_from(SocketAddr::new(ip, port)));
+    for ip in LOOPBACKS {
+        draw_answer_from(SocketAddr::new(ip, port));
+    }
 }
 
 /// Draws one answer of the kernel's, or would. The self-test asks again if the answer is late; this does not,
