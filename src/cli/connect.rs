@@ -131,15 +131,7 @@ impl<'a> Connection<'a> {
         output: &mut Output,
     ) -> Result<Ended, Failure> {
         output.number(number);
-        let guard = match equipment.guard.take() {
-            Some(mut guard) => {
-                self.aim(guard.local(), equipment, signals)?;
-                guard.begin();
-                guard
-            }
-            None => self.guard(equipment, signals)?,
-        };
-        let Some(wire) = &mut equipment.wire else { return Err(Failure::not_possible("there is no wire")) };
+        let (guard, wire) = self.equip(equipment, signals)?;
         if self.needs_no_more(&guard, number) {
             privileges::give_up().map_err(|error| Failure::cannot("give up privileges", &error))?;
         }
@@ -149,32 +141,28 @@ impl<'a> Connection<'a> {
         Ok(ended)
     }
 
-    /// Makes the wire one between `local` and the target.
-    fn aim(&self, local: SocketAddr, equipment: &mut Equipment, signals: &Signals) -> Result<(), Failure> {
-        let selection = Selection {
-            kernels_interface: self.kernels_interface(local),
-            ..raw::selection(local, self.remote, self.interface.index)
-        };
-        match &mut equipment.wire {
-            Some(wire) => wire.turn_to(&selection)?,
-            empty => {
-                let bind_to_interface = self.args.interface.clone();
-                let spec = RawSpec { selection, remote: self.remote, bind_to_interface };
-                empty.insert(RawWire::open(&spec, self.clock)?).wake_on(signals.descriptor()?);
-            }
+    /// A port of ours that the kernel is kept from, and the wire turned to it. The wire before the guard: its
+    /// time stamps take a moment to be switched on, and nothing is sent.
+    fn equip<'e>(
+        &self,
+        Equipment { wire, test, guard }: &'e mut Equipment,
+        signals: &Signals,
+    ) -> Result<(Guard, &'e mut RawWire), Failure> {
+        if let Some(mut guard) = guard.take() {
+            let wire = self.aim(wire, guard.local(), signals)?;
+            guard.begin();
+            return Ok((guard, wire));
         }
-        Ok(())
+        let lease = self.lease()?;
+        let wire = self.aim(wire, lease.local(), signals)?;
+        let guard = match self.args.guard.choice() {
+            Some(choice) => Guard::stand(choice, lease, test)?,
+            None => Guard::none(lease),
+        };
+        Ok((guard, wire))
     }
 
-    /// By which interface the kernel would answer, which knows nothing of `--interface`: another, perhaps.
-    fn kernels_interface(&self, local: SocketAddr) -> Option<u32> {
-        self.args.interface.as_ref()?;
-        let route = route::lookup(self.remote.ip(), Some(local.ip()), None, None).ok()?;
-        Some(route.interface).filter(|interface| *interface != self.interface.index)
-    }
-
-    /// A port of ours that the kernel is kept from, and a wire for it.
-    fn guard(&self, equipment: &mut Equipment, signals: &Signals) -> Result<Guard, Failure> {
+    fn lease(&self) -> Result<PortLease, Failure> {
         let lease = PortLease::take(self.local)?;
         let local = lease.local();
         if local == self.remote {
@@ -182,12 +170,40 @@ impl<'a> Connection<'a> {
                 "cannot connect {local} to itself: both ends would be the same socket (choose another --source-port)"
             )));
         }
-        // The wire before the guard: its time stamps take a moment to be switched on, and nothing is sent.
-        self.aim(local, equipment, signals)?;
-        Ok(match self.args.guard.choice() {
-            Some(choice) => Guard::stand(choice, lease, &mut equipment.test)?,
-            None => Guard::none(lease),
-        })
+        Ok(lease)
+    }
+
+    /// Makes the wire one between `local` and the target.
+    fn aim<'w>(
+        &self,
+        wire: &'w mut Option<RawWire>,
+        local: SocketAddr,
+        signals: &Signals,
+    ) -> Result<&'w mut RawWire, Failure> {
+        let selection = Selection {
+            kernels_interface: self.kernels_interface(local),
+            ..raw::selection(local, self.remote, self.interface.index)
+        };
+        match wire {
+            Some(wire) => {
+                wire.turn_to(&selection)?;
+                Ok(wire)
+            }
+            empty => {
+                let bind_to_interface = self.args.interface.clone();
+                let spec = RawSpec { selection, remote: self.remote, bind_to_interface };
+                let wire = empty.insert(RawWire::open(&spec, self.clock)?);
+                wire.wake_on(signals.descriptor()?);
+                Ok(wire)
+            }
+        }
+    }
+
+    /// By which interface the kernel would answer, which knows nothing of `--interface`: another, perhaps.
+    fn kernels_interface(&self, local: SocketAddr) -> Option<u32> {
+        self.args.interface.as_ref()?;
+        let route = route::lookup(self.remote.ip(), Some(local.ip()), None, None).ok()?;
+        Some(route.interface).filter(|interface| *interface != self.interface.index)
     }
 
     /// A port that was asked for is guarded once for the whole run.

@@ -8,7 +8,7 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::output::Output;
 use super::signals::Signals;
-use crate::driver::{self, Close, Ended, Linger, Plan};
+use crate::driver::{self, Ended, Plan};
 use crate::guard::{Choice, Guard, PortLease, SelfTest};
 use crate::lab::{self, Lab, server::EchoServer, simulated};
 use crate::lesson;
@@ -87,17 +87,11 @@ fn simulate(args: &DemoArgs) -> Result<Exit, Failure> {
 
 fn plan(remote: SocketAddr, mss: Mss, simulated: bool) -> Plan {
     Plan {
-        number: 1,
-        remote,
-        host: None,
-        iss: ISS,
         parameters: Parameters { mss, ..Parameters::default() },
-        ttl: 64,
         text: TEXT.to_vec(),
         await_text: TEXT.len() as u64,
-        close: Close::Active,
         timeout: Duration::from_secs(5),
-        linger: Linger::Enough,
         simulated,
+        ..Plan::new(remote, ISS)
     }
 }

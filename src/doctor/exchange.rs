@@ -9,11 +9,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Finding;
 use crate::cause::cause;
-use crate::driver::{self, Close, Linger, Plan, observe::Kept};
+use crate::driver::{self, Linger, Plan, observe::Kept};
 use crate::guard::{Choice, Guard, PortLease, SelfTest};
 use crate::net::interfaces::{Interface, LOOPBACK, loopback_addresses};
 use crate::record::{Outcome, Summary};
-use crate::tcp::{Parameters, SeqNum};
+use crate::tcp::SeqNum;
 use crate::time::Clock;
 use crate::wire::raw::{self, RawSpec, RawWire};
 
@@ -71,20 +71,8 @@ fn make(server: &TcpListener) -> Result<Summary, String> {
     let mut wire = RawWire::open(&spec, clock).map_err(|error| error.to_string())?;
     let guard =
         Guard::stand(Choice::Auto, lease, &mut SelfTest::new(clock)).map_err(|error| error.to_string())?;
-    let plan = Plan {
-        number: 1,
-        remote,
-        host: None,
-        iss: SeqNum(rand::random()),
-        parameters: Parameters::default(),
-        ttl: 64,
-        text: Vec::new(),
-        await_text: 0,
-        close: Close::Active,
-        timeout: PATIENCE,
-        linger: Linger::For(Duration::ZERO),
-        simulated: false,
-    };
+    let iss = SeqNum(rand::random());
+    let plan = Plan { timeout: PATIENCE, linger: Linger::For(Duration::ZERO), ..Plan::new(remote, iss) };
     std::thread::scope(|scope| {
         scope.spawn(|| close_after_client(server));
         let ended = driver::run(&guard, &mut wire, &plan, &mut Kept::default(), &mut || None);

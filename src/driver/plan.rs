@@ -35,6 +35,26 @@ pub struct Plan {
     pub simulated: bool,
 }
 
+impl Plan {
+    /// An open and an active close as usual, with nothing between them.
+    pub fn new(remote: SocketAddr, iss: SeqNum) -> Self {
+        Self {
+            number: 1,
+            remote,
+            host: None,
+            iss,
+            parameters: Parameters::default(),
+            ttl: 64,
+            text: Vec::new(),
+            await_text: 0,
+            close: Close::Active,
+            timeout: Duration::from_secs(10),
+            linger: Linger::Enough,
+            simulated: false,
+        }
+    }
+}
+
 /// How to end a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {

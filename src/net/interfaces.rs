@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
-use super::netlink::{Message, Netlink, as_u32, attributes};
+use super::netlink::{Message, Netlink, as_text, as_u32, attributes};
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,10 +60,7 @@ impl Interface {
         let (mut name, mut mtu) = (String::new(), 0);
         for (kind, value) in attributes(rest) {
             match kind {
-                libc::IFLA_IFNAME => {
-                    let text = value.strip_suffix(&[0]).unwrap_or(value);
-                    name = String::from_utf8_lossy(text).into_owned();
-                }
+                libc::IFLA_IFNAME => name = as_text(value),
                 libc::IFLA_MTU => mtu = as_u32(value)?,
                 _ => {}
             }

@@ -216,6 +216,16 @@ pub fn attributes(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
+/// The value of the first attribute of this type.
+pub fn attribute(octets: &[u8], kind: u16) -> Option<&[u8]> {
+    attributes(octets).find(|(found, _)| *found == kind).map(|(_, value)| value)
+}
+
+/// A name, which ends with a zero.
+pub fn as_text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value.strip_suffix(&[0]).unwrap_or(value)).into_owned()
+}
+
 /// A 32-bit attribute value.
 pub fn as_u32(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|octets| u32::from_ne_bytes(*octets))

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::netlink::{Message, Netlink, attributes};
+use super::netlink::{self, Message, Netlink, as_text, attributes};
 
 /// The table ends with the socket it was made through, and nobody else can change it (Linux 5.12).
 pub const TABLE_OWNED: u32 = 2;
@@ -271,7 +271,7 @@ pub fn tables() -> io::Result<Vec<Table>> {
 fn comment_in(userdata: &[u8]) -> Option<String> {
     let &[0, len, ref text @ ..] = userdata else { return None };
     let text = text.get(..usize::from(len))?;
-    Some(String::from_utf8_lossy(text.strip_suffix(&[0]).unwrap_or(text)).into_owned())
+    Some(as_text(text))
 }
 
 /// All chains that stand at a hook.
@@ -371,12 +371,11 @@ fn fields(answer: &[u8]) -> Option<Fields<'_>> {
 
 impl<'f> Fields<'f> {
     fn get(&self, kind: u16) -> Option<&'f [u8]> {
-        attributes(self.0).find(|(found, _)| *found == kind).map(|(_, value)| value)
+        netlink::attribute(self.0, kind)
     }
 
     fn text(&self, kind: u16) -> Option<String> {
-        let value = self.get(kind)?;
-        Some(String::from_utf8_lossy(value.strip_suffix(&[0]).unwrap_or(value)).into_owned())
+        self.get(kind).map(as_text)
     }
 
     fn number(&self, kind: u16) -> Option<u32> {

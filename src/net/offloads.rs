@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::netlink::{Message, Netlink, attributes};
+use super::netlink::{Message, Netlink, as_text, attribute, attributes};
 
 const NESTED: u16 = 0x8000; // ethtool wants nested attributes marked
 const VERSION: u8 = 1;
@@ -19,7 +19,7 @@ pub fn active(interface: u32) -> io::Result<Vec<String>> {
     let request = Message::new(family, 0, &[FEATURES_GET, VERSION, 0, 0])
         .nested(HEADER | NESTED, |header| header.attribute(DEVICE_INDEX, &interface.to_ne_bytes()));
     let answers = netlink.request(request)?;
-    let active = answers.first().and_then(|answer| value(answer.get(4..)?, ACTIVE));
+    let active = answers.first().and_then(|answer| attribute(answer.get(4..)?, ACTIVE));
     Ok(active.map(names).unwrap_or_default())
 }
 
@@ -31,7 +31,7 @@ fn family(netlink: &mut Netlink) -> io::Result<u16> {
     let request = Message::new(libc::GENL_ID_CTRL as u16, 0, &[GET_FAMILY, VERSION, 0, 0])
         .attribute(FAMILY_NAME, b"ethtool\0");
     let answers = netlink.request(request)?;
-    let id = answers.first().and_then(|answer| value(answer.get(4..)?, FAMILY_ID)?.first_chunk());
+    let id = answers.first().and_then(|answer| attribute(answer.get(4..)?, FAMILY_ID)?.first_chunk());
     id.map(|id| u16::from_ne_bytes(*id)).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
@@ -39,16 +39,8 @@ fn family(netlink: &mut Netlink) -> io::Result<u16> {
 fn names(bitset: &[u8]) -> Vec<String> {
     const BITS: u16 = 3;
     const BIT_NAME: u16 = 2;
-    let bits = attributes(value(bitset, BITS).unwrap_or_default());
-    let name = |(_, bit)| {
-        let name: &[u8] = value(bit, BIT_NAME)?;
-        Some(String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name)).into_owned())
-    };
-    bits.filter_map(name).collect()
-}
-
-fn value(octets: &[u8], kind: u16) -> Option<&[u8]> {
-    attributes(octets).find(|(found, _)| *found == kind).map(|(_, value)| value)
+    let bits = attributes(attribute(bitset, BITS).unwrap_or_default());
+    bits.filter_map(|(_, bit)| attribute(bit, BIT_NAME).map(as_text)).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tcpshake::guard::{Choice, Guard, PortLease, SelfTest};
 use tcpshake::lab::{FAR_V4, FAR_V6, LINK, NEAR_V4, NEAR_V6};
 use tcpshake::net::interfaces::Interface;
 use tcpshake::record::{Opening, Step, Summary};
-use tcpshake::tcp::{Parameters, SeqNum};
+use tcpshake::tcp::SeqNum;
 use tcpshake::time::Clock;
 use tcpshake::wire::filter::Selection;
 use tcpshake::wire::raw::{self, RawSpec, RawWire};
@@ -108,20 +108,9 @@ fn exchange(
     close: Close,
     observer: &mut dyn Observer,
 ) -> Summary {
-    let plan = Plan {
-        number: 1,
-        remote,
-        host: None,
-        iss: SeqNum(rand::random()),
-        parameters: Parameters::default(),
-        ttl: 64,
-        text: Vec::new(),
-        await_text: 0,
-        close,
-        timeout: PATIENCE,
-        linger: Linger::For(Duration::ZERO),
-        simulated: false,
-    };
+    let iss = SeqNum(rand::random());
+    let plan =
+        Plan { close, timeout: PATIENCE, linger: Linger::For(Duration::ZERO), ..Plan::new(remote, iss) };
     driver::run(guard, wire, &plan, observer, &mut || None).unwrap().summary
 }
 

@@ -5,14 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
-use super::{json, print};
+use super::{json, own, print};
 use crate::cli::args::{ListFormat, StatusArgs, TestArgs};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::guard::survey::{self, Owner, Survey};
-use crate::guard::{LeaseError, Proof, SelfTest};
+use crate::guard::{Proof, SelfTest};
 use crate::net::interfaces::loopback_addresses;
-use crate::net::route;
 use crate::report::text::clean;
 use crate::time::Clock;
 
@@ -98,11 +97,8 @@ fn survey_as_json(survey: &Survey) -> String {
 }
 
 pub(super) fn test(args: &TestArgs) -> Result<Exit, Failure> {
-    let addresses: Vec<IpAddr> = match args.address {
-        Some(address) if route::is_own(address) => vec![address],
-        Some(address) => return Err(Failure::not_possible(LeaseError::not_ours(address))),
-        None => loopback_addresses(),
-    };
+    let address = args.address.map(own).transpose()?;
+    let addresses = address.map_or_else(loopback_addresses, |address| vec![address]);
     let mut test = SelfTest::new(Clock::new());
     let mut exit = Exit::Success;
     for address in addresses {

@@ -7,6 +7,7 @@ mod look;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::process::Command;
 
 use super::args::{CoverArgs, GuardCommand, HoldArgs};
@@ -32,11 +33,15 @@ pub(super) fn run(command: &GuardCommand) -> Result<u8, Failure> {
 /// The guard that the arguments ask for.
 fn stand(args: &HoldArgs) -> Result<Standing, Failure> {
     let CoverArgs { address, port } = args.covers.clone();
-    if let Some(address) = address.filter(|address| !route::is_own(*address)) {
-        return Err(Failure::not_possible(LeaseError::not_ours(address)));
-    }
+    address.map(own).transpose()?;
     let scope = Scope { address, ports: port, mark: args.mark };
     Ok(Standing::stand(args.guard.into(), &scope, &mut SelfTest::new(Clock::new()))?)
+}
+
+/// An address, if it is one of this machine's.
+fn own(address: IpAddr) -> Result<IpAddr, Failure> {
+    let is_own = route::is_own(address).then_some(address);
+    is_own.ok_or_else(|| Failure::not_possible(LeaseError::not_ours(address)))
 }
 
 /// `guard on port 40000: listener (tcp-md5), proven`.

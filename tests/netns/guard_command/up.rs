@@ -82,10 +82,7 @@ fn many_up(case: &Case) {
 /// A holder that has the name but no guard yet, and then fails to get one.
 fn does_not_stand() {
     alone();
-    let holder = LISTENER.up("--port 40000");
-    let name = name_of_the_holder();
-    LISTENER.guard("down --port 40000").assert_well();
-    holder.ended();
+    let name = name_of_a_holder_that_was();
     let listener = UnixListener::bind_addr(&name).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -99,6 +96,15 @@ fn does_not_stand() {
     });
     drop(listener);
     LISTENER.assert_nothing_is_left();
+}
+
+/// Where a holder was to be reached that has ended: others can be found there now.
+fn name_of_a_holder_that_was() -> SocketAddr {
+    let holder = LISTENER.up("--port 40000");
+    let name = name_of_the_holder();
+    LISTENER.guard("down --port 40000").assert_well();
+    holder.ended();
+    name
 }
 
 /// Where the one holder of this namespace is to be reached.
@@ -186,10 +192,7 @@ fn nobody_hears() {
 /// Whoever took the name takes no calls.
 fn nobody_answers() {
     alone();
-    let holder = LISTENER.up("--port 40000");
-    let name = name_of_the_holder();
-    LISTENER.guard("down --port 40000").assert_well();
-    holder.ended();
+    let name = name_of_a_holder_that_was();
     let deaf = UnixListener::bind_addr(&name).unwrap();
     SockRef::from(&deaf).listen(0).unwrap();
     let address =
