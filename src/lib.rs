@@ -75,28 +75,15 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use tcpshake::driver::{self, Close, Linger, Plan, observe::Kept};
+//! use tcpshake::driver::{self, Plan, observe::Kept};
 //! use tcpshake::guard::Guard;
 //! use tcpshake::lab::simulated::{SimulatedServer, server_address};
 //! use tcpshake::record::{Ending, Outcome};
-//! use tcpshake::tcp::{Parameters, SeqNum};
+//! use tcpshake::tcp::SeqNum;
 //! use tcpshake::wire::memory::MemoryWire;
 //!
 //! let remote = server_address(7);
-//! let plan = Plan {
-//!     number: 1,
-//!     remote,
-//!     host: None,
-//!     iss: SeqNum(4321),
-//!     parameters: Parameters::default(),
-//!     ttl: 64,
-//!     text: Vec::new(),
-//!     await_text: 0,
-//!     close: Close::Active,
-//!     timeout: Duration::from_secs(10),
-//!     linger: Linger::Enough,
-//!     simulated: true,
-//! };
+//! let plan = Plan { simulated: true, ..Plan::new(remote, SeqNum(4321)) };
 //! let server = SimulatedServer::new(remote, SeqNum(9000), plan.parameters);
 //! let mut wire = MemoryWire::new(server, Duration::from_millis(10));
 //! let guard = Guard::not_needed("10.99.0.1:40000".parse()?);

@@ -12,7 +12,7 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 use tcpshake::driver::observe::Kept;
-use tcpshake::driver::{self, Close, Linger, Plan};
+use tcpshake::driver::{self, Close, Plan};
 use tcpshake::guard::Guard;
 use tcpshake::lab::simulated::{SimulatedServer, server_address};
 use tcpshake::lab::{FAR_V4, NEAR_V4};
@@ -28,18 +28,13 @@ const DELAY: Duration = Duration::from_millis(10);
 
 fn plan(iss: u32, text: &[u8], close: Close) -> Plan {
     Plan {
-        number: 1,
-        remote: server_address(PORT),
-        host: None,
-        iss: SeqNum(iss),
         parameters: Parameters { mss: Mss::new(1460).unwrap(), ..Parameters::default() },
-        ttl: 64,
         text: text.to_vec(),
         await_text: text.len() as u64,
         close,
         timeout: Duration::from_secs(30),
-        linger: Linger::Enough,
         simulated: true,
+        ..Plan::new(server_address(PORT), SeqNum(iss))
     }
 }
 

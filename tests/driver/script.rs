@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tcpshake::driver::observe::Kept;
-use tcpshake::driver::{self, Close, DriveError, Ended, Linger, Plan};
+use tcpshake::driver::{self, Close, DriveError, Ended, Plan};
 use tcpshake::guard::Guard;
 use tcpshake::packet::checksum::Sum;
 use tcpshake::packet::ip::{self, IpFields};
@@ -208,18 +208,11 @@ pub(crate) fn polite(_: usize, segment: &Segment) -> Answers {
 
 pub(crate) fn plan(close: Close) -> Plan {
     Plan {
-        number: 1,
-        remote: SocketAddr::from((REMOTE, REMOTE_PORT)),
-        host: None,
-        iss: ISS,
         parameters: Parameters { retries: Retries::AtMost(3), ..Parameters::default() },
-        ttl: 64,
-        text: Vec::new(),
-        await_text: 0,
         close,
         timeout: Duration::from_secs(10),
-        linger: Linger::Enough,
         simulated: true,
+        ..Plan::new(SocketAddr::from((REMOTE, REMOTE_PORT)), ISS)
     }
 }
 
