@@ -390,7 +390,7 @@ fn parameters(args: &ConnectArgs, remote: SocketAddr, route: &Route, interface: 
         mss: args.segments.mss.and_then(Mss::new).or(Mss::new(from_mtu)).unwrap_or(default_peer_mss),
         default_peer_mss,
         window: WindowSize::new(args.segments.window),
-        offer: if args.segments.no_options { Offer::Nothing } else { Offer::Usual },
+        offer: if args.segments.no_options { Offer::NOTHING } else { Offer::USUAL },
         retries: args.pace.retries,
         ..Parameters::default()
     }

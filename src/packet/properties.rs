@@ -128,6 +128,7 @@ proptest! {
             Opt::WindowScale(_) => 3,
             Opt::SackPermitted => 4,
             Opt::Timestamps { .. } => 8,
+            Opt::Sack(_) => 5,
             Opt::Unknown { kind, .. } => kind,
         }).collect();
         prop_assert_eq!(ours, theirs);

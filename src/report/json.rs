@@ -88,6 +88,7 @@ enum OptionLine {
     WindowScale { value: u8 },
     SackPermitted,
     Timestamps { value: u32, echo: u32 },
+    Sack { blocks: Vec<[u32; 2]> },
     Unknown { kind: u8, data: String },
     Malformed { fault: String },
 }
@@ -187,6 +188,9 @@ fn options(options: &Options) -> Vec<OptionLine> {
         Ok(Opt::WindowScale(value)) => OptionLine::WindowScale { value },
         Ok(Opt::SackPermitted) => OptionLine::SackPermitted,
         Ok(Opt::Timestamps { value, echo }) => OptionLine::Timestamps { value, echo },
+        Ok(Opt::Sack(blocks)) => {
+            OptionLine::Sack { blocks: blocks.iter().map(|(start, end)| [start.0, end.0]).collect() }
+        }
         Ok(Opt::Unknown { kind, data }) => {
             OptionLine::Unknown { kind, data: data.iter().map(|octet| format!("{octet:02x}")).collect() }
         }

@@ -6,11 +6,14 @@ use std::ops::ControlFlow;
 use super::clause::Clause;
 use super::flags::Flags;
 use super::form::reset_answering;
+use super::offer::Offer;
 use super::reaction::{AcceptedText, Arrows, Reaction};
 use super::segment::Segment;
 use super::seq::{Mss, SeqNum, WindowScale, WindowSize};
 use super::state::State;
 use super::tcb::{Closing, Origin, Tcb};
+use super::timestamps::Recent;
+use super::transfer::Transfer;
 use crate::time::Instant;
 
 /// What a host answers that has no connection for a segment (section 3.10.7.1).
@@ -25,7 +28,17 @@ pub fn answer_in_closed(segment: &Segment) -> (Option<Segment>, Clause) {
 impl Tcb {
     /// SEGMENT ARRIVES (section 3.10.7). The checksum has been verified; the segment's sockets are ours.
     pub fn on_segment(&mut self, segment: &Segment, now: Instant) -> Reaction {
-        let mut arrival = Arrival::new(self, segment, now);
+        self.on_segment_beside(&mut Transfer::small(self), segment, now)
+    }
+
+    pub(super) fn on_segment_beside(
+        &mut self,
+        beside: &mut Transfer,
+        segment: &Segment,
+        now: Instant,
+    ) -> Reaction {
+        self.tell_time(now);
+        let mut arrival = Arrival::new(self, beside, segment, now);
         // Break is the RFC's "and return"; there is nothing after either end.
         let _ = match arrival.tcb.state() {
             State::Closed => arrival.in_closed(),
@@ -44,12 +57,19 @@ impl Tcb {
     }
 }
 
+/// A SYN asks for ECN with both flags, a SYN,ACK grants it with ECE alone: one that mirrors both is broken
+/// (RFC 3168 section 6.1.1, O-05).
+fn offers_ecn(syn: &Segment) -> bool {
+    syn.has(Flags::ECE) && syn.has(Flags::CWR) != syn.has(Flags::ACK)
+}
+
 /// Whether the RFC goes on to its next check or says "and return".
 pub(super) type Next = ControlFlow<()>;
 
 /// One segment on its way through the checks.
 pub(super) struct Arrival<'t> {
     pub(super) tcb: &'t mut Tcb,
+    pub(super) beside: &'t mut Transfer,
     pub(super) seg: &'t Segment,
     pub(super) now: Instant,
     /// RCV.NXT + RCV.WND when the segment came.
@@ -63,10 +83,11 @@ pub(super) struct Arrival<'t> {
 }
 
 impl<'t> Arrival<'t> {
-    fn new(tcb: &'t mut Tcb, seg: &'t Segment, now: Instant) -> Self {
+    fn new(tcb: &'t mut Tcb, beside: &'t mut Transfer, seg: &'t Segment, now: Instant) -> Self {
         Self {
             right_edge: tcb.rcv.nxt + tcb.rcv.wnd.get(),
             tcb,
+            beside,
             seg,
             now,
             arrows: Arrows::default(),
@@ -79,7 +100,11 @@ impl<'t> Arrival<'t> {
 
     fn finish(mut self) -> Reaction {
         if self.ack_owed && self.reply.is_none() {
-            self.reply = Some(self.tcb.form_next(self.now).unwrap_or_else(|| self.tcb.form_ack()));
+            let latest = self.seg.text_seq();
+            // A gap is reported at once, by an ACK of its own: text of ours does not make it wait.
+            let carries = self.beside.held.is_empty().then(|| self.tcb.form_next(self.beside, self.now));
+            let reply = carries.flatten();
+            self.reply = Some(reply.unwrap_or_else(|| self.tcb.form_ack_reporting(self.beside, latest)));
         }
         Reaction {
             segment: self.reply,
@@ -120,7 +145,7 @@ impl<'t> Arrival<'t> {
         }
         self.take_peer_syn(); // third
         self.enter(State::SynReceived);
-        let syn_ack = self.tcb.send_syn(self.now);
+        let syn_ack = self.tcb.send_syn(0, self.now);
         self.stop(Clause::ListenTakesSyn, Some(syn_ack))
     }
 
@@ -155,11 +180,15 @@ impl<'t> Arrival<'t> {
         self.take_peer_syn();
         let Some(ack) = acknowledgment else {
             self.enter(State::SynReceived);
-            // SND.NXT stays: it is the same SYN, sent again with an ACK.
+            // It is the same SYN, sent again with an ACK; text on it waits for the open.
+            self.tcb.snd.nxt = self.tcb.snd.iss + 1;
             let syn_ack = self.tcb.form_syn();
             return self.stop(Clause::SynSentCrossed, Some(syn_ack));
         };
         self.advance_una(ack);
+        // Text on our SYN that the peer left: it goes out again as if it had never been sent.
+        self.tcb.snd.nxt = ack;
+        self.tcb.rearm(self.now);
         self.establish();
         self.clause = Clause::SynSentOpened;
         self.ack_owed = true;
@@ -184,19 +213,18 @@ impl<'t> Arrival<'t> {
         if let Some(mss) = offered.mss {
             tcb.peer_mss = mss.max(Mss::FLOOR); // K-03
         }
-        let we_offer = tcb.offer != super::tcb::Offer::Nothing;
-        tcb.sack_granted = we_offer && offered.sack_permitted;
-        match offered.window_scale {
-            Some(theirs) if we_offer => {
-                tcb.scale_granted = true;
-                tcb.snd_scale = theirs;
-            }
+        let theirs = Offer::SACK.only_if(offered.sack_permitted)
+            | Offer::WINDOW_SCALE.only_if(offered.window_scale.is_some())
+            | Offer::TIMESTAMPS.only_if(offered.timestamps.is_some())
+            | Offer::ECN.only_if(offers_ecn(seg));
+        tcb.granted = tcb.offer.and(theirs);
+        tcb.recent = Recent::taken(offered.timestamps.map_or(0, |theirs| theirs.value), self.now);
+        tcb.snd_scale = WindowScale::default();
+        if tcb.granted.has(Offer::WINDOW_SCALE) {
+            tcb.snd_scale = offered.window_scale.unwrap_or_default();
+        } else {
             // K-08, K-10: one side alone scales nothing.
-            _ => {
-                tcb.scale_granted = false;
-                tcb.snd_scale = WindowScale::default();
-                tcb.rcv.wnd = tcb.rcv.wnd.min(WindowSize::new(u32::from(u16::MAX)));
-            }
+            tcb.rcv.wnd = tcb.rcv.wnd.min(WindowSize::new(u32::from(u16::MAX)));
         }
         self.right_edge = self.tcb.rcv.nxt + self.tcb.rcv.wnd.get();
     }
@@ -204,6 +232,8 @@ impl<'t> Arrival<'t> {
     /// Enters ESTABLISHED, and at once the state of a CLOSE that waited for it.
     pub(super) fn establish(&mut self) {
         self.enter(State::Established);
+        let lost_syn = self.tcb.rto.smoothed().is_none();
+        self.beside.congestion.begin(self.tcb.effective_mss(), lost_syn);
         if self.tcb.closing == Closing::Yes {
             self.enter(State::FinWait1);
         }
@@ -214,9 +244,15 @@ impl<'t> Arrival<'t> {
     pub(super) fn advance_una(&mut self, ack: SeqNum) {
         let tcb = &mut *self.tcb;
         let syn_was_repeated = tcb.syn_outstanding() && tcb.retransmissions > 0;
+        let octets = (ack - tcb.snd.una) as u32;
         tcb.snd.una = ack;
-        if let Some(timing) = tcb.timing.take_if(|timing| ack.at_or_after(timing.until)) {
-            tcb.rto.sample(timing.elapsed(self.now));
+        let measured = tcb.timing.take_if(|timing| ack.at_or_after(timing.until));
+        let measured = measured.map(|timing| timing.elapsed(self.now));
+        if let Some(rtt) = measured.or_else(|| tcb.echoed_rtt(self.seg)) {
+            tcb.rto.sample(rtt);
+        }
+        if tcb.state().is_synchronized() {
+            self.beside.congestion.on_progress(octets, tcb.flight());
         }
         if syn_was_repeated {
             tcb.rto.after_lost_syn();
@@ -233,7 +269,7 @@ impl<'t> Arrival<'t> {
     }
 
     pub(super) const fn is_passive(&self) -> bool {
-        matches!(self.tcb.origin, Origin::Passive)
+        !matches!(self.tcb.origin, Origin::Active)
     }
 }
 

@@ -9,6 +9,7 @@ use super::segment::Segment;
 use super::seq::SeqNum;
 use super::state::State;
 use super::tcb::{Closing, Origin, Tcb, Timing};
+use super::transfer::Transfer;
 use crate::time::Instant;
 
 /// A call that the present state does not allow.
@@ -38,6 +39,18 @@ impl Tcb {
     /// OPEN (section 3.10.1): active sends the SYN, passive waits for one. In LISTEN an active open
     /// turns the connection active.
     pub fn open(&mut self, origin: Origin, iss: SeqNum, now: Instant) -> Result<Reaction, CallError> {
+        self.open_with_text(origin, iss, 0, now)
+    }
+
+    /// The same, with `octets` of text on the SYN of an active open: what of it the peer does not acknowledge is
+    /// sent again once open (RFC 9293 section 3.4: text on a SYN is allowed, and waits for the open).
+    pub fn open_with_text(
+        &mut self,
+        origin: Origin,
+        iss: SeqNum,
+        octets: u32,
+        now: Instant,
+    ) -> Result<Reaction, CallError> {
         if self.closing == Closing::Ended {
             return Err(CallError::Ended);
         }
@@ -50,11 +63,14 @@ impl Tcb {
         self.snd.una = iss;
         self.snd.nxt = iss;
         self.snd.end = iss + 1;
+        self.tell_time(now);
         Ok(match origin {
-            Origin::Passive => self.walk(State::Listen, None, Clause::PassiveOpen),
+            Origin::Passive | Origin::Split => self.walk(State::Listen, None, Clause::PassiveOpen),
             Origin::Active => {
                 let arrow = self.enter(State::SynSent);
-                let syn = self.send_syn(now);
+                self.snd.end += octets;
+                let on_syn = octets.min(u32::from(self.mss.min(self.peer_mss).get()));
+                let syn = self.send_syn(on_syn, now);
                 self.reaction([Some(arrow)], Some(syn), Clause::ActiveOpen)
             }
         })
@@ -63,6 +79,15 @@ impl Tcb {
     /// SEND (section 3.10.2): queues `octets` of text and sends what may be sent. No more than 2^30 octets
     /// may wait at a time.
     pub fn send(&mut self, octets: u32, now: Instant) -> Result<Reaction, CallError> {
+        self.send_beside(&Transfer::small(self), octets, now)
+    }
+
+    pub(super) fn send_beside(
+        &mut self,
+        beside: &Transfer,
+        octets: u32,
+        now: Instant,
+    ) -> Result<Reaction, CallError> {
         match self.state() {
             State::Closed => return Err(CallError::DoesNotExist),
             State::Listen => return Err(CallError::RemoteUnspecified),
@@ -85,8 +110,9 @@ impl Tcb {
             return Err(CallError::InsufficientResources);
         }
         self.snd.end += octets;
-        let segment = self.form_next(now);
-        if self.timer.is_none() {
+        self.tell_time(now);
+        let segment = self.form_next(beside, now);
+        if self.deadline().is_none() {
             self.rearm(now);
         }
         Ok(self.reaction([], segment, Clause::Send))
@@ -94,6 +120,11 @@ impl Tcb {
 
     /// CLOSE (section 3.10.4): no more text from us, but the peer's is still taken.
     pub fn close(&mut self, now: Instant) -> Result<Reaction, CallError> {
+        self.close_beside(&Transfer::small(self), now)
+    }
+
+    pub(super) fn close_beside(&mut self, beside: &Transfer, now: Instant) -> Result<Reaction, CallError> {
+        self.tell_time(now);
         let to = match self.state() {
             State::Closed => return Err(CallError::DoesNotExist),
             State::Listen | State::SynSent => {
@@ -112,7 +143,7 @@ impl Tcb {
         };
         self.closing = Closing::Yes;
         let arrow = self.enter(to);
-        let segment = self.form_next(now);
+        let segment = self.form_next(beside, now);
         Ok(self.reaction([Some(arrow)], segment, Clause::Close))
     }
 
@@ -143,13 +174,23 @@ impl Tcb {
 
     /// What else may be sent now: to be called after every other event until it yields nothing.
     pub fn transmit(&mut self, now: Instant) -> Option<Reaction> {
-        let segment = self.form_next(now)?;
+        self.transmit_beside(&mut Transfer::small(self), now)
+    }
+
+    /// What is lost before what is new (RFC 6675 section 5).
+    pub(super) fn transmit_beside(&mut self, beside: &mut Transfer, now: Instant) -> Option<Reaction> {
+        self.tell_time(now);
+        let clause = beside.congestion.resends_by();
+        if let Some(segment) = self.form_lost(beside, now) {
+            return Some(self.reaction([], Some(segment), clause));
+        }
+        let segment = self.form_next(beside, now)?;
         Some(self.reaction([], Some(segment), Clause::Send))
     }
 
     /// Sends our SYN or SYN,ACK for the first time and starts the clocks.
-    pub(super) fn send_syn(&mut self, now: Instant) -> Segment {
-        self.snd.nxt = self.snd.iss + 1;
+    pub(super) fn send_syn(&mut self, text_len: u32, now: Instant) -> Segment {
+        self.snd.nxt = self.snd.iss + 1 + text_len;
         self.timing = Some(Timing::start(self.snd.nxt, now));
         self.rearm(now);
         self.form_syn()

@@ -5,13 +5,19 @@ use super::arrives::{Arrival, Next};
 use super::clause::Clause;
 use super::flags::Flags;
 use super::form::reset_answering;
+use super::offer::Offer;
+use super::reaction::AcceptedText;
 use super::segment::Segment;
+use super::seq::WindowSize;
 use super::state::State;
-use super::tcb::Closing;
+use super::tcb::{Closing, Origin};
+use super::timestamps::Age;
+use super::transfer::Reader;
 
 impl Arrival<'_> {
     /// There is no third check: we have no security compartments.
     pub(super) fn in_other_states(&mut self) -> Next {
+        self.check_age()?;
         self.check_seq()?; // first
         self.check_rst()?; // second
         self.check_syn()?; // fourth
@@ -20,6 +26,18 @@ impl Arrival<'_> {
         self.take_text(); // seventh
         self.check_fin(); // eighth
         Next::Continue(())
+    }
+
+    /// Before the RFC's first check: PAWS (RFC 7323 section 5.3).
+    fn check_age(&mut self) -> Next {
+        match self.tcb.age_of(self.seg, self.now) {
+            Age::Good => Next::Continue(()),
+            Age::Unknown => self.stop(Clause::TimestampMissing, None),
+            Age::Old => {
+                let ack = self.tcb.form_ack();
+                self.stop(Clause::PawsOld, Some(ack))
+            }
+        }
     }
 
     /// First: does the segment lie in the receive window?
@@ -31,6 +49,7 @@ impl Arrival<'_> {
             return self.stop(Clause::SynRepeated, Some(syn_ack));
         }
         if self.is_acceptable() || self.completes_simultaneous_open() {
+            self.tcb.note_timestamp(self.seg, self.now);
             return Next::Continue(());
         }
         if self.seg.has(Flags::RST) {
@@ -61,7 +80,7 @@ impl Arrival<'_> {
     /// would only be acknowledged; figure 7 of the RFC has it open the connection, as hosts do.
     fn completes_simultaneous_open(&self) -> bool {
         self.tcb.state() == State::SynReceived
-            && !self.is_passive()
+            && self.tcb.origin != Origin::Passive
             && self.seg.has(Flags::SYN | Flags::ACK)
             && !self.seg.has(Flags::RST)
             && self.seg.seq == self.tcb.rcv.irs
@@ -142,8 +161,27 @@ impl Arrival<'_> {
         if is_new {
             self.advance_una(ack);
         }
+        self.note_duplicate(is_new);
         self.update_window();
         self.after_ack()
+    }
+
+    /// What an acknowledgment says of losses: by its SACK blocks, and if there are none to be had, by being a
+    /// duplicate (RFC 5681 section 2).
+    fn note_duplicate(&mut self, is_new: bool) {
+        let (tcb, seg) = (&*self.tcb, self.seg);
+        let (flight, congestion) = (tcb.flight(), &mut self.beside.congestion);
+        let duplicate = if tcb.granted.has(Offer::SACK) {
+            congestion.take_sack(seg.options.sack_blocks(), flight)
+        } else {
+            seg.is_empty()
+                && seg.ack == tcb.snd.una
+                && tcb.snd.una != tcb.snd.nxt
+                && seg.window << tcb.snd_scale == tcb.snd.wnd
+        };
+        if duplicate && !is_new && tcb.snd.wnd != WindowSize::default() {
+            congestion.on_duplicate(flight);
+        }
     }
 
     /// Fifth, by state: what an acknowledgment of our FIN leads to.
@@ -217,30 +255,53 @@ impl Arrival<'_> {
             self.clause = Clause::TextAfterFin;
             return;
         }
-        let rcv = &mut self.tcb.rcv;
-        let skip = rcv.nxt - seg.text_seq();
+        let skip = self.tcb.rcv.nxt - seg.text_seq();
         if skip < 0 {
-            self.clause = Clause::TextOutOfOrder;
+            self.hold_text();
             return;
         }
         let skip = (skip as u32).min(seg.text_len);
-        let room = (self.right_edge - rcv.nxt).max(0) as u32;
+        let room = (self.right_edge - self.tcb.rcv.nxt).max(0) as u32;
         let len = (seg.text_len - skip).min(room);
-        rcv.nxt += len;
-        self.text = super::reaction::AcceptedText { skip, len };
+        let released = self.beside.release(self.tcb.rcv.nxt + len);
+        self.text = AcceptedText { skip, len, ahead: 0, released };
         if len > 0 {
-            self.clause = Clause::TextAccepted;
+            self.clause = if released > 0 { Clause::TextFillsGap } else { Clause::TextAccepted };
+        }
+        self.move_on(len + released);
+    }
+
+    /// RCV.NXT moves on. The window's right edge moves with it only as fast as our user reads (SHLD-14: it never
+    /// moves back).
+    fn move_on(&mut self, octets: u32) {
+        let rcv = &mut self.tcb.rcv;
+        rcv.nxt += octets;
+        if self.beside.reader == Reader::IsBehind {
+            rcv.wnd = WindowSize::new(rcv.wnd.get().saturating_sub(octets));
+        }
+    }
+
+    /// Text behind a gap, kept where there is room for it (SHLD-31).
+    fn hold_text(&mut self) {
+        let start = self.seg.text_seq();
+        let len = self.seg.text_len.min((self.right_edge - start).max(0) as u32);
+        self.clause = Clause::TextOutOfOrder;
+        if self.beside.hold(start, len) {
+            let ahead = (start - self.tcb.rcv.nxt) as u32;
+            self.text = AcceptedText { skip: 0, len, ahead, released: 0 };
+            self.clause = Clause::TextHeld;
         }
     }
 
     /// Eighth: a FIN in order, inside the window, ends the peer's side.
     pub(super) fn check_fin(&mut self) {
         let seg = self.seg;
-        if !seg.has(Flags::FIN) {
+        let was_held = self.beside.held_fin.take_if(|at| *at == self.tcb.rcv.nxt);
+        if !seg.has(Flags::FIN) && was_held.is_none() {
             return;
         }
         self.ack_owed = true;
-        let at = seg.text_seq() + seg.text_len;
+        let at = was_held.unwrap_or(seg.text_seq() + seg.text_len);
         if !self.tcb.state().receives_text() {
             self.clause = Clause::FinAgain;
             if self.tcb.state() == State::TimeWait {
@@ -255,6 +316,7 @@ impl Arrival<'_> {
         }
         if at != self.tcb.rcv.nxt {
             self.clause = Clause::FinOutOfOrder;
+            self.beside.held_fin = Some(at);
             return;
         }
         self.clause = Clause::FinAccepted;

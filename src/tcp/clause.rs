@@ -58,6 +58,8 @@ clauses! {
     SynSentCrossed = "RFC 9293 3.10.7.3 fourth", "both sides sent a SYN: answer with SYN,ACK, same number";
     SynSentDrops = "RFC 9293 3.10.7.3 fifth", "neither SYN nor RST: dropped";
 
+    PawsOld = "RFC 7323 5.3", "a timestamp older than one before it: acknowledged, dropped";
+    TimestampMissing = "RFC 7323 3.2", "timestamps were agreed on, and this segment has none: dropped";
     SeqUnacceptable = "RFC 9293 3.10.7.4 first", "outside the receive window: acknowledged again, dropped";
     SeqUnacceptableRst = "RFC 9293 3.10.7.4 first", "a RST outside the receive window is dropped silently";
     SynRepeated = "RFC 9293 3.8.1", "the peer repeats its SYN, our SYN,ACK was lost: sent again";
@@ -84,6 +86,8 @@ clauses! {
     AckOfFinLast = "RFC 9293 3.10.7.4 fifth", "our FIN, the last segment, is acknowledged: closed";
 
     TextAccepted = "RFC 9293 3.10.7.4 seventh", "text in order is taken and acknowledged";
+    TextHeld = "RFC 9293 3.10.7.4 seventh", "text behind a gap is kept; the number still missing is acknowledged again";
+    TextFillsGap = "RFC 9293 3.10.7.4 seventh", "what was missing has come, and all behind it up to the next gap is acknowledged";
     TextOutOfOrder = "RFC 9293 3.10.7.4 seventh", "text behind a gap is not kept: the number still missing is acknowledged again";
     TextAfterFin = "RFC 9293 3.10.7.4 seventh", "the peer had closed its side: text is ignored, acknowledged again";
 
@@ -93,6 +97,10 @@ clauses! {
 
     ChallengeThrottled = "RFC 5961 7", "ten such answers in five seconds are enough: silence";
 
+    FastRetransmit = "RFC 5681 3.2", "what came behind it shows that it is lost: sent again without waiting for the timer";
+    LossRecovery = "RFC 6582 3.2", "only part of what was under way is acknowledged: the next that is missing is sent again";
+    WindowUpdate = "RFC 9293 3.8.6.2.2", "our user has taken text: the window opens again";
+    SillyWindowTimeout = "RFC 9293 3.8.6.2.1", "the peer's window stays small: what fits is sent after all";
     RetransmissionTimeout = "RFC 6298 5.4", "no acknowledgment in time: sent again, and the wait doubles";
     RetransmissionLimit = "RFC 9293 3.8.3", "sent again as often as allowed without an answer: given up";
     ZeroWindowProbe = "RFC 9293 3.8.6.1", "the peer's window is closed: one octet asks whether it still is";
@@ -122,6 +130,7 @@ impl Clause {
                 | Self::AckOfFinClosing
                 | Self::AckOfFinLast
                 | Self::TextAccepted
+                | Self::WindowUpdate
                 | Self::FinAccepted
         )
     }

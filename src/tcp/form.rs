@@ -1,16 +1,15 @@
 //! Forming segments: the only place that decides what a segment of ours looks like.
 
 use super::flags::Flags;
-use super::options::{Opt, Options, OptionsBuilder};
+use super::offer::Offer;
+use super::options::{Opt, Options, OptionsBuilder, OptionsTooLong, Timestamps};
+use super::ranges::Range;
 use super::segment::Segment;
 use super::seq::{SeqNum, WindowScale};
 use super::state::State;
-use super::tcb::{Closing, Offer, Tcb, Timing};
+use super::tcb::{Closing, Tcb, Timing};
+use super::transfer::{Nagle, Transfer};
 use crate::time::Instant;
-
-/// How much may be under way before the first acknowledgment of text: three segments, the least of the
-/// initial windows that RFC 5681 section 3.1 allows for every segment size in use.
-const SEGMENTS_IN_FLIGHT: u32 = 3;
 
 /// A RST that answers `segment` so that its sender accepts it (RFC 9293 section 3.10.7.1).
 ///
@@ -22,6 +21,11 @@ pub fn reset_answering(segment: &Segment) -> Segment {
     }
 }
 
+/// In front of an option of eight octets and two, as everyone sends it: aligned to words.
+fn aligned_by_two_nops(options: OptionsBuilder) -> OptionsBuilder {
+    options.push(Opt::Nop).and_then(|options| options.push(Opt::Nop)).unwrap_or(options)
+}
+
 impl Tcb {
     /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`.
     pub(super) fn form_ack(&self) -> Segment {
@@ -30,8 +34,26 @@ impl Tcb {
             ack: self.rcv.nxt,
             flags: Flags::ACK,
             window: self.rcv.wnd >> self.rcv_scale(),
+            options: self.timestamps_option().build(),
             ..Segment::default()
         }
+    }
+
+    /// The same, with what has arrived behind a gap where the peer understands it; `latest` came last.
+    pub(super) fn form_ack_reporting(&self, beside: &Transfer, latest: SeqNum) -> Segment {
+        let ack = self.form_ack();
+        if !self.granted.has(Offer::SACK) || beside.held.is_empty() {
+            return ack;
+        }
+        let aligned = aligned_by_two_nops(self.timestamps_option());
+        Segment { options: beside.report(latest, aligned).build(), ..ack }
+    }
+
+    /// The options of every segment after the SYNs: timestamps, if they were agreed on (RFC 7323 section 3.2).
+    fn timestamps_option(&self) -> OptionsBuilder {
+        let Some(Timestamps { value, echo }) = self.timestamps() else { return OptionsBuilder::default() };
+        let padded = aligned_by_two_nops(OptionsBuilder::default());
+        padded.push(Opt::Timestamps { value, echo }).unwrap_or_default() // twelve octets always fit
     }
 
     /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>`: the RST of ABORT. RFC 9293 section 3.10.5 has no ACK
@@ -48,47 +70,84 @@ impl Tcb {
         Segment {
             seq: self.snd.iss,
             ack,
-            flags,
+            flags: flags | self.ecn_flags(answering),
             window: self.rcv.wnd >> WindowScale::default(), // a SYN's window is never scaled (RFC 7323 2.2)
-            options: self.syn_options(answering),
+            options: self.syn_options(answering).unwrap_or_default(), // nineteen octets always fit
+            text_len: if answering { 0 } else { (self.snd.nxt - (self.snd.iss + 1)).max(0) as u32 },
             ..Segment::default()
         }
     }
 
-    /// MSS on every SYN (SHLD-5, MUST-65); in an answer, SACK-permitted and window scale only if the
-    /// peer offered them (RFC 2018 section 2, RFC 7323 section 2.2).
-    fn syn_options(&self, answering: bool) -> Options {
-        if self.offer == Offer::Nothing {
-            return Options::NONE;
+    /// A SYN asks with both flags, a SYN,ACK grants with one (RFC 3168 section 6.1.1).
+    fn ecn_flags(&self, answering: bool) -> Flags {
+        match (answering, self.offer.has(Offer::ECN), self.granted.has(Offer::ECN)) {
+            (false, true, _) => Flags::ECE | Flags::CWR,
+            (true, _, true) => Flags::ECE,
+            _ => Flags::NONE,
         }
-        let granted = |theirs: bool| theirs || !answering;
-        let wanted = [
-            (true, Opt::Mss(self.mss.get())),
-            (granted(self.sack_granted), Opt::SackPermitted),
-            (granted(self.scale_granted), Opt::WindowScale(self.offered_scale.get())),
+    }
+
+    /// MSS, SACK-permitted, timestamps, window scale, always in this order. MSS on every SYN (SHLD-5, MUST-65);
+    /// in an answer, the others only if the peer offered them (RFC 2018 section 2, RFC 7323 sections 2.2 and
+    /// 3.2).
+    fn syn_options(&self, answering: bool) -> Result<Options, OptionsTooLong> {
+        let carried = if answering { self.granted | (self.offer.and(Offer::MSS)) } else { self.offer };
+        let echo = if answering { self.recent.value } else { 0 };
+        let all = [
+            (Offer::MSS, Opt::Mss(self.mss.get())),
+            (Offer::SACK, Opt::SackPermitted),
+            (Offer::TIMESTAMPS, Opt::Timestamps { value: self.clock, echo }),
+            (Offer::WINDOW_SCALE, Opt::WindowScale(self.offered_scale.get())),
         ];
-        let options = wanted
-            .into_iter()
-            .filter(|(wanted, _)| *wanted)
-            .try_fold(OptionsBuilder::default(), |options, (_, option)| options.push(option));
-        options.map(OptionsBuilder::build).unwrap_or_default() // nine octets always fit
+        let mut options = OptionsBuilder::default();
+        for (_, option) in all.into_iter().filter(|(offer, _)| carried.has(*offer)) {
+            options = options.push(option)?;
+        }
+        Ok(options.build())
     }
 
-    /// The largest text we send in one segment (MUST-16; we put no options on segments with text).
+    /// The largest text we send in one segment, its options counted (MUST-16).
     pub(super) fn effective_mss(&self) -> u32 {
-        u32::from(self.mss.min(self.peer_mss).get())
+        const TIMESTAMPS: u32 = 12;
+        let options = if self.granted.has(Offer::TIMESTAMPS) { TIMESTAMPS } else { 0 };
+        u32::from(self.mss.min(self.peer_mss).get()).saturating_sub(options).max(1)
     }
 
-    /// What may be sent now from SND.NXT on: text within the peer's window, and the FIN behind the last
-    /// of it. Advances SND.NXT, starts the timers.
-    pub(super) fn form_next(&mut self, now: Instant) -> Option<Segment> {
+    /// What may be sent now from SND.NXT on: text within the peer's window and the network's, and the FIN behind
+    /// the last of it. Advances SND.NXT, starts the timers.
+    pub(super) fn form_next(&mut self, beside: &Transfer, now: Instant) -> Option<Segment> {
         if !self.may_send_text() || self.fin_sent() {
             return None;
         }
         let waiting = (self.snd.end - self.snd.nxt).max(0) as u32;
-        let limit = self.snd.wnd.get().min(SEGMENTS_IN_FLIGHT * self.effective_mss());
-        let room = ((self.snd.una + limit) - self.snd.nxt).max(0) as u32;
-        self.form_from_next(waiting.min(room).min(self.effective_mss()), now)
+        let window = ((self.snd.una + self.snd.wnd.get()) - self.snd.nxt).max(0) as u32;
+        let most = waiting.min(window).min(self.effective_mss());
+        let len = most.min(beside.congestion.allowance(self.flight()));
+        if len < most && len < self.effective_mss() && self.snd.una != self.snd.nxt {
+            return None; // a segment's worth of the network's room comes with the next acknowledgment
+        }
+        self.is_worth_sending(len, waiting, beside.nagle).then(|| self.form_from_next(len, now))?
+    }
+
+    /// The sender's side of silly-window avoidance, and Nagle's algorithm (RFC 9293 sections 3.8.6.2.1 and
+    /// 3.7.4, MUST-38): a full segment, the last of what there is, or half of what the peer ever had room for.
+    fn is_worth_sending(&self, len: u32, waiting: u32, nagle: Nagle) -> bool {
+        let idle = self.snd.una == self.snd.nxt;
+        let all = len == waiting && (idle || nagle == Nagle::Off || self.closing == Closing::Yes);
+        len >= self.effective_mss() || all || (len > 0 && len >= self.snd.max_wnd.get() / 2)
+    }
+
+    /// What is lost and may be sent again now.
+    pub(super) fn form_lost(&mut self, beside: &mut Transfer, now: Instant) -> Option<Segment> {
+        if !self.may_send_text() || self.snd.wnd.get() == 0 {
+            return None; // a closed window is probed, and nothing else is sent into it
+        }
+        let Range { start, end } = beside.congestion.next_lost(self.flight())?;
+        let segment = self.form_text(start, (end - start).min(self.snd.end - start).max(0) as u32);
+        beside.congestion.sent_again(Range { start, end: segment.end() }, self.flight());
+        self.timing = None; // Karn, as for a timeout
+        self.rearm(now);
+        (!segment.is_empty()).then_some(segment)
     }
 
     /// Sends `text_len` octets from SND.NXT on, and the FIN if it comes next: a FIN does not wait for

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::seq::{Mss, WindowScale};
+use super::seq::{Mss, SeqNum, WindowScale};
 
 /// The options of one segment: at most 40 octets, order, padding and faults kept (RFC 9293 section 3.1).
 ///
@@ -60,11 +60,28 @@ impl Options {
                 Opt::Mss(octets) => syn.mss = Mss::new(octets).or(syn.mss),
                 Opt::WindowScale(shift) => syn.window_scale = Some(WindowScale::new(shift)),
                 Opt::SackPermitted => syn.sack_permitted = true,
-                Opt::Timestamps { .. } => syn.timestamps = true,
-                Opt::Nop | Opt::Unknown { .. } => {}
+                Opt::Timestamps { value, echo } => syn.timestamps = Some(Timestamps { value, echo }),
+                Opt::Nop | Opt::Sack(_) | Opt::Unknown { .. } => {}
             }
         }
         syn
+    }
+
+    /// The timestamps of any segment.
+    pub fn timestamps(&self) -> Option<Timestamps> {
+        self.iter().flatten().find_map(|option| {
+            let Opt::Timestamps { value, echo } = option else { return None };
+            Some(Timestamps { value, echo })
+        })
+    }
+
+    /// What the sender has received behind a gap, from the first number to the one after the last.
+    pub fn sack_blocks(&self) -> impl Iterator<Item = (SeqNum, SeqNum)> + '_ {
+        let blocks = self.iter().flatten().find_map(|option| {
+            let Opt::Sack(blocks) = option else { return None };
+            Some(blocks)
+        });
+        blocks.into_iter().flat_map(SackBlocks::iter)
     }
 }
 
@@ -114,6 +131,8 @@ pub enum Opt<'o> {
         /// The latest clock value the sender had of us.
         echo: u32,
     },
+    /// Kind 5 (RFC 2018 section 3).
+    Sack(SackBlocks<'o>),
     /// Any other kind, or a known kind of an unusual length: a value, not an error (MUST-6).
     Unknown {
         /// The kind octet.
@@ -131,6 +150,10 @@ impl fmt::Display for Opt<'_> {
             Self::WindowScale(shift) => write!(f, "wscale {shift}"),
             Self::SackPermitted => f.write_str("sackOK"),
             Self::Timestamps { value, echo } => write!(f, "TS val {value} ecr {echo}"),
+            Self::Sack(blocks) => {
+                f.write_str("sack")?;
+                blocks.iter().try_for_each(|(start, end)| write!(f, " {start}:{end}"))
+            }
             Self::Unknown { kind, data } => {
                 write!(f, "kind {kind}")?;
                 data.iter().enumerate().try_for_each(|(at, octet)| {
@@ -139,6 +162,34 @@ impl fmt::Display for Opt<'_> {
                 })
             }
         }
+    }
+}
+
+/// The value and the echo of a timestamps option (RFC 7323 section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamps {
+    /// TSval: the sender's clock.
+    pub value: u32,
+    /// TSecr: the latest clock value the sender had of the receiver.
+    pub echo: u32,
+}
+
+/// The blocks of a SACK option, one to four of them, as on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SackBlocks<'o>(&'o [u8]);
+
+impl<'o> SackBlocks<'o> {
+    const BLOCK: usize = 8;
+    /// A header has room for no more.
+    pub const MOST: usize = 4;
+
+    /// Each block: its first number, and the one after its last.
+    pub fn iter(self) -> impl Iterator<Item = (SeqNum, SeqNum)> + 'o {
+        let number = |octets: &[u8]| SeqNum(octets.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet)));
+        self.0.chunks_exact(Self::BLOCK).map(move |block| {
+            let (start, end) = block.split_at(Self::BLOCK / 2);
+            (number(start), number(end))
+        })
     }
 }
 
@@ -190,6 +241,7 @@ mod kind {
     pub(super) const MSS: u8 = 2;
     pub(super) const WINDOW_SCALE: u8 = 3;
     pub(super) const SACK_PERMITTED: u8 = 4;
+    pub(super) const SACK: u8 = 5;
     pub(super) const TIMESTAMPS: u8 = 8;
 }
 
@@ -225,9 +277,15 @@ impl<'o> Iterator for OptionIter<'o> {
                 value: u32::from_be_bytes([a, b, c, d]),
                 echo: u32::from_be_bytes([e, f, g, h]),
             },
+            (kind::SACK, blocks) if is_sack(blocks) => Opt::Sack(SackBlocks(blocks)),
             _ => Opt::Unknown { kind, data },
         }))
     }
+}
+
+/// Whether the data of a SACK option are whole blocks, and no more than fit.
+fn is_sack(data: &[u8]) -> bool {
+    !data.is_empty() && data.len().is_multiple_of(SackBlocks::BLOCK)
 }
 
 /// What the options of a SYN offer or grant.
@@ -239,8 +297,8 @@ pub struct SynOptions {
     pub window_scale: Option<WindowScale>,
     /// Whether the sender can use selective acknowledgments.
     pub sack_permitted: bool,
-    /// Whether the sender put timestamps on the SYN.
-    pub timestamps: bool,
+    /// The timestamps the sender put on the SYN.
+    pub timestamps: Option<Timestamps>,
 }
 
 /// Writes options in the order of the calls.
@@ -264,9 +322,28 @@ impl OptionsBuilder {
                 data[4..].copy_from_slice(&echo.to_be_bytes());
                 self.append_tlv(kind::TIMESTAMPS, &data)?;
             }
+            Opt::Sack(SackBlocks(blocks)) => self.append_tlv(kind::SACK, blocks)?,
             Opt::Unknown { kind, data } => self.append_tlv(kind, data)?,
         }
         Ok(self)
+    }
+
+    /// Appends a SACK option with as many of `blocks` as there is room for.
+    pub fn push_sack(
+        self,
+        blocks: impl IntoIterator<Item = (SeqNum, SeqNum)>,
+    ) -> Result<Self, OptionsTooLong> {
+        const KIND_AND_LENGTH: usize = 2;
+        let room = (Options::MAX_LEN - self.used).saturating_sub(KIND_AND_LENGTH) / SackBlocks::BLOCK;
+        let mut octets = [0; SackBlocks::MOST * SackBlocks::BLOCK];
+        let mut used = 0;
+        for (slot, (start, end)) in octets.chunks_exact_mut(SackBlocks::BLOCK).zip(blocks).take(room) {
+            let (first, second) = slot.split_at_mut(SackBlocks::BLOCK / 2);
+            first.copy_from_slice(&start.0.to_be_bytes());
+            second.copy_from_slice(&end.0.to_be_bytes());
+            used += SackBlocks::BLOCK;
+        }
+        self.push(Opt::Sack(SackBlocks(octets.get(..used).unwrap_or_default())))
     }
 
     fn append_tlv(&mut self, kind: u8, data: &[u8]) -> Result<(), OptionsTooLong> {
@@ -378,6 +455,25 @@ mod tests {
             .build();
         assert_eq!(options.as_bytes(), [2, 4, 5, 180, 4, 2, 3, 3, 7, 0, 0, 0]);
         assert_eq!(options.to_string(), "mss 1460,sackOK,wscale 7");
+    }
+
+    /// RFC 2018 section 3: three blocks beside timestamps, four without. K-14: other lengths are no SACK.
+    #[test]
+    fn k14_sack_blocks_are_written_as_far_as_they_fit_and_read_back() {
+        let blocks: Vec<_> = (0..6).map(|n| (SeqNum(n * 100), SeqNum(n * 100 + 50))).collect();
+        let padded = OptionsBuilder::default().push(Opt::Nop).and_then(|b| b.push(Opt::Nop)).unwrap();
+        let alone = padded.push_sack(blocks.clone()).unwrap().build();
+        assert_eq!(alone.sack_blocks().collect::<Vec<_>>(), blocks[..4]);
+        let beside = padded.push(Opt::Timestamps { value: 1, echo: 2 }).and_then(|b| b.push(Opt::Nop));
+        let beside = beside.and_then(|b| b.push(Opt::Nop)).and_then(|b| b.push_sack(blocks.clone())).unwrap();
+        assert_eq!(beside.build().sack_blocks().collect::<Vec<_>>(), blocks[..3]);
+        assert_eq!(beside.build().timestamps(), Some(Timestamps { value: 1, echo: 2 }));
+        for length in [2, 9, 11, 17] {
+            let mut octets = vec![5, length];
+            octets.resize(usize::from(length), 7);
+            let options = Options::from_wire(&octets).unwrap();
+            assert_eq!(options.sack_blocks().count(), 0, "length {length}");
+        }
     }
 
     #[test]

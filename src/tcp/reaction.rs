@@ -29,6 +29,17 @@ pub struct AcceptedText {
     pub skip: u32,
     /// Octets taken now.
     pub len: u32,
+    /// Octets still missing in front of them: with 0 they are in order, otherwise kept behind a gap.
+    pub ahead: u32,
+    /// Octets kept before that are in order now, behind these.
+    pub released: u32,
+}
+
+impl AcceptedText {
+    /// Octets that came into order: the user's.
+    pub const fn in_order(self) -> u32 {
+        if self.ahead == 0 { self.len + self.released } else { 0 }
+    }
 }
 
 /// Up to three arrows: a FIN that also completes the open and is answered with our own walks

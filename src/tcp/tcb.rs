@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::offer::Offer;
 use super::reaction::{Deadline, Timer};
 use super::rto::Rto;
 use super::seq::{Mss, SeqNum, WindowScale, WindowSize};
 use super::state::{Arrow, State};
 use super::throttle::Throttle;
+use super::timestamps::Recent;
 use crate::time::Instant;
 
 /// The send sequence space (RFC 9293 section 3.3.1, figure 3).
@@ -67,16 +69,9 @@ pub enum Origin {
     Active,
     /// The peer: our user waits with a passive OPEN.
     Passive,
-}
-
-/// Which options our SYN carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Offer {
-    /// MSS, SACK-permitted and window scale, as everyday hosts send them: some networks drop a bare SYN.
-    #[default]
-    Usual,
-    /// None at all.
-    Nothing,
+    /// The peer, whose SYN is answered in two segments, an ACK and a SYN of our own: to it that is a
+    /// simultaneous open.
+    Split,
 }
 
 /// How often an unanswered segment is sent again before the connection is given up (R2, MUST-20 to 23).
@@ -97,8 +92,10 @@ pub struct Parameters {
     pub default_peer_mss: Mss,
     /// The receive window we offer; more than 65,535 needs the peer to accept window scaling.
     pub window: WindowSize,
-    /// The options of our SYN.
+    /// What our SYN offers.
     pub offer: Offer,
+    /// The shift for our window, if it is offered; otherwise the smallest with which the window fits.
+    pub window_scale: Option<WindowScale>,
     /// How often to send again.
     pub retries: Retries,
     /// MSL: how long a segment may live in the network. RFC 9293 section 3.4.2 says two minutes.
@@ -118,7 +115,8 @@ impl Default for Parameters {
             mss: Mss::DEFAULT_IPV4,
             default_peer_mss: Mss::DEFAULT_IPV4,
             window: WindowSize::new(Self::WINDOW),
-            offer: Offer::Usual,
+            offer: Offer::USUAL,
+            window_scale: None,
             retries: Retries::AtMost(3),
             msl: Self::MSL,
         }
@@ -181,7 +179,11 @@ pub struct Tcb {
     pub(super) rcv: Rcv,
     pub(super) rto: Rto,
     pub(super) timing: Option<Timing>,
-    pub(super) timer: Option<Deadline>,
+    timer_at: Instant,
+    timer: Option<Timer>,
+    /// TSval of what is sent now.
+    pub(super) clock: u32,
+    pub(super) recent: Recent,
     pub(super) challenges: Throttle,
     pub(super) time_wait_ms: u32,
     pub(super) mss: Mss,
@@ -191,9 +193,8 @@ pub struct Tcb {
     /// The shift we offer; in force once both sides have offered one.
     pub(super) offered_scale: WindowScale,
     pub(super) snd_scale: WindowScale,
-    /// What the peer's SYN offered, granted in our SYN,ACK.
-    pub(super) scale_granted: bool,
-    pub(super) sack_granted: bool,
+    /// What both SYNs have, as far as the peer's is known.
+    pub(super) granted: Offer,
     pub(super) retransmissions: u8,
     pub(super) retries: Retries,
     pub(super) offer: Offer,
@@ -208,16 +209,17 @@ const _: () = assert!(size_of::<Tcb>() <= 128);
 impl Tcb {
     /// A connection in CLOSED.
     pub fn new(parameters: &Parameters) -> Self {
-        let scale = match parameters.offer {
-            Offer::Usual => WindowScale::fitting(parameters.window),
-            Offer::Nothing => WindowScale::default(),
-        };
+        let fitting = WindowScale::fitting(parameters.window);
+        let scale = parameters.window_scale.unwrap_or(fitting);
         Self {
             snd: Snd::default(),
             rcv: Rcv { wnd: parameters.window, ..Rcv::default() },
             rto: Rto::new(),
             timing: None,
+            timer_at: Instant::ORIGIN,
             timer: None,
+            clock: 0,
+            recent: Recent::default(),
             challenges: Throttle::default(),
             time_wait_ms: u32::try_from(parameters.msl.as_millis() * 2).unwrap_or(u32::MAX),
             mss: parameters.mss,
@@ -226,8 +228,7 @@ impl Tcb {
             offered_window: parameters.window,
             offered_scale: scale,
             snd_scale: WindowScale::default(),
-            scale_granted: false,
-            sack_granted: false,
+            granted: Offer::NOTHING,
             retransmissions: 0,
             retries: parameters.retries,
             offer: parameters.offer,
@@ -273,8 +274,18 @@ impl Tcb {
     }
 
     /// When [`on_timeout`](Self::on_timeout) is due.
-    pub const fn deadline(&self) -> Option<Deadline> {
-        self.timer
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.timer.map(|timer| Deadline { at: self.timer_at, timer })
+    }
+
+    /// What both sides have agreed on.
+    pub const fn granted(&self) -> Offer {
+        self.granted
+    }
+
+    /// The MSS the peer has announced, or what is assumed of one that announces none.
+    pub const fn peer_mss(&self) -> Mss {
+        self.peer_mss
     }
 
     /// 2 MSL: how long TIME-WAIT lasts.
@@ -284,7 +295,7 @@ impl Tcb {
 
     /// The shift applied to the windows we announce after our SYN.
     pub(super) fn rcv_scale(&self) -> WindowScale {
-        if self.scale_granted { self.offered_scale } else { WindowScale::default() }
+        if self.granted.has(Offer::WINDOW_SCALE) { self.offered_scale } else { WindowScale::default() }
     }
 
     /// Forgets the peer: nothing of its SYN, and nothing queued for it, may reach the next one.
@@ -297,8 +308,7 @@ impl Tcb {
         self.rto = Rto::new();
         self.peer_mss = self.default_peer_mss;
         self.snd_scale = WindowScale::default();
-        self.scale_granted = false;
-        self.sack_granted = false;
+        self.granted = Offer::NOTHING;
         self.closing = Closing::No;
     }
 
@@ -352,6 +362,7 @@ impl Tcb {
         } else {
             return self.timer = None;
         };
-        self.timer = Some(Deadline { at: now + after, timer });
+        self.timer_at = now + after;
+        self.timer = Some(timer);
     }
 }

@@ -1,19 +1,26 @@
 //! Timeouts (RFC 9293 section 3.10.8, RFC 6298 section 5).
 
 use super::clause::Clause;
+use super::ranges::Range;
 use super::reaction::{Reaction, Timer};
 use super::state::State;
 use super::tcb::{Origin, Retries, Tcb};
+use super::transfer::Transfer;
 use crate::time::Instant;
 
 impl Tcb {
     /// To be called when [`deadline`](Self::deadline) has passed; yields nothing if it has not.
     pub fn on_timeout(&mut self, now: Instant) -> Option<Reaction> {
-        let due = self.timer.filter(|deadline| deadline.at <= now)?;
+        self.on_timeout_beside(&mut Transfer::small(self), now)
+    }
+
+    pub(super) fn on_timeout_beside(&mut self, beside: &mut Transfer, now: Instant) -> Option<Reaction> {
+        let due = self.deadline().filter(|deadline| deadline.at <= now)?;
+        self.tell_time(now);
         Some(match due.timer {
             Timer::TimeWait => self.walk(State::Closed, None, Clause::TimeWaitTimeout),
-            Timer::Persist => self.probe_window(now),
-            Timer::Retransmission => self.retransmit(Clause::RetransmissionTimeout, now),
+            Timer::Persist => self.probe_window(beside, now),
+            Timer::Retransmission => self.retransmit(beside, Clause::RetransmissionTimeout, now),
         })
     }
 
@@ -23,7 +30,7 @@ impl Tcb {
         exists.then(|| self.walk(State::Closed, None, Clause::UserTimeout))
     }
 
-    fn retransmit(&mut self, clause: Clause, now: Instant) -> Reaction {
+    fn retransmit(&mut self, beside: &mut Transfer, clause: Clause, now: Instant) -> Reaction {
         if let Retries::AtMost(most) = self.retries
             && self.retransmissions >= most
         {
@@ -34,12 +41,14 @@ impl Tcb {
         self.rto.back_off();
         self.rearm(now);
         let oldest = self.form_oldest();
+        let range = Range { start: oldest.seq, end: oldest.end() };
+        beside.congestion.on_timeout(range, self.flight());
         self.reaction([], Some(oldest), clause)
     }
 
     /// R2 is reached. A passive open goes back to LISTEN (E-08), any other is over.
     fn give_up(&mut self) -> Reaction {
-        if self.state() == State::SynReceived && self.origin == Origin::Passive {
+        if self.state() == State::SynReceived && self.origin != Origin::Active {
             self.return_to_listen(Clause::RetransmissionLimit)
         } else {
             self.walk(State::Closed, None, Clause::RetransmissionLimit)
@@ -47,13 +56,18 @@ impl Tcb {
     }
 
     /// The first probe takes one octet from the queue; from then on it is sent again, with the same
-    /// waits as any segment, for as long as the peer answers.
-    fn probe_window(&mut self, now: Instant) -> Reaction {
+    /// waits as any segment, for as long as the peer answers. Into a window that is merely small goes what
+    /// fits.
+    fn probe_window(&mut self, beside: &mut Transfer, now: Instant) -> Reaction {
         if self.snd.una != self.snd.nxt {
-            return self.retransmit(Clause::ZeroWindowProbe, now);
+            return self.retransmit(beside, Clause::ZeroWindowProbe, now);
         }
-        let probe = self.form_from_next(1, now);
+        let clause =
+            if self.snd.wnd.get() == 0 { Clause::ZeroWindowProbe } else { Clause::SillyWindowTimeout };
+        let waiting = (self.snd.end - self.snd.nxt).max(0) as u32;
+        let fits = self.snd.wnd.get().max(1).min(waiting).min(self.effective_mss());
+        let probe = self.form_from_next(fits, now);
         self.rearm(now);
-        self.reaction([], probe, Clause::ZeroWindowProbe)
+        self.reaction([], probe, clause)
     }
 }

@@ -145,6 +145,6 @@ fn must_65_shld_5_listen_grants_only_what_was_offered() {
         let granted = reaction.segment.unwrap().options.syn();
         assert!(granted.mss.is_some(), "{offered:?}");
         assert_eq!((granted.window_scale.is_some(), granted.sack_permitted), (scale, sack), "{offered:?}");
-        assert!(!granted.timestamps);
+        assert_eq!(granted.timestamps, None);
     }
 }

@@ -198,7 +198,7 @@ fn b10_syn_received_text_before_the_bare_ack() {
         let mut rig = syn_received_passive(place);
         let (reaction, out) = rig.on(ack(1, 1).text(100));
         assert_eq!((rig.tcb.state(), out.as_str()), (S::Established, ". 1 ack 101"));
-        assert_eq!(reaction.text, AcceptedText { skip: 0, len: 100 });
+        assert_eq!(reaction.text, AcceptedText { len: 100, ..AcceptedText::default() });
         let (reaction, _) = rig.on(ack(1, 1));
         assert_eq!((rig.tcb.state(), reaction.text.len), (S::Established, 0));
     }

@@ -1,0 +1,259 @@
+//! How much may be under way, and what of it is lost: RFC 5681, 6582, 6675, 6928.
+//!
+//! One way of counting serves peers with and without SACK: what is in the network (RFC 6675's pipe) is what
+//! was sent, less what is known to have arrived, less what is known to be lost and was not sent again. With
+//! SACK the peer says what has arrived; without, each duplicate acknowledgment stands for one segment.
+
+use super::clause::Clause;
+use super::ranges::{Range, Ranges};
+use super::seq::SeqNum;
+
+/// The outstanding part of the send sequence space.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flight {
+    pub(super) una: SeqNum,
+    pub(super) nxt: SeqNum,
+}
+
+impl Flight {
+    fn len(self) -> u32 {
+        (self.nxt - self.una).max(0) as u32
+    }
+}
+
+/// What a loss has led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Recovery {
+    /// Nothing is known to be lost.
+    #[default]
+    None,
+    /// Fast recovery, until all that was outstanding when it began is acknowledged.
+    Fast { until: SeqNum },
+    /// A timeout: all that was outstanding counts as lost.
+    Timeout { until: SeqNum },
+}
+
+/// The congestion state of one connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Congestion {
+    /// SMSS; 0 until the connection is open.
+    smss: u32,
+    cwnd: u32,
+    ssthresh: u32,
+    recovery: Recovery,
+    /// What lies before this was sent again in this recovery (HighRxt of RFC 6675).
+    resent: SeqNum,
+    /// The oldest segment is to be sent again whatever is under way.
+    at_once: bool,
+    /// SND.NXT when the oldest segment was last sent again: what the peer reports from beyond left later.
+    oldest_resent_at: SeqNum,
+    duplicates: u32,
+    /// What the peer has behind a gap.
+    sacked: Ranges,
+    /// Octets acknowledged since congestion avoidance last widened the window.
+    credit: u32,
+}
+
+impl Congestion {
+    /// DupThresh: so many segments behind a gap mean that it is a loss (RFC 5681 section 3.2).
+    const LOSS_AFTER: u32 = 3;
+    /// Ranges remembered of the peer's SACK blocks.
+    const MOST_SACKED: usize = 64;
+
+    pub(super) fn new() -> Self {
+        Self { ssthresh: u32::MAX, sacked: Ranges::at_most(Self::MOST_SACKED), ..Self::default() }
+    }
+
+    /// For a connection that sends little: `segments` may always be under way, and only a timeout finds a loss.
+    pub(super) fn fixed(segments: u32, smss: u32) -> Self {
+        Self { smss, cwnd: segments * smss, ssthresh: u32::MAX, ..Self::default() }
+    }
+
+    /// Once the segment size is known. Ten segments may leave at once (RFC 6928 section 2), or one if the open
+    /// itself has lost a segment (RFC 5681 section 3.1).
+    pub(super) fn begin(&mut self, smss: u32, lost_syn: bool) {
+        const OCTETS: u32 = 14_600;
+        self.smss = smss;
+        self.cwnd = if lost_syn { smss } else { (10 * smss).min(OCTETS.max(2 * smss)) };
+    }
+
+    /// Octets that may be sent now beyond what is in the network.
+    pub(super) fn allowance(&self, flight: Flight) -> u32 {
+        self.cwnd.saturating_sub(self.pipe(flight))
+    }
+
+    fn pipe(&self, flight: Flight) -> u32 {
+        let lost = self.lost(flight).map_or(0, |lost| lost.len() - self.sacked.count(lost.start, lost.end));
+        flight.len().saturating_sub(self.arrived(flight)).saturating_sub(lost)
+    }
+
+    /// Octets the peer has behind a gap.
+    fn arrived(&self, flight: Flight) -> u32 {
+        match self.recovery {
+            // What is sent again after a timeout may be there already: its duplicates tell of no segment.
+            _ if !self.sacked.is_empty() => self.sacked.count(flight.una, flight.nxt),
+            Recovery::Timeout { .. } => 0,
+            Recovery::None | Recovery::Fast { .. } => {
+                self.duplicates.saturating_mul(self.smss).min(flight.len().saturating_sub(self.smss))
+            }
+        }
+    }
+
+    /// Where what is lost and not sent again lies; there may be stretches in it that the peer has.
+    fn lost(&self, flight: Flight) -> Option<Range> {
+        let end = match self.recovery {
+            Recovery::None => return None,
+            Recovery::Timeout { until } => until,
+            Recovery::Fast { .. } => {
+                let oldest = flight.una + self.smss.min(flight.len());
+                self.sure_loss().filter(|edge| edge.after(oldest)).unwrap_or(oldest)
+            }
+        };
+        let start = if self.resent.after(flight.una) { self.resent } else { flight.una };
+        Range::new(start, end)
+    }
+
+    /// Gaps before this are losses: more than two segments were received beyond it (RFC 6675's IsLost).
+    fn sure_loss(&self) -> Option<SeqNum> {
+        let mut beyond = 0;
+        self.sacked.iter().rev().find_map(|range| {
+            beyond += range.len();
+            (beyond > (Self::LOSS_AFTER - 1) * self.smss).then_some(range.start)
+        })
+    }
+
+    /// The next stretch to send again, at most a segment of it, if there is one and the network has room.
+    pub(super) fn next_lost(&self, flight: Flight) -> Option<Range> {
+        if self.at_once {
+            let gap = self.sacked.first_gap(flight.una, flight.nxt)?;
+            return Range::new(gap.start, gap.start + gap.len().min(self.smss));
+        }
+        let lost = self.lost(flight)?;
+        let gap = self.sacked.first_gap(lost.start, lost.end)?;
+        let segment = gap.len().min(self.smss);
+        (self.allowance(flight) >= segment).then_some(Range { start: gap.start, end: gap.start + segment })
+    }
+
+    /// Why the next segment is sent again.
+    pub(super) const fn resends_by(&self) -> Clause {
+        if self.at_once { Clause::FastRetransmit } else { Clause::LossRecovery }
+    }
+
+    /// `range` was sent again.
+    pub(super) fn sent_again(&mut self, range: Range, flight: Flight) {
+        self.at_once = false;
+        if range.start == flight.una {
+            self.oldest_resent_at = flight.nxt;
+        }
+        if range.end.after(self.resent) {
+            self.resent = range.end;
+        }
+    }
+
+    /// Takes the peer's SACK blocks; yields whether they told of anything new. Blocks that make no sense are
+    /// passed over (K-14).
+    pub(super) fn take_sack(
+        &mut self,
+        blocks: impl Iterator<Item = (SeqNum, SeqNum)>,
+        flight: Flight,
+    ) -> bool {
+        let before = self.sacked.count(flight.una, flight.nxt);
+        for (start, end) in blocks {
+            let sensible = start.at_or_after(flight.una) && end.at_or_before(flight.nxt);
+            if let Some(range) = Range::new(start, end).filter(|_| sensible) {
+                self.sacked.insert(range);
+            }
+        }
+        self.sacked.count(flight.una, flight.nxt) > before
+    }
+
+    /// `octets` more were acknowledged; `flight` is what is left.
+    pub(super) fn on_progress(&mut self, octets: u32, flight: Flight) {
+        self.sacked.remove_before(flight.una);
+        match self.recovery {
+            Recovery::None => {
+                self.duplicates = 0;
+                self.widen(octets);
+            }
+            Recovery::Fast { until } | Recovery::Timeout { until } if flight.una.at_or_after(until) => {
+                if matches!(self.recovery, Recovery::Fast { .. }) {
+                    self.cwnd = self.ssthresh;
+                } else {
+                    self.widen(octets);
+                }
+                self.recovery = Recovery::None;
+                self.at_once = false;
+                self.duplicates = 0;
+            }
+            // A partial acknowledgment (RFC 6582 section 3.2 step 3): one segment of it was the one sent again,
+            // the others had drawn duplicates; the next that is missing is lost, too.
+            Recovery::Fast { .. } => {
+                let others = (octets / self.smss.max(1)).saturating_sub(1);
+                self.duplicates = self.duplicates.saturating_sub(others);
+            }
+            Recovery::Timeout { .. } => self.widen(octets),
+        }
+    }
+
+    /// Slow start or congestion avoidance (RFC 5681 section 3.1).
+    fn widen(&mut self, octets: u32) {
+        if self.cwnd < self.ssthresh {
+            self.cwnd = self.cwnd.saturating_add(octets.min(self.smss));
+            return;
+        }
+        self.credit = self.credit.saturating_add(octets);
+        if self.credit >= self.cwnd {
+            self.credit -= self.cwnd;
+            self.cwnd = self.cwnd.saturating_add(self.smss);
+        }
+    }
+
+    /// A duplicate acknowledgment. The third begins fast recovery (RFC 5681 section 3.2), and so does a gap that
+    /// the peer's SACK blocks show to be a loss.
+    pub(super) fn on_duplicate(&mut self, flight: Flight) {
+        self.duplicates = self.duplicates.saturating_add(1);
+        let is_loss = self.duplicates >= Self::LOSS_AFTER
+            || self.sure_loss().is_some_and(|edge| edge.after(flight.una));
+        match self.recovery {
+            Recovery::None if is_loss => {
+                self.halve(flight);
+                self.cwnd = self.ssthresh;
+                self.recovery = Recovery::Fast { until: flight.nxt };
+                self.resent = flight.una;
+                self.at_once = true;
+            }
+            // What left after the oldest was sent again has arrived: that was lost again.
+            Recovery::Fast { .. } | Recovery::Timeout { .. } => {
+                let later = self.sacked.count(self.oldest_resent_at, flight.nxt);
+                let was_resent = self.resent.after(flight.una);
+                if was_resent && later > (Self::LOSS_AFTER - 1) * self.smss {
+                    self.at_once = true;
+                }
+            }
+            Recovery::None => {}
+        }
+    }
+
+    /// A retransmission timeout; `oldest` is sent again now (RFC 5681 section 3.1, RFC 2018 section 8).
+    pub(super) fn on_timeout(&mut self, oldest: Range, flight: Flight) {
+        if self.smss == 0 {
+            return; // not open yet
+        }
+        if !matches!(self.recovery, Recovery::Timeout { .. }) {
+            self.halve(flight);
+        }
+        self.cwnd = self.smss;
+        self.recovery = Recovery::Timeout { until: flight.nxt };
+        self.duplicates = 0;
+        self.credit = 0;
+        self.sacked.clear(); // the peer may have thrown away what it had not acknowledged
+        self.resent = oldest.end;
+        self.oldest_resent_at = flight.nxt;
+        self.at_once = false;
+    }
+
+    /// ssthresh: half of what is under way, at least two segments (RFC 5681 equation 4).
+    fn halve(&mut self, flight: Flight) {
+        self.ssthresh = (flight.len() / 2).max(2 * self.smss);
+    }
+}

@@ -1,0 +1,92 @@
+//! The octets of a stream: those waiting for the peer's acknowledgment, and those waiting for our user.
+
+use super::segment::Segment;
+use super::seq::SeqNum;
+
+/// What was sent and not acknowledged, and what is to be sent; in one piece.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outgoing {
+    octets: Vec<u8>,
+    /// Octets of it that are acknowledged, and go with the next clearing.
+    done: usize,
+    /// The number of the first octet that is not.
+    first: SeqNum,
+}
+
+impl Outgoing {
+    /// Nothing yet, beginning at number `first`.
+    pub(super) fn begin(&mut self, first: SeqNum) {
+        self.first = first;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.octets.len() - self.done
+    }
+
+    pub(super) fn push(&mut self, octets: &[u8]) {
+        self.octets.extend_from_slice(octets);
+    }
+
+    /// Forgets what lies before `una`; yields how much that is.
+    pub(super) fn acknowledge(&mut self, una: SeqNum) -> usize {
+        let octets = ((una - self.first).max(0) as usize).min(self.len());
+        self.first += octets as u32;
+        self.done += octets;
+        if self.done > self.octets.len() / 2 {
+            self.octets.drain(..self.done); // moves less than it frees
+            self.done = 0;
+        }
+        octets
+    }
+
+    /// The text of a segment of ours.
+    pub(super) fn text_of(&self, segment: &Segment) -> &[u8] {
+        let from = self.done + (segment.text_seq() - self.first).max(0) as usize;
+        self.octets.get(from..from + segment.text_len as usize).unwrap_or_default()
+    }
+}
+
+/// What was received: in order, and behind gaps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Incoming {
+    octets: Vec<u8>,
+    /// Octets that our user has taken, and that go with the next clearing.
+    read: usize,
+    /// Octets in order and not taken.
+    ready: usize,
+}
+
+impl Incoming {
+    /// Puts `text` where it belongs, `ahead` octets behind what is in order.
+    pub(super) fn place(&mut self, ahead: usize, text: &[u8]) {
+        let start = self.read + self.ready + ahead;
+        let end = start + text.len();
+        if self.octets.len() < end {
+            self.octets.resize(end, 0);
+        }
+        if let Some(room) = self.octets.get_mut(start..end) {
+            room.copy_from_slice(text);
+        }
+    }
+
+    /// `octets` more are in order.
+    pub(super) fn advance(&mut self, octets: usize) {
+        self.ready += octets;
+    }
+
+    /// In order and not taken.
+    pub(super) fn unread(&self) -> &[u8] {
+        self.octets.get(self.read..self.read + self.ready).unwrap_or_default()
+    }
+
+    /// Our user has taken `octets`.
+    pub(super) fn consume(&mut self, octets: usize) {
+        let octets = octets.min(self.ready);
+        self.read += octets;
+        self.ready -= octets;
+        if self.read > self.octets.len() / 2 {
+            self.octets.drain(..self.read);
+            self.read = 0;
+        }
+    }
+}
