@@ -9,6 +9,7 @@ pub mod exit;
 mod guard;
 pub mod manual;
 mod output;
+mod path;
 mod signals;
 mod target;
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::args::{ColorWhen, FormatKind, OutputArgs};
 use super::error::{Failure, written};
+use super::exit::Exit;
 use super::signals::Signals;
 use crate::driver::Observer;
 use crate::net::privileges;
@@ -80,6 +81,18 @@ impl Output {
         self.tell(News::Failed(error.to_string()));
     }
 
+    /// Waits for the output as `result` allows: what a signal has ended does not wait long. Yields what `result` brings,
+    /// or what became of the output.
+    pub(super) fn conclude(self, result: Result<Exit, Failure>, signals: &Signals) -> Result<Exit, Failure> {
+        if let Ok(exit @ (Exit::Interrupted | Exit::Terminated | Exit::HungUp)) = result {
+            self.finish_soon(signals);
+            return Ok(exit);
+        }
+        let finished = self.finish(Some(signals));
+        let exit = result?;
+        Ok(finished?.map_or(exit, Exit::from))
+    }
+
     /// Waits until all is written or the reader is gone, or for a signal, for a reader may also never read
     /// again. Says so if something was never shown.
     pub(super) fn finish(mut self, signals: Option<&Signals>) -> Result<Option<Signal>, Failure> {
@@ -99,7 +112,7 @@ impl Output {
     }
 
     /// Waits for the output, but not for ever: the user has asked for the end already.
-    pub(super) fn finish_soon(mut self, signals: &Signals) {
+    fn finish_soon(mut self, signals: &Signals) {
         drop(self.news.take());
         self.wait_a_little(Some(signals));
     }

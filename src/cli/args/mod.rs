@@ -1,14 +1,15 @@
 //! What can be typed: one definition for parsing, help and manual pages.
 
 mod guard;
+mod path;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
+pub use path::PathArgs;
 
 use super::exit::Exit;
 use crate::driver::Close;
@@ -211,40 +212,9 @@ impl From<CloseKind> for Close {
 /// Arguments of `connect`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ConnectArgs {
-    /// The target: a host name or an address, with or without its port
-    #[arg(
-        value_name = "HOST[:PORT]",
-        help = "Host and port: HOST:PORT, [IPV6]:PORT, or the host alone with the port behind it"
-    )]
-    pub host: String,
-
-    /// The port, if it does not stand behind the host
-    #[arg(value_name = "PORT")]
-    pub port: Option<String>,
-
-    /// Use IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    pub ipv4: bool,
-
-    /// Use IPv6 only
-    #[arg(short = '6', long)]
-    pub ipv6: bool,
-
-    /// Send from this address of this machine [default: what the route says]
-    #[arg(long, value_name = "ADDR")]
-    pub source: Option<IpAddr>,
-
-    /// Send from this port [default: a free one]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub source_port: Option<u16>,
-
-    /// Send and listen on this interface [default: what the route says]
-    #[arg(long, value_name = "NAME")]
-    pub interface: Option<String>,
-
-    /// What keeps the kernel's RST in
-    #[arg(long, value_enum, default_value_t, value_name = "GUARD")]
-    pub guard: GuardKind,
+    /// From where to where
+    #[command(flatten)]
+    pub path: PathArgs,
 
     /// How to write our segments
     #[command(flatten)]
