@@ -241,8 +241,8 @@ impl<'x> Exchange<'x> {
     /// anywhere on its way: the timers deal with it.
     fn send(&mut self, segment: &Segment) -> Result<Result<Instant, SendError>, DriveError> {
         self.identification = self.identification.wrapping_add(1).max(1);
-        let ip =
-            IpFields { addresses: self.addresses, ttl: self.plan.ttl, identification: self.identification };
+        let (ttl, identification) = (self.plan.ttl, self.identification);
+        let ip = IpFields { ttl, identification, ..IpFields::new(self.addresses) };
         let text = self.text_of(segment);
         let len = emit(&ip, self.ports, segment, text, &mut self.buffer)?;
         let at = self.now();

@@ -190,7 +190,7 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
 /// An ACK for a connection that nobody has.
 fn stray_ack(source: SocketAddr, probe: Probe) -> Result<Vec<u8>, String> {
     let addresses = Addresses::new(source.ip(), source.ip()).ok_or("two families")?;
-    let ip = IpFields { addresses, ttl: 64, identification: 1 };
+    let ip = IpFields::new(addresses);
     let segment = Segment { seq: SeqNum(1), ack: probe.number, flags: Flags::ACK, ..Segment::default() };
     let ports = Ports { source: source.port(), destination: probe.port };
     let mut packet = vec![0; 128];

@@ -100,7 +100,7 @@ impl Client {
 }
 
 fn write(addresses: Addresses, ports: Ports, segment: &Segment, text: &[u8]) -> Option<Vec<u8>> {
-    let ip = IpFields { addresses, ttl: TTL, identification: 1 };
+    let ip = IpFields { ttl: TTL, ..IpFields::new(addresses) };
     let mut packet = vec![0; HEADERS + text.len()];
     let len = emit(&ip, ports, segment, text, &mut packet).ok()?;
     packet.truncate(len);

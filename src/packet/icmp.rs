@@ -167,7 +167,7 @@ mod tests {
 
     fn read(payload: &[u8]) -> Result<Option<IcmpError>, DecodeError> {
         let addresses = Addresses::V4 { source: REMOTE, destination: LOCAL };
-        parse(&IpPacket { addresses, ttl: 64, protocol: Protocol::Icmp, payload })
+        parse(&IpPacket { addresses, ttl: 64, tos: 0, protocol: Protocol::Icmp, payload })
     }
 
     /// MUST-54, N-06: the quote says which segment; IP options in it are skipped; a short quote is refused.

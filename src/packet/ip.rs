@@ -83,6 +83,8 @@ pub struct IpPacket<'p> {
     pub addresses: Addresses,
     /// Time to live, or hop limit, as it arrived.
     pub ttl: u8,
+    /// Type of service, or traffic class: six bits of DSCP (RFC 2474), two of ECN (RFC 3168).
+    pub tos: u8,
     /// What the payload is.
     pub protocol: Protocol,
     /// The payload, without link-layer padding.
@@ -96,6 +98,8 @@ pub struct IpFields {
     pub addresses: Addresses,
     /// Time to live, or hop limit.
     pub ttl: u8,
+    /// Type of service, or traffic class: six bits of DSCP (RFC 2474), two of ECN (RFC 3168).
+    pub tos: u8,
     /// IPv4 identification. Our packets carry DF, for which it has no meaning (RFC 6864); zero would be
     /// replaced by the kernel.
     pub identification: u16,
@@ -142,7 +146,7 @@ fn parse_v4(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
     const LAYER: &str = "ipv4";
     let truncated = |need| DecodeError::Truncated { layer: LAYER, need, have: octets.len() };
     let header: &[u8; IPV4_HEADER] = octets.first_chunk().ok_or(truncated(IPV4_HEADER))?;
-    let [version_ihl, _, t0, t1, _, _, f0, f1, ttl, protocol, c0, c1, addresses @ ..] = *header;
+    let [version_ihl, tos, t0, t1, _, _, f0, f1, ttl, protocol, c0, c1, addresses @ ..] = *header;
 
     let header_len = usize::from(version_ihl & 0xf) * 4;
     if header_len < IPV4_HEADER {
@@ -179,6 +183,7 @@ fn parse_v4(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
     Ok(IpPacket {
         addresses: Addresses::V4 { source: [a, b, c, d].into(), destination: [e, f, g, h].into() },
         ttl,
+        tos,
         protocol: match protocol {
             TCP => Protocol::Tcp,
             ICMP => Protocol::Icmp,
@@ -212,7 +217,7 @@ fn parse_v6(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
     const LAYER: &str = "ipv6";
     let truncated = |need| DecodeError::Truncated { layer: LAYER, need, have: octets.len() };
     let (header, rest) = octets.split_first_chunk::<IPV6_HEADER>().ok_or(truncated(IPV6_HEADER))?;
-    let [_, _, _, _, l0, l1, next_header, hop_limit, addresses @ ..] = *header;
+    let [class_high, class_low, _, _, l0, l1, next_header, hop_limit, addresses @ ..] = *header;
     let len = usize::from(u16::from_be_bytes([l0, l1]));
     let payload = match (rest.get(..len), quoted) {
         (Some(payload), _) => payload,
@@ -225,6 +230,7 @@ fn parse_v6(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
     Ok(IpPacket {
         addresses: Addresses::V6 { source: address(source), destination: address(destination) },
         ttl: hop_limit,
+        tos: class_high << 4 | class_low >> 4, // the octet lies across two
         protocol: match protocol {
             TCP => Protocol::Tcp,
             ICMPV6 => Protocol::Icmpv6,
@@ -268,6 +274,11 @@ fn skip_extension_headers(
 }
 
 impl IpFields {
+    /// A packet with nothing particular about it.
+    pub const fn new(addresses: Addresses) -> Self {
+        Self { addresses, ttl: 64, tos: 0, identification: 1 }
+    }
+
     /// Writes the header at the start of `buffer`, which must have room for it: header and `payload_len`.
     /// Yields `None` if it has not.
     pub(super) fn emit(&self, payload_len: usize, buffer: &mut [u8]) -> Option<()> {
@@ -279,6 +290,8 @@ impl IpFields {
                 let mut packet = MutableIpv4Packet::new(header)?;
                 packet.set_version(4);
                 packet.set_header_length((IPV4_HEADER / 4) as u8);
+                packet.set_dscp(self.tos >> 2);
+                packet.set_ecn(self.tos & 0b11);
                 packet.set_total_length(total_len);
                 packet.set_identification(self.identification);
                 packet.set_flags(Ipv4Flags::DontFragment);
@@ -294,6 +307,7 @@ impl IpFields {
                 header.fill(0);
                 let mut packet = MutableIpv6Packet::new(header)?;
                 packet.set_version(6);
+                packet.set_traffic_class(self.tos);
                 packet.set_payload_length(u16::try_from(payload_len).ok()?);
                 packet.set_next_header(IpNextHeaderProtocol::new(TCP));
                 packet.set_hop_limit(self.ttl);

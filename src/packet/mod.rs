@@ -5,11 +5,13 @@
 //! panics where the room is short, and its reader takes faults for options.
 
 pub mod checksum;
+pub mod defects;
 pub mod error;
 pub mod icmp;
 pub mod ip;
 pub mod tcp;
 
+pub use defects::{ChecksumField, Defects, emit_with};
 pub use error::DecodeError;
 pub use icmp::{IcmpError, Severity};
 pub use ip::{Addresses, IpPacket, Protocol};

@@ -56,10 +56,13 @@ prop_compose! {
 }
 
 fn written(addresses: Addresses, ports: (u16, u16), segment: &Segment, text: &[u8]) -> Vec<u8> {
+    spoiled(&IpFields::new(addresses), ports, segment, text, Defects::default())
+}
+
+fn spoiled(ip: &IpFields, ports: (u16, u16), segment: &Segment, text: &[u8], defects: Defects) -> Vec<u8> {
     let mut buffer = [0xa5; 2048];
-    let ip = IpFields { addresses, ttl: 64, identification: 7 };
     let ports = Ports { source: ports.0, destination: ports.1 };
-    let len = emit(&ip, ports, segment, text, &mut buffer).unwrap();
+    let len = emit_with(defects, ip, ports, segment, text, &mut buffer).unwrap();
     buffer[..len].to_vec()
 }
 
@@ -112,6 +115,46 @@ proptest! {
             _ => unreachable!(),
         };
         prop_assert_eq!(checksum.unwrap(), tcp.checksum());
+    }
+
+    /// What is wrong on purpose is wrong as asked, and nothing else is.
+    #[test]
+    fn defects_are_as_asked_and_nothing_else(
+        addresses in addresses(), (segment, text) in segment(), tos in any::<u8>(), offset in 0..16_u8,
+        wrong in any::<bool>(),
+    ) {
+        let checksum = if wrong { ChecksumField::Wrong } else { ChecksumField::Right };
+        let ip = IpFields { tos, ..IpFields::new(addresses) };
+        let octets = spoiled(&ip, (1, 2), &segment, &text, Defects { data_offset: Some(offset), checksum });
+        let right = spoiled(&ip, (1, 2), &segment, &text, Defects::default());
+        let header = addresses.header_len();
+        prop_assert_eq!(octets[header + 12] >> 4, offset);
+        for (at, (octet, right)) in octets.iter().zip(&right).enumerate() {
+            let field = [header + 12, header + 16, header + 17].contains(&at);
+            prop_assert!(field || octet == right, "octet {}", at);
+        }
+        prop_assert_eq!(octets[header + 12] & 0xf, right[header + 12] & 0xf);
+        let packet = ip::parse(&octets).unwrap();
+        prop_assert_eq!(packet.tos, tos);
+        let sum = checksum::Sum::default().pseudo_header(addresses, 6, packet.payload.len());
+        prop_assert_eq!(sum.octets(packet.payload).verifies(), !wrong);
+        if let Ok(read) = tcp::parse(packet.payload, addresses, TransportChecksum::LeftToCard) {
+            let header_len = usize::from(offset) * 4;
+            prop_assert_eq!(read.text, &packet.payload[header_len..]);
+        }
+    }
+
+    /// Type of service and traffic class, read by etherparse.
+    #[test]
+    fn a_stranger_reads_the_same_type_of_service(addresses in addresses(), tos in any::<u8>()) {
+        let ip = IpFields { tos, ..IpFields::new(addresses) };
+        let octets = spoiled(&ip, (1, 2), &Segment::default(), b"", Defects::default());
+        let read = match etherparse::SlicedPacket::from_ip(&octets).unwrap().net.unwrap() {
+            etherparse::NetSlice::Ipv4(ip) => ip.header().dcp().value() << 2 | ip.header().ecn().value(),
+            etherparse::NetSlice::Ipv6(ip) => ip.header().traffic_class(),
+            etherparse::NetSlice::Arp(_) => unreachable!(),
+        };
+        prop_assert_eq!(read, tos);
     }
 
     /// Options pnet reads without complaint, it reads as we do.

@@ -51,7 +51,11 @@ pub enum EmitError {
 }
 
 const HEADER: usize = 20;
-const PROTOCOL: u8 = 6;
+pub(super) const PROTOCOL: u8 = 6;
+/// The octet whose high half is the data offset.
+pub(super) const OFFSET_AT: usize = 12;
+/// The first octet of the checksum.
+pub(super) const CHECKSUM_AT: usize = 16;
 const LAYER: &str = "tcp";
 
 /// Reads a segment from its header on. Reserved bits are ignored (L-15).
@@ -139,7 +143,7 @@ mod tests {
     };
 
     fn sample() -> Vec<u8> {
-        let ip = IpFields { addresses: ADDRESSES, ttl: 64, identification: 1 };
+        let ip = IpFields::new(ADDRESSES);
         let segment = Segment { seq: SeqNum(4321), flags: Flags::SYN, ..Segment::default() };
         let mut buffer = [0; 100];
         let len = emit(&ip, Ports { source: 40_000, destination: 80 }, &segment, b"", &mut buffer).unwrap();
@@ -199,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_buffer_too_small_is_an_error() {
-        let ip = IpFields { addresses: ADDRESSES, ttl: 64, identification: 1 };
+        let ip = IpFields::new(ADDRESSES);
         let ports = Ports { source: 1, destination: 2 };
         let error = emit(&ip, ports, &Segment::default(), b"", &mut [0; 39]).unwrap_err();
         assert_eq!(error, EmitError::TooLong { text: 0, room: 39 });

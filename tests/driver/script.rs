@@ -141,8 +141,7 @@ pub(crate) fn packet(
     to_port: u16,
     segment: &Segment,
 ) -> Vec<u8> {
-    let ip =
-        IpFields { addresses: Addresses::V4 { source: from, destination: to }, ttl: 64, identification: 1 };
+    let ip = IpFields::new(Addresses::V4 { source: from, destination: to });
     let ports = Ports { source: from_port, destination: to_port };
     let mut buffer = vec![0; 4096];
     let text = vec![b'x'; segment.text_len as usize];

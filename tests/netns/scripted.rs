@@ -134,7 +134,7 @@ pub(crate) fn packet(from: SocketAddr, to: SocketAddr, segment: &Segment) -> Vec
     let ports = Ports { source: from.port(), destination: to.port() };
     let text = vec![b'x'; segment.text_len as usize];
     let mut buffer = vec![0; 2048];
-    let ip = IpFields { addresses, ttl: 64, identification: 1 };
+    let ip = IpFields::new(addresses);
     let len = emit(&ip, ports, segment, &text, &mut buffer).unwrap();
     buffer.truncate(len);
     buffer

@@ -105,7 +105,7 @@ pub(crate) fn send_to_ourselves(ip: IpAddr, ports: Ports, flags: Flags, mark: u3
     let with_ip_header = Some(Protocol::from(libc::IPPROTO_RAW));
     let sender = Socket::new(Domain::for_address(to), Type::RAW, with_ip_header)?;
     sender.set_mark(mark)?;
-    let fields = IpFields { addresses: Addresses::new(ip, ip).unwrap(), ttl: 64, identification: 1 };
+    let fields = IpFields::new(Addresses::new(ip, ip).unwrap());
     let segment = Segment { seq: SeqNum(1), ack: SeqNum(1), flags, ..Segment::default() };
     let mut packet = [0; 128];
     let len = emit(&fields, ports, &segment, b"", &mut packet).unwrap();

@@ -75,7 +75,7 @@ fn selection(v6: bool) -> Selection {
 }
 
 fn packet(from: (IpAddr, u16), to: (IpAddr, u16), flags: Flags) -> Vec<u8> {
-    let ip = IpFields { addresses: Addresses::new(from.0, to.0).unwrap(), ttl: 64, identification: 1 };
+    let ip = IpFields::new(Addresses::new(from.0, to.0).unwrap());
     let mut buffer = [0; 200];
     let ports = Ports { source: from.1, destination: to.1 };
     let len = emit(&ip, ports, &Segment { flags, ..Segment::default() }, b"", &mut buffer).unwrap();
