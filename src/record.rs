@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::packet::{DecodeError, IcmpError};
-use crate::tcp::{Arrows, Clause, Rcv, Segment, Snd, State};
+use crate::tcp::{Arrows, Clause, Mss, Offer, Parameters, Rcv, Segment, Snd, State, Tcb};
 
 /// How an exchange begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// Which exchange of a run it is, from 1.
     pub number: u32,
+    /// Whether we began it.
+    pub role: Role,
     /// Our end.
     pub local: SocketAddr,
     /// The other end.
@@ -24,6 +26,16 @@ pub struct Opening {
     pub simulated: bool,
     /// When, in whole seconds since 1970; zero where time is simulated.
     pub unix_seconds: u64,
+}
+
+/// Who begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// We send the first SYN.
+    #[default]
+    Active,
+    /// A client of ours does: one of many, perhaps.
+    Passive,
 }
 
 /// A guard, in words.
@@ -44,6 +56,8 @@ pub struct GuardSummary {
 /// One rung: something that happened, in the order it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// Which exchange of the run it belongs to.
+    pub exchange: u32,
     /// Its number, from 1.
     pub n: u32,
     /// When, since the exchange began; for what arrives, when the kernel took it.
@@ -178,6 +192,56 @@ pub struct View {
     pub rto: Duration,
 }
 
+/// What both sides have agreed on, and what the way between them shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Negotiation {
+    /// Which exchange of the run it belongs to.
+    pub exchange: u32,
+    /// What we offered, or were ready to grant.
+    pub offered: Offer,
+    /// What of it is in force.
+    pub granted: Offer,
+    /// What we take in one segment.
+    pub our_mss: Mss,
+    /// What the peer says it takes; `None` if it says nothing.
+    pub peer_mss: Option<Mss>,
+    /// The shift of the windows we announce.
+    pub our_scale: u8,
+    /// The shift of the windows the peer announces.
+    pub peer_scale: u8,
+    /// The window in the peer's SYN.
+    pub peer_window: u16,
+    /// Time to live, or hop limit, that was left of the peer's SYN.
+    pub ttl: u8,
+}
+
+impl Negotiation {
+    /// What `tcb` has agreed on with a peer whose SYN this was.
+    pub fn new(exchange: u32, parameters: &Parameters, tcb: &Tcb, syn: &Segment, ttl: u8) -> Self {
+        Self {
+            exchange,
+            offered: parameters.offer,
+            granted: tcb.granted(),
+            our_mss: parameters.mss,
+            peer_mss: syn.options.syn().mss,
+            our_scale: tcb.rcv_scale().get(),
+            peer_scale: tcb.snd_scale().get(),
+            peer_window: syn.window.0,
+            ttl,
+        }
+    }
+
+    /// What the peer, or something on the way, has not granted of what we offered.
+    pub const fn refused(&self) -> Offer {
+        self.offered.without(self.granted).without(Offer::MSS)
+    }
+
+    /// Routers that the peer's packets have crossed, if it begins with one of the values in use: 64, 128, 255.
+    pub fn hops(&self) -> u8 {
+        [64, 128, 255].into_iter().find(|first| self.ttl <= *first).map_or(0, |first| first - self.ttl)
+    }
+}
+
 /// How an exchange ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -309,6 +373,8 @@ impl fmt::Display for Outcome {
 /// How an exchange ended, and what it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
+    /// Which exchange of the run it was.
+    pub exchange: u32,
     /// The verdict.
     pub outcome: Outcome,
     /// From our first SYN to ESTABLISHED.
@@ -333,6 +399,10 @@ pub struct Summary {
     pub text_received: u64,
     /// The last ICMP error that ended nothing.
     pub noted: Option<IcmpError>,
+    /// Whether what came is what was expected; `None` if nothing was.
+    pub as_expected: Option<bool>,
+    /// What went wrong on this machine with what was to be said or kept, for which the exchange was closed.
+    pub trouble: Option<String>,
     /// If we hold TIME-WAIT: how long it is by the book, and how much of it is kept.
     pub time_wait: Option<TimeWait>,
 }

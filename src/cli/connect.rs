@@ -92,19 +92,17 @@ impl<'a> Connection<'a> {
     fn plan(&self, number: u32, local: SocketAddr) -> Plan {
         let ConnectArgs { segments, pace, .. } = self.args;
         let chosen = segments.isn.map(SeqNum);
+        let remote = self.path.remote;
+        let iss = chosen.unwrap_or_else(|| self.iss.iss(local, remote, self.path.clock.now()));
         Plan {
             number,
-            remote: self.path.remote,
             host: self.path.host.clone(),
-            iss: chosen.unwrap_or_else(|| self.iss.iss(local, self.path.remote, self.path.clock.now())),
             parameters: self.parameters,
             ttl: segments.ttl,
-            text: Vec::new(),
-            await_text: 0,
             close: segments.close.into(),
             timeout: pace.timeout,
             linger: pace.linger.map_or(Linger::Enough, |millis| Linger::For(Duration::from_millis(millis))),
-            simulated: false,
+            ..Plan::new(remote, iss)
         }
     }
 }

@@ -3,14 +3,21 @@
 use std::net::SocketAddr;
 
 use crate::packet::{DecodeError, IcmpError, IpPacket, Ports, Protocol, icmp, ip, tcp};
-use crate::record::Excerpt;
 use crate::tcp::Segment;
 use crate::wire::{Received, Sender};
 
-/// A packet that was read, apart from the buffer it arrived in.
-pub(super) enum Heard {
+/// Copies a packet out of the wire's buffer into `packet`: the wire is needed for the answer.
+pub(super) fn copied<'p>(received: &Received<'_>, packet: &'p mut Vec<u8>) -> Received<'p> {
+    packet.clear();
+    packet.extend_from_slice(received.octets);
+    let Received { at, checksum, sender, .. } = *received;
+    Received { at, octets: packet, checksum, sender }
+}
+
+/// A packet that was read.
+pub(super) enum Heard<'p> {
     /// A segment of the peer's.
-    Segment { segment: Segment, text: Excerpt, ttl: u8 },
+    Segment { segment: Segment, text: &'p [u8], ttl: u8 },
     /// A segment that the kernel of this machine sends on our behalf, unasked.
     OurKernel(Segment),
     /// An error about a segment of ours.
@@ -22,7 +29,7 @@ pub(super) enum Heard {
 }
 
 /// Reads a packet of the exchange between `local` and `remote`.
-pub(super) fn hear(received: &Received<'_>, local: SocketAddr, remote: SocketAddr) -> Heard {
+pub(super) fn hear<'p>(received: &Received<'p>, local: SocketAddr, remote: SocketAddr) -> Heard<'p> {
     let (from, to) = match received.sender {
         Sender::Network => (remote, local),
         Sender::OurKernel => (local, remote),
@@ -44,9 +51,7 @@ pub(super) fn hear(received: &Received<'_>, local: SocketAddr, remote: SocketAdd
         Protocol::Tcp => match tcp::parse(packet.payload, packet.addresses, received.checksum) {
             Err(error) => unreadable(error, &packet),
             Ok(read) if received.sender == Sender::OurKernel => Heard::OurKernel(read.segment),
-            Ok(read) => {
-                Heard::Segment { segment: read.segment, text: Excerpt::of(read.text), ttl: packet.ttl }
-            }
+            Ok(read) => Heard::Segment { segment: read.segment, text: read.text, ttl: packet.ttl },
         },
         Protocol::Icmp | Protocol::Icmpv6 => match icmp::parse(&packet) {
             Ok(Some(error)) if same(error.local, local) && same(error.remote, remote) => Heard::Icmp(error),

@@ -1,16 +1,19 @@
 //! Joins the machine, the packets, a wire and time: one exchange, from the first SYN to the verdict.
 //!
-//! The loop in [`single`] hands in one event (a packet, a deadline, a signal), carries out the whole
+//! The loop in [`single`] hands one event (a packet, a deadline, a signal) to a flow, which carries out the whole
 //! [`Reaction`](crate::tcp::Reaction), then records it, and only then waits for the next. Segments leave
 //! before anything is told to the [`Observer`], so that telling cannot delay them.
 
+mod flow;
 mod hear;
 pub mod observe;
 pub mod plan;
 pub mod single;
 mod story;
+pub mod talk;
 mod verdict;
 
 pub use observe::Observer;
-pub use plan::{Close, Linger, Plan};
-pub use single::{DriveError, Ended, run};
+pub use plan::{Close, Linger, Open, Plan};
+pub use single::{DriveError, Ended, converse, run};
+pub use talk::{Say, Talk};

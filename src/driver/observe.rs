@@ -1,6 +1,6 @@
 //! Who is told what happens.
 
-use crate::record::{Opening, Step, Summary};
+use crate::record::{Negotiation, Opening, Step, Summary};
 
 /// Is told each thing as it happens, in order. It must not take long: the next segment waits.
 pub trait Observer {
@@ -8,6 +8,8 @@ pub trait Observer {
     fn begin(&mut self, opening: &Opening);
     /// Something happened.
     fn step(&mut self, step: &Step);
+    /// It is open: this was agreed on.
+    fn opened(&mut self, _negotiation: &Negotiation) {}
     /// The verdict. Late steps may follow.
     fn end(&mut self, summary: &Summary);
 }
@@ -19,6 +21,8 @@ pub struct Kept {
     pub opening: Option<Opening>,
     /// What happened.
     pub steps: Vec<Step>,
+    /// What was agreed on.
+    pub negotiation: Option<Negotiation>,
     /// How it ended.
     pub summary: Option<Summary>,
 }
@@ -30,6 +34,10 @@ impl Observer for Kept {
 
     fn step(&mut self, step: &Step) {
         self.steps.push(step.clone());
+    }
+
+    fn opened(&mut self, negotiation: &Negotiation) {
+        self.negotiation = Some(*negotiation);
     }
 
     fn end(&mut self, summary: &Summary) {

@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::tcp::{Parameters, SeqNum};
+use crate::record::Role;
+use crate::tcp::{Nagle, Options, Parameters, SeqNum};
 
 /// An exchange, decided in all its parts before the first segment.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Which exchange of a run it is, from 1.
     pub number: u32,
+    /// Whether we begin or wait.
+    pub role: Role,
     /// The other end.
     pub remote: SocketAddr,
     /// The name the user gave for it.
@@ -20,12 +23,26 @@ pub struct Plan {
     pub parameters: Parameters,
     /// Time to live, or hop limit, of our packets.
     pub ttl: u8,
+    /// Type of service, or traffic class, of our packets.
+    pub tos: u8,
+    /// How to open.
+    pub open: Open,
+    /// Options of our SYN behind those of the parameters, as on the wire.
+    pub syn_options: Options,
+    /// Whether the first of the text goes out on the SYN.
+    pub text_on_syn: bool,
+    /// How long to say nothing once open.
+    pub wait_after_open: Duration,
+    /// Whether small text waits for an acknowledgment.
+    pub nagle: Nagle,
     /// Text to send once open.
     pub text: Vec<u8>,
     /// Octets to wait for before an active close.
     pub await_text: u64,
     /// How to end.
     pub close: Close,
+    /// Whether our FIN goes out behind our last text, whatever the peer still has to say.
+    pub half_close: bool,
     /// How long the open may take, how long to wait for the peer once open, and how long the close may
     /// take: each of them.
     pub timeout: Duration,
@@ -40,19 +57,40 @@ impl Plan {
     pub fn new(remote: SocketAddr, iss: SeqNum) -> Self {
         Self {
             number: 1,
+            role: Role::Active,
             remote,
             host: None,
             iss,
             parameters: Parameters::default(),
             ttl: 64,
+            tos: 0,
+            open: Open::Usual,
+            syn_options: Options::NONE,
+            text_on_syn: false,
+            wait_after_open: Duration::ZERO,
+            nagle: Nagle::On,
             text: Vec::new(),
             await_text: 0,
             close: Close::Active,
+            half_close: false,
             timeout: Duration::from_secs(10),
             linger: Linger::Enough,
             simulated: false,
         }
     }
+}
+
+/// How to open a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Open {
+    /// As everyone does: a SYN, or a SYN,ACK in answer to one.
+    #[default]
+    Usual,
+    /// Both ends send a SYN (RFC 9293 section 3.5, figure 7): a refusal means that the peer is not there yet,
+    /// and its SYN is met with one of ours.
+    Simultaneous,
+    /// A SYN is answered in two segments, an ACK and a SYN.
+    Split,
 }
 
 /// How to end a connection.

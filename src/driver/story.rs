@@ -1,13 +1,12 @@
 //! Keeps the account of an exchange and tells it: rungs, numbers counted from the initial ones, times.
 
+use std::net::SocketAddr;
+
 use super::observe::Observer;
 use super::plan::Plan;
 use crate::guard::{Guard, PassedOver, Proof, Tally};
-use crate::packet::IcmpError;
-use crate::record::{
-    Event, Excerpt, GuardSummary, Opening, Outcome, Relative, Step, Summary, TimeWait, View,
-};
-use crate::tcp::{Arrow, Arrows, Clause, Flags, Reaction, Segment, SeqNum, State, Tcb};
+use crate::record::{Event, Excerpt, GuardSummary, Opening, Outcome, Relative, Step, Summary, View};
+use crate::tcp::{Arrow, Arrows, Clause, Flags, Reaction, Segment, SeqNum, State, Stream, Tcb};
 use crate::time::{self, Instant};
 use crate::wire::SendError;
 
@@ -18,8 +17,9 @@ pub(super) enum Part {
     Call,
 }
 
-pub(super) struct Story<'o> {
-    observer: &'o mut dyn Observer,
+pub(super) struct Story {
+    /// Which exchange of a run it is.
+    exchange: u32,
     /// When the first rung happened.
     begun: Option<Instant>,
     rungs: u32,
@@ -37,22 +37,27 @@ pub(super) struct Story<'o> {
     closed_at: Option<Instant>,
     retransmissions: u32,
     kernel_resets: u32,
-    text_received: u64,
 }
 
-impl<'o> Story<'o> {
-    pub(super) fn begin(observer: &'o mut dyn Observer, guard: &Guard, plan: &Plan) -> Self {
+impl Story {
+    pub(super) fn begin(
+        observer: &mut dyn Observer,
+        local: SocketAddr,
+        guard: GuardSummary,
+        plan: &Plan,
+    ) -> Self {
         observer.begin(&Opening {
             number: plan.number,
-            local: guard.local(),
+            role: plan.role,
+            local,
             remote: plan.remote,
             host: plan.host.clone(),
-            guard: summarize(guard),
+            guard,
             simulated: plan.simulated,
             unix_seconds: if plan.simulated { 0 } else { time::unix_seconds() },
         });
         Self {
-            observer,
+            exchange: plan.number,
             begun: None,
             rungs: 0,
             late: false,
@@ -66,16 +71,12 @@ impl<'o> Story<'o> {
             closed_at: None,
             retransmissions: 0,
             kernel_resets: 0,
-            text_received: 0,
         }
-    }
-
-    pub(super) const fn text_received(&self) -> u64 {
-        self.text_received
     }
 
     pub(super) fn sent(
         &mut self,
+        observer: &mut dyn Observer,
         segment: &Segment,
         text: Excerpt,
         at: Instant,
@@ -93,11 +94,12 @@ impl<'o> Story<'o> {
         }
         let relative = self.relative(segment, tcb, Direction::Sent);
         let event = Event::Sent { segment: *segment, relative, text, retransmission };
-        self.rung(event, at, Some(&part.of(reaction)), tcb);
+        self.rung(observer, event, at, Some(&part.of(reaction)), tcb);
     }
 
     pub(super) fn unsent(
         &mut self,
+        observer: &mut dyn Observer,
         segment: &Segment,
         error: &SendError,
         at: Instant,
@@ -107,7 +109,7 @@ impl<'o> Story<'o> {
     ) {
         let relative = self.relative(segment, tcb, Direction::Sent);
         let event = Event::Unsent { segment: *segment, relative, why: error.to_string() };
-        self.rung(event, at, Some(&part.of(reaction)), tcb);
+        self.rung(observer, event, at, Some(&part.of(reaction)), tcb);
     }
 
     /// How often the segment was sent before, judged by its numbers. The SYN,ACK that answers a crossing
@@ -131,6 +133,7 @@ impl<'o> Story<'o> {
 
     pub(super) fn received(
         &mut self,
+        observer: &mut dyn Observer,
         segment: &Segment,
         text: Excerpt,
         ttl: u8,
@@ -138,7 +141,6 @@ impl<'o> Story<'o> {
         reaction: &Reaction,
         tcb: &Tcb,
     ) {
-        self.text_received += u64::from(reaction.text.len);
         for Arrow { from, to } in reaction.arrows.iter() {
             self.peer_known |= matches!(to, State::SynReceived | State::Established);
             if to == State::Established {
@@ -152,18 +154,38 @@ impl<'o> Story<'o> {
             self.first_fin_at.get_or_insert(at);
         }
         let relative = self.relative(segment, tcb, Direction::Received);
-        self.rung(Event::Received { segment: *segment, relative, text, ttl }, at, Some(reaction), tcb);
+        self.rung(
+            observer,
+            Event::Received { segment: *segment, relative, text, ttl },
+            at,
+            Some(reaction),
+            tcb,
+        );
     }
 
-    pub(super) fn kernel_reset(&mut self, segment: Segment, at: Instant, tcb: &Tcb) {
+    pub(super) fn kernel_reset(
+        &mut self,
+        observer: &mut dyn Observer,
+        segment: Segment,
+        at: Instant,
+        tcb: &Tcb,
+    ) {
         self.kernel_resets += 1;
         let relative = self.relative(&segment, tcb, Direction::Sent);
-        self.rung(Event::KernelReset(segment, relative), at, None, tcb);
+        self.rung(observer, Event::KernelReset(segment, relative), at, None, tcb);
     }
 
-    pub(super) fn rung(&mut self, event: Event, at: Instant, reaction: Option<&Reaction>, tcb: &Tcb) {
+    pub(super) fn rung(
+        &mut self,
+        observer: &mut dyn Observer,
+        event: Event,
+        at: Instant,
+        reaction: Option<&Reaction>,
+        tcb: &Tcb,
+    ) {
         self.rungs += 1;
-        self.observer.step(&Step {
+        observer.step(&Step {
+            exchange: self.exchange,
             n: self.rungs,
             at: at - *self.begun.get_or_insert(at),
             event,
@@ -180,20 +202,11 @@ impl<'o> Story<'o> {
         });
     }
 
-    pub(super) fn summary(
-        &self,
-        outcome: Outcome,
-        tcb: &Tcb,
-        noted: Option<IcmpError>,
-        guard: Tally,
-        packets_lost: u32,
-        time_wait: Option<TimeWait>,
-    ) -> Summary {
+    pub(super) fn summary(&self, outcome: Outcome, stream: &Stream, guard: Tally) -> Summary {
         let span = |from: Option<Instant>, to: Option<Instant>| Some(to? - from?);
         let open_time = span(self.syn_at, self.opened_at);
-        let acknowledged = tcb.snd().una.0.wrapping_sub(tcb.snd().iss.0).saturating_sub(1);
-        let queued = (tcb.snd().end - tcb.snd().iss).max(1) as u32 - 1;
         Summary {
+            exchange: self.exchange,
             outcome,
             open_time,
             close_time: span(self.first_fin_at, self.closed_at),
@@ -202,16 +215,52 @@ impl<'o> Story<'o> {
             held_back: guard.held_back,
             guard_lost: guard.lost,
             kernel_resets: self.kernel_resets,
-            packets_lost,
-            text_sent: u64::from(acknowledged.min(queued)),
-            text_received: self.text_received,
-            noted,
-            time_wait,
+            packets_lost: 0,
+            text_sent: stream.acknowledged(),
+            text_received: stream.received(),
+            noted: None,
+            time_wait: None,
+            as_expected: None,
+            trouble: None,
         }
     }
 
-    pub(super) fn end(&mut self, summary: &Summary) {
-        self.observer.end(summary);
+    /// A refusal that a simultaneous open passes over.
+    pub(super) fn passed_over(
+        &mut self,
+        observer: &mut dyn Observer,
+        segment: &Segment,
+        ttl: u8,
+        at: Instant,
+        tcb: &Tcb,
+    ) {
+        let relative = self.relative(segment, tcb, Direction::Received);
+        let event = Event::Received { segment: *segment, relative, text: Excerpt::default(), ttl };
+        self.rung(observer, event, at, None, tcb);
+    }
+
+    /// A SYN that goes out once more beside the timer.
+    pub(super) fn sent_again(
+        &mut self,
+        observer: &mut dyn Observer,
+        segment: &Segment,
+        at: Instant,
+        tcb: &Tcb,
+    ) {
+        self.syns += 1;
+        let relative = self.relative(segment, tcb, Direction::Sent);
+        let event = Event::Sent { segment: *segment, relative, text: Excerpt::default(), retransmission: 0 };
+        self.rung(observer, event, at, None, tcb);
+    }
+
+    /// The open was carried by a cookie up to the client's ACK.
+    pub(super) fn recalled(&mut self, tcb: &Tcb) {
+        self.peer_known = true;
+        self.sent_to = Some(tcb.snd().nxt);
+    }
+
+    pub(super) fn end(&mut self, observer: &mut dyn Observer, summary: &Summary) {
+        observer.end(summary);
         self.late = true;
     }
 
@@ -249,7 +298,8 @@ fn told(passed: &PassedOver) -> (&'static str, String) {
     (passed.kind.name(), passed.why.clone())
 }
 
-fn summarize(guard: &Guard) -> GuardSummary {
+/// A guard, in words.
+pub(super) fn summarize(guard: &Guard) -> GuardSummary {
     let (proven, untested_because) = match guard.proof() {
         Proof::Silent => (Some(true), None),
         Proof::Answered => (Some(false), None),

@@ -364,6 +364,16 @@ impl OptionsBuilder {
         Ok(())
     }
 
+    /// `first`, and behind it `second`: both as on the wire, without the padding between them.
+    pub fn joining(first: &Options, second: &Options) -> Result<Options, OptionsTooLong> {
+        let mut joined = Self::default();
+        for option in first.iter().flatten() {
+            joined = joined.push(option)?;
+        }
+        joined.append(second.as_bytes())?;
+        Ok(joined.build())
+    }
+
     /// The finished options; what pads them to whole words is End of Option List, which is zero.
     pub fn build(self) -> Options {
         self.options

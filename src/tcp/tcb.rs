@@ -294,7 +294,7 @@ impl Tcb {
     }
 
     /// The shift applied to the windows we announce after our SYN.
-    pub(super) fn rcv_scale(&self) -> WindowScale {
+    pub fn rcv_scale(&self) -> WindowScale {
         if self.granted.has(Offer::WINDOW_SCALE) { self.offered_scale } else { WindowScale::default() }
     }
 

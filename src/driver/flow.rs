@@ -1,0 +1,553 @@
+//! One connection: its stream, its story, and what its plan does next.
+//!
+//! A flow owns no wire: whoever drives it hands in what happened, and the [`Outside`] to act on.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::hear::Heard;
+use super::observe::Observer;
+use super::plan::{Close, Open, Plan};
+use super::single::DriveError;
+use super::story::{Part, Story};
+use super::talk::{Say, Talk};
+use super::verdict;
+use crate::guard::Tally;
+use crate::packet::ip::IpFields;
+use crate::packet::{Addresses, IcmpError, Ports, Severity, emit};
+use crate::record::{
+    Ending, Event, Excerpt, GuardSummary, IcmpEffect, Negotiation, Outcome, Summary, TimeWait,
+};
+use crate::tcp::{Clause, Flags, OptionsBuilder, Origin, Reaction, Segment, State, Stream, Tcb};
+use crate::time::Instant;
+use crate::wire::{SendError, Wire};
+
+/// What a flow acts on.
+pub(super) struct Outside<'o> {
+    pub(super) wire: &'o mut dyn Wire,
+    pub(super) observer: &'o mut dyn Observer,
+    /// For packets on their way out.
+    pub(super) buffer: &'o mut Vec<u8>,
+}
+
+/// An IPv4 or IPv6 packet is no longer than this.
+pub(super) const LONGEST_PACKET: usize = 65_575;
+
+/// What is under way; each part has `plan.timeout` to end, and what makes progress has it anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Opening,
+    /// Open, and nothing is said until then.
+    Pausing {
+        until: Instant,
+    },
+    /// Open: talking, or waiting for the peer's FIN.
+    Open,
+    Closing,
+}
+
+pub(super) struct Flow<T> {
+    pub(super) plan: Plan,
+    pub(super) story: Story,
+    stream: Stream,
+    pub(super) talk: T,
+    local: SocketAddr,
+    addresses: Addresses,
+    ports: Ports,
+    phase: Phase,
+    pub(super) phase_ends: Instant,
+    pub(super) outcome: Option<Outcome>,
+    noted: Option<IcmpError>,
+    heard: bool,
+    said_all: bool,
+    trouble: Option<String>,
+    pub(super) resets_received: u32,
+    /// Our SYN, as it left.
+    syn: Option<Segment>,
+    /// What the peer's SYN looked like, until it is told.
+    peer_syn: Option<(Segment, u8)>,
+    /// The latest moment the machine was told of: its time does not run backwards.
+    latest: Instant,
+    identification: u16,
+}
+
+impl<T: Talk> Flow<T> {
+    pub(super) fn new(
+        plan: Plan,
+        local: SocketAddr,
+        guard: GuardSummary,
+        talk: T,
+        out: &mut Outside<'_>,
+    ) -> Result<Self, DriveError> {
+        let addresses = Addresses::new(local.ip(), plan.remote.ip()).ok_or(DriveError::Families)?;
+        let begun = out.wire.now();
+        Ok(Self {
+            story: Story::begin(out.observer, local, guard, &plan),
+            stream: Stream::new(&plan.parameters, plan.nagle),
+            talk,
+            local,
+            addresses,
+            ports: Ports { source: local.port(), destination: plan.remote.port() },
+            phase: Phase::Opening,
+            phase_ends: begun + plan.timeout,
+            outcome: None,
+            noted: None,
+            heard: false,
+            said_all: false,
+            trouble: None,
+            resets_received: 0,
+            syn: None,
+            peer_syn: None,
+            latest: begun,
+            identification: plan.iss.0 as u16 | 1, // any but zero, which the kernel would replace
+            plan,
+        })
+    }
+
+    pub(super) const fn tcb(&self) -> &Tcb {
+        self.stream.tcb()
+    }
+
+    pub(super) const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The SYN. If this one does not leave, nothing was begun.
+    pub(super) fn open(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        let now = self.now(out);
+        let on_syn = if self.plan.text_on_syn { self.first_words() } else { Vec::new() };
+        let Ok(reaction) = self.stream.open(Origin::Active, self.plan.iss, &on_syn, now) else {
+            return Ok(()); // a new connection is in CLOSED, where an open is always allowed
+        };
+        if let Some(segment) = reaction.segment {
+            let segment = self.dressed(segment);
+            let at = self.send(&segment, out)??;
+            self.syn = Some(segment);
+            let text = Excerpt::of(self.stream.text_of(&segment));
+            self.story.sent(out.observer, &segment, text, at, &reaction, self.stream.tcb(), Part::Call);
+        }
+        Ok(())
+    }
+
+    /// LISTEN: nothing is sent, nothing to tell.
+    pub(super) fn listen(&mut self, origin: Origin, out: &mut Outside<'_>) {
+        let now = self.now(out);
+        let _ = self.stream.open(origin, self.plan.iss, &[], now);
+    }
+
+    /// Goes through the open of a client whose SYN was answered with a cookie: what is left of that SYN is
+    /// `syn`. Nothing of it is told or sent again; the client's ACK comes next.
+    pub(super) fn recall(&mut self, syn: &Segment, out: &mut Outside<'_>) {
+        let now = self.now(out);
+        let _ = self.stream.on_segment(syn, &[], now);
+        self.story.recalled(self.stream.tcb());
+    }
+
+    fn first_words(&mut self) -> Vec<u8> {
+        let most = usize::from(self.plan.parameters.mss.min(self.plan.parameters.default_peer_mss).get());
+        match self.talk.say(most) {
+            Say::Text(text) => text,
+            Say::Later | Say::Done => Vec::new(),
+        }
+    }
+
+    pub(super) fn now(&mut self, out: &Outside<'_>) -> Instant {
+        self.latest = out.wire.now().max(self.latest);
+        self.latest
+    }
+
+    /// When something must happen even if nothing arrives.
+    pub(super) fn deadline(&self) -> Instant {
+        let timer = self.tcb().deadline().map(|timer| timer.at);
+        let pause = match self.phase {
+            Phase::Pausing { until } => Some(until),
+            Phase::Opening | Phase::Open | Phase::Closing => None,
+        };
+        [timer, pause].into_iter().flatten().fold(self.phase_ends, Instant::min)
+    }
+
+    pub(super) fn on_packet(
+        &mut self,
+        heard: &Heard<'_>,
+        at: Instant,
+        out: &mut Outside<'_>,
+    ) -> Result<(), DriveError> {
+        match *heard {
+            Heard::Segment { ref segment, text, ttl } => self.on_segment(segment, text, ttl, at, out)?,
+            Heard::Icmp(error) => self.on_icmp(error, at, out)?,
+            Heard::OurKernel(segment) => {
+                self.story.kernel_reset(out.observer, segment, at, self.stream.tcb())
+            }
+            Heard::Unreadable(error) => self.rung(Event::Unreadable(error), at, None, out),
+            Heard::Foreign => {}
+        }
+        Ok(())
+    }
+
+    fn rung(&mut self, event: Event, at: Instant, reaction: Option<&Reaction>, out: &mut Outside<'_>) {
+        self.story.rung(out.observer, event, at, reaction, self.stream.tcb());
+    }
+
+    fn on_segment(
+        &mut self,
+        segment: &Segment,
+        text: &[u8],
+        ttl: u8,
+        at: Instant,
+        out: &mut Outside<'_>,
+    ) -> Result<(), DriveError> {
+        self.heard = true;
+        self.resets_received += u32::from(segment.has(Flags::RST));
+        self.latest = at.max(self.latest);
+        if self.plan.open == Open::Simultaneous && self.tcb().state() == State::SynSent {
+            if segment.has(Flags::RST) {
+                // The peer is not there yet; our SYN goes out again with the timer.
+                self.story.passed_over(out.observer, segment, ttl, at, self.stream.tcb());
+                return Ok(());
+            }
+            self.cross(segment, out)?;
+        }
+        if segment.has(Flags::SYN) {
+            self.peer_syn = Some((*segment, ttl));
+        }
+        let progress = self.progress();
+        let reaction = self.stream.on_segment(segment, text, self.latest);
+        let reaction = Reaction { segment: reaction.segment.map(|reply| self.dressed(reply)), ..reaction };
+        let split = self.plan.open == Open::Split && reaction.clause == Clause::ListenTakesSyn;
+        let sent =
+            if split { None } else { reaction.segment.map(|reply| self.send(&reply, out)).transpose()? };
+        let excerpt = Excerpt::of(text);
+        self.story.received(out.observer, segment, excerpt, ttl, at, &reaction, self.stream.tcb());
+        if split {
+            self.send_apart(&reaction, out)?;
+        }
+        self.tell(&reaction, sent, Part::Reply, out);
+        self.hand_over(out)?;
+        self.transmit_rest(out)?;
+        if self.progress() != progress {
+            self.renew_patience(out);
+        }
+        self.judge(&reaction);
+        self.follow_plan(out)
+    }
+
+    /// Meets a SYN of the peer's with our own, whatever became of the one before: the two cross.
+    fn cross(&mut self, segment: &Segment, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        let bare = segment.has(Flags::SYN) && !segment.has(Flags::ACK);
+        let Some(syn) = self.syn.filter(|_| bare) else { return Ok(()) };
+        if let Ok(at) = self.send(&syn, out)? {
+            self.story.sent_again(out.observer, &syn, at, self.stream.tcb());
+        }
+        Ok(())
+    }
+
+    /// A SYN,ACK as an ACK and a SYN: to the client that is a simultaneous open.
+    fn send_apart(&mut self, reaction: &Reaction, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        let Some(syn_ack) = reaction.segment else { return Ok(()) };
+        let ack = Segment { flags: Flags::ACK, options: crate::tcp::Options::NONE, ..syn_ack };
+        let syn = Segment { flags: Flags::SYN, ack: crate::tcp::SeqNum(0), ..syn_ack };
+        for segment in [ack, syn] {
+            let apart = Reaction { segment: Some(segment), ..*reaction };
+            let sent = self.send(&segment, out)?;
+            self.tell(&apart, Some(sent), Part::Reply, out);
+        }
+        Ok(())
+    }
+
+    /// What counts as getting on: text acknowledged, text received.
+    fn progress(&self) -> (u64, u64) {
+        (self.stream.acknowledged(), self.stream.received())
+    }
+
+    fn renew_patience(&mut self, out: &Outside<'_>) {
+        let lasts = self.phase == Phase::Open || (self.phase == Phase::Closing && self.plan.half_close);
+        if lasts && self.outcome.is_none() {
+            self.phase_ends = self.now(out) + self.plan.timeout;
+        }
+    }
+
+    /// Gives what came in order to whoever listens.
+    fn hand_over(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        loop {
+            let unread = self.stream.unread();
+            let taken = if unread.is_empty() { 0 } else { self.talk.hear(unread) };
+            if taken == 0 {
+                return Ok(());
+            }
+            let now = self.now(out);
+            if let Some(update) = self.stream.read(taken, now) {
+                self.call(&update, out)?;
+            }
+        }
+    }
+
+    /// Somebody who talks or listens has something for us, or room again.
+    pub(super) fn on_wake(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        self.hand_over(out)?;
+        self.follow_plan(out)
+    }
+
+    /// A call of ours, or a timeout: what it sends is a rung, and so is what it ends without sending.
+    fn call(&mut self, reaction: &Reaction, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        let reaction =
+            &Reaction { segment: reaction.segment.map(|segment| self.dressed(segment)), ..*reaction };
+        let sent = reaction.segment.map(|segment| self.send(&segment, out)).transpose()?;
+        if sent.is_none() && !reaction.arrows.is_empty() {
+            self.rung(Event::Quiet, self.latest, Some(reaction), out);
+        }
+        self.tell(reaction, sent, Part::Call, out);
+        self.transmit_rest(out)?;
+        self.judge(reaction);
+        Ok(())
+    }
+
+    fn transmit_rest(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        loop {
+            let now = self.now(out);
+            let Some(reaction) = self.stream.transmit(now) else { return Ok(()) };
+            let sent = reaction.segment.map(|segment| self.send(&segment, out)).transpose()?;
+            self.tell(&reaction, sent, Part::Call, out);
+        }
+    }
+
+    /// A SYN with the options that the user added, behind ours; where there is no room for them it stays as it is.
+    fn dressed(&self, segment: Segment) -> Segment {
+        if !segment.has(Flags::SYN) || self.plan.syn_options.is_empty() {
+            return segment;
+        }
+        let options = OptionsBuilder::joining(&segment.options, &self.plan.syn_options);
+        Segment { options: options.unwrap_or(segment.options), ..segment }
+    }
+
+    /// Builds a segment and hands it to the wire. A segment that does not leave is lost, as it might be
+    /// anywhere on its way: the timers deal with it.
+    fn send(
+        &mut self,
+        segment: &Segment,
+        out: &mut Outside<'_>,
+    ) -> Result<Result<Instant, SendError>, DriveError> {
+        self.identification = self.identification.wrapping_add(1).max(1);
+        let ip = IpFields {
+            addresses: self.addresses,
+            ttl: self.plan.ttl,
+            identification: self.identification,
+            tos: self.plan.tos,
+        };
+        let text = self.stream.text_of(segment);
+        let len = emit(&ip, self.ports, segment, text, out.buffer)?;
+        let at = self.now(out);
+        Ok(out.wire.send(out.buffer.get(..len).unwrap_or_default()).map(|()| at))
+    }
+
+    fn tell(
+        &mut self,
+        reaction: &Reaction,
+        sent: Option<Result<Instant, SendError>>,
+        part: Part,
+        out: &mut Outside<'_>,
+    ) {
+        let Some(segment) = reaction.segment else { return };
+        let tcb = self.stream.tcb();
+        match sent {
+            Some(Ok(at)) => {
+                let text = Excerpt::of(self.stream.text_of(&segment));
+                self.story.sent(out.observer, &segment, text, at, reaction, tcb, part);
+            }
+            Some(Err(error)) => {
+                self.story.unsent(out.observer, &segment, &error, self.latest, reaction, tcb, part);
+            }
+            None => {}
+        }
+    }
+
+    /// What the plan does next, if its moment has come.
+    fn follow_plan(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        if self.outcome.is_some() {
+            return Ok(());
+        }
+        if self.phase == Phase::Opening && self.tcb().state().is_synchronized() {
+            self.enter_open(out);
+        }
+        if let Phase::Pausing { until } = self.phase
+            && self.now(out) >= until
+        {
+            self.enter_phase(Phase::Open, out);
+        }
+        if self.phase != Phase::Open {
+            return Ok(());
+        }
+        if self.tcb().state() == State::CloseWait {
+            self.talk.peer_is_done();
+        }
+        self.speak(out)?;
+        self.end_as_planned(out)
+    }
+
+    fn enter_open(&mut self, out: &mut Outside<'_>) {
+        if let Some((syn, ttl)) = self.peer_syn {
+            out.observer.opened(&Negotiation::new(
+                self.plan.number,
+                &self.plan.parameters,
+                self.tcb(),
+                &syn,
+                ttl,
+            ));
+        }
+        if self.plan.wait_after_open.is_zero() {
+            self.enter_phase(Phase::Open, out);
+        } else {
+            let until = self.now(out) + self.plan.wait_after_open;
+            self.phase = Phase::Pausing { until };
+            self.phase_ends = until + self.plan.timeout;
+        }
+    }
+
+    /// Queues what there is to say and room for.
+    fn speak(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        while !self.said_all && self.outcome.is_none() {
+            let room = self.stream.room();
+            if room == 0 {
+                return Ok(());
+            }
+            match self.talk.say(room) {
+                Say::Later => return Ok(()),
+                Say::Done => self.said_all = true,
+                Say::Text(text) => {
+                    let now = self.now(out);
+                    if let Ok(reaction) = self.stream.send(&text, now) {
+                        self.call(&reaction, out)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end_as_planned(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        if let Some(trouble) = self.talk.trouble() {
+            self.trouble = Some(trouble);
+            return self.close(out); // properly, whatever the plan was
+        }
+        let peer_closed = self.tcb().state() == State::CloseWait;
+        let heard_enough = self.talk.has_heard_enough() || peer_closed;
+        let acknowledged = self.tcb().snd().una.at_or_after(self.tcb().snd().end);
+        if !self.said_all {
+            return Ok(());
+        }
+        match self.plan.close {
+            Close::Active if heard_enough || self.plan.half_close => self.close(out),
+            Close::Passive if peer_closed => self.close(out),
+            Close::Reset if (heard_enough && acknowledged) || peer_closed => {
+                self.abort(Outcome::Completed(Ending::ResetByUs), Clause::Abort, out)
+            }
+            Close::None if (heard_enough && acknowledged) || peer_closed => {
+                self.outcome = Some(Outcome::Completed(Ending::LeftOpen));
+                Ok(())
+            }
+            Close::Active | Close::Passive | Close::Reset | Close::None => Ok(()),
+        }
+    }
+
+    fn enter_phase(&mut self, phase: Phase, out: &Outside<'_>) {
+        self.phase = phase;
+        self.phase_ends = self.now(out) + self.plan.timeout;
+    }
+
+    fn close(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        self.enter_phase(Phase::Closing, out);
+        let now = self.now(out);
+        match self.stream.close(now) {
+            Ok(reaction) => self.call(&reaction, out),
+            Err(_) => Ok(()), // closing already
+        }
+    }
+
+    /// Ends the connection, with a RST where the peer may know of it; `clause` says why.
+    pub(super) fn abort(
+        &mut self,
+        outcome: Outcome,
+        clause: Clause,
+        out: &mut Outside<'_>,
+    ) -> Result<(), DriveError> {
+        self.outcome = Some(outcome);
+        self.now(out);
+        match self.stream.abort() {
+            Ok(reaction) => self.call(&Reaction { clause, ..reaction }, out),
+            Err(_) => Ok(()), // gone already
+        }
+    }
+
+    /// A deadline has passed at `when`, which may be long ago if we were stopped meanwhile.
+    pub(super) fn on_deadline(&mut self, when: Instant, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        let now = self.now(out);
+        if when >= self.phase_ends {
+            return self.on_patience_over(out);
+        }
+        match self.stream.on_timeout(now) {
+            Some(reaction) => self.call(&reaction, out),
+            None => self.follow_plan(out),
+        }
+    }
+
+    /// The user timeout (RFC 9293 section 3.10.8). In SYN-SENT there is nobody to tell; later the peer may
+    /// be there, and learns by a RST that we are gone. (Who has stopped answering our segments altogether,
+    /// R2, is told nothing.)
+    fn on_patience_over(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        if self.outcome.is_some() {
+            return Ok(()); // what is kept of TIME-WAIT is over
+        }
+        let outcome = verdict::given_up(self.tcb().state(), self.tcb(), self.noted, self.heard);
+        self.abort(outcome, Clause::UserTimeout, out)
+    }
+
+    fn judge(&mut self, reaction: &Reaction) {
+        if self.outcome.is_none() {
+            self.outcome = verdict::judge(reaction, self.stream.tcb(), self.noted, self.heard);
+        }
+    }
+
+    /// An ICMP error counts if it quotes a number under way (RFC 5927 section 4.1), and ends the attempt
+    /// only before the open (SHLD-26; RFC 5927 section 5.2).
+    fn on_icmp(&mut self, error: IcmpError, at: Instant, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        let snd = self.tcb().snd();
+        let under_way = error.seq.at_or_after(snd.una) && error.seq.before(snd.nxt);
+        let opening = self.phase == Phase::Opening && self.outcome.is_none();
+        let effect = match error.severity() {
+            Severity::Ignored => return Ok(()),
+            _ if !under_way => IcmpEffect::NotOurs,
+            Severity::Hard if opening => IcmpEffect::Fatal,
+            Severity::Hard | Severity::Soft => IcmpEffect::Noted,
+        };
+        self.rung(Event::Icmp { error, effect }, at, None, out);
+        match effect {
+            IcmpEffect::Fatal => {
+                return self.abort(Outcome::Unreachable(error), Clause::IcmpEndsOpening, out);
+            }
+            IcmpEffect::Noted => self.noted = Some(error),
+            IcmpEffect::NotOurs => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn summarize(&self, tally: Tally, lost: u32) -> Summary {
+        let outcome = self.outcome.clone().unwrap_or(Outcome::Silent { heard: self.heard });
+        let tcb = self.tcb();
+        let time_wait = (tcb.state() == State::TimeWait).then(|| {
+            let full = tcb.time_wait();
+            TimeWait { full, kept: self.plan.linger.after(tcb.smoothed_rtt(), full) }
+        });
+        Summary {
+            noted: self.noted,
+            packets_lost: lost,
+            time_wait,
+            as_expected: self.talk.is_as_expected(),
+            trouble: self.trouble.clone(),
+            ..self.story.summary(outcome, &self.stream, tally)
+        }
+    }
+
+    /// From now on what happens changes no verdict, and lasts no longer than `kept`.
+    pub(super) fn keep(&mut self, kept: Duration, out: &Outside<'_>) {
+        self.phase_ends = self.now(out) + kept;
+    }
+}

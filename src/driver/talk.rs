@@ -1,0 +1,101 @@
+//! What is said in an exchange, and who hears what the peer says.
+
+/// One side of a conversation. It must not wait: the next segment does.
+pub trait Talk {
+    /// What to say next, no more than `most` octets of it.
+    fn say(&mut self, most: usize) -> Say;
+
+    /// Takes text that came in order; yields how much of it. What is not taken is offered again, and meanwhile
+    /// closes the peer's window.
+    fn hear(&mut self, text: &[u8]) -> usize;
+
+    /// The peer has no more to say.
+    fn peer_is_done(&mut self) {}
+
+    /// Whether all has come that is waited for before we close.
+    fn has_heard_enough(&self) -> bool;
+
+    /// Whether what was heard is what was expected; `None` if nothing was.
+    fn is_as_expected(&self) -> Option<bool> {
+        None
+    }
+
+    /// What went wrong on this machine with what is said or heard: the exchange is closed, and this reported.
+    fn trouble(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// What there is to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// This, never empty.
+    Text(Vec<u8>),
+    /// Nothing yet: more will come.
+    Later,
+    /// Nothing any more.
+    Done,
+}
+
+/// Says one text, and waits for so many octets.
+#[derive(Clone, Debug)]
+pub struct Recital {
+    text: Vec<u8>,
+    said: usize,
+    awaited: u64,
+}
+
+impl Recital {
+    /// Says `text`, and waits for `awaited` octets of answer.
+    pub const fn new(text: Vec<u8>, awaited: u64) -> Self {
+        Self { text, said: 0, awaited }
+    }
+}
+
+impl Talk for Recital {
+    fn say(&mut self, most: usize) -> Say {
+        let rest = self.text.get(self.said..).unwrap_or_default();
+        let next = rest.get(..most.min(rest.len())).unwrap_or_default();
+        self.said += next.len();
+        match (rest, next) {
+            ([], _) => Say::Done,
+            (_, []) => Say::Later,
+            (_, next) => Say::Text(next.to_vec()),
+        }
+    }
+
+    fn hear(&mut self, text: &[u8]) -> usize {
+        self.awaited = self.awaited.saturating_sub(text.len() as u64);
+        text.len()
+    }
+
+    fn has_heard_enough(&self) -> bool {
+        self.awaited == 0
+    }
+}
+
+impl<T: Talk + ?Sized> Talk for &mut T {
+    fn say(&mut self, most: usize) -> Say {
+        (**self).say(most)
+    }
+
+    fn hear(&mut self, text: &[u8]) -> usize {
+        (**self).hear(text)
+    }
+
+    fn peer_is_done(&mut self) {
+        (**self).peer_is_done();
+    }
+
+    fn has_heard_enough(&self) -> bool {
+        (**self).has_heard_enough()
+    }
+
+    fn is_as_expected(&self) -> Option<bool> {
+        (**self).is_as_expected()
+    }
+
+    fn trouble(&mut self) -> Option<String> {
+        (**self).trouble()
+    }
+}
