@@ -416,6 +416,37 @@ pub struct TimeWait {
     pub kept: Duration,
 }
 
+/// What a service has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Clients whose SYN, or whose cookie, was taken.
+    pub begun: u32,
+    /// Connections that were open, and are over.
+    pub connections: u32,
+    /// Of them, ended as asked.
+    pub completed: u32,
+    /// Clients that never completed the open.
+    pub unopened: u32,
+    /// SYNs that were answered with a cookie: too many were half-open.
+    pub cookies_sent: u32,
+    /// Cookies that came back, and opened a connection.
+    pub cookies_returned: u32,
+    /// SYNs that were not answered: on purpose, or because there were too many connections.
+    pub passed_over: u32,
+    /// Segments sent again.
+    pub retransmissions: u32,
+    /// RSTs of the kernel's that left all the same.
+    pub kernel_resets: u32,
+    /// Octets of text acknowledged by clients.
+    pub text_sent: u64,
+    /// Octets of text taken from clients.
+    pub text_received: u64,
+    /// How the first connection ended that did not end as asked.
+    pub first_failure: Option<Outcome>,
+    /// What ended the service before its count.
+    pub signal: Option<Signal>,
+}
+
 /// What a run of several exchanges came to, as ping sums up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {

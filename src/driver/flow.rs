@@ -139,8 +139,10 @@ impl<T: Talk> Flow<T> {
     /// `syn`. Nothing of it is told or sent again; the client's ACK comes next.
     pub(super) fn recall(&mut self, syn: &Segment, out: &mut Outside<'_>) {
         let now = self.now(out);
-        let _ = self.stream.on_segment(syn, &[], now);
+        let reaction = self.stream.on_segment(syn, &[], now);
+        let told = Reaction { segment: None, clause: Clause::SynCookie, ..reaction };
         self.story.recalled(self.stream.tcb());
+        self.rung(Event::Quiet, now, Some(&told), out);
     }
 
     fn first_words(&mut self) -> Vec<u8> {

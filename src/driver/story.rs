@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::observe::Observer;
 use super::plan::Plan;
-use crate::guard::{Guard, PassedOver, Proof, Tally};
+use crate::guard::{Discard, Guard, PassedOver, Proof, Standing, Tally};
 use crate::record::{Event, Excerpt, GuardSummary, Opening, Outcome, Relative, Step, Summary, View};
 use crate::tcp::{Arrow, Arrows, Clause, Flags, Reaction, Segment, SeqNum, State, Stream, Tcb};
 use crate::time::{self, Instant};
@@ -300,17 +300,31 @@ fn told(passed: &PassedOver) -> (&'static str, String) {
 
 /// A guard, in words.
 pub(super) fn summarize(guard: &Guard) -> GuardSummary {
-    let (proven, untested_because) = match guard.proof() {
+    summary_of(guard.name(), guard.discard(), guard.proof(), guard.passed_over())
+}
+
+/// A guard that stands for many.
+pub(super) fn summarize_standing(guard: &Standing) -> GuardSummary {
+    summary_of(guard.kind().name(), guard.discard(), guard.proof(), guard.passed_over())
+}
+
+fn summary_of(
+    name: &'static str,
+    discard: Option<Discard>,
+    proof: &Proof,
+    passed_over: &[PassedOver],
+) -> GuardSummary {
+    let (proven, untested_because) = match proof {
         Proof::Silent => (Some(true), None),
         Proof::Answered => (Some(false), None),
         Proof::Untestable(reason) => (None, Some(reason.clone())),
         Proof::NotAsked => (None, None),
     };
     GuardSummary {
-        name: guard.name(),
-        variant: guard.discard().map(crate::guard::Discard::name),
+        name,
+        variant: discard.map(Discard::name),
         proven,
         untested_because,
-        passed_over: guard.passed_over().iter().map(told).collect(),
+        passed_over: passed_over.iter().map(told).collect(),
     }
 }
