@@ -5,6 +5,7 @@
 //! has them: `calls` (3.10.1 to 6), `arrives` and `checks` (3.10.7), `timeouts` (3.10.8). Every segment
 //! it sends is formed in `form`.
 
+pub mod answer;
 mod arrives;
 mod calls;
 mod checks;
@@ -30,6 +31,7 @@ mod timeouts;
 mod timestamps;
 mod transfer;
 
+pub use answer::Meaning;
 pub use arrives::answer_in_closed;
 pub use calls::CallError;
 pub use clause::Clause;
