@@ -1,5 +1,7 @@
 //! What happened, as plain values: everything a report may know.
 
+pub mod sending;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -363,10 +365,19 @@ impl fmt::Display for Outcome {
             Self::CloseIncomplete { state, missing } => {
                 write!(f, "opened, but not closed: {} (given up in {state})", missing.text())
             }
-            Self::Interrupted(Signal::Interrupt) => f.write_str("interrupted"),
-            Self::Interrupted(Signal::Terminate) => f.write_str("terminated"),
-            Self::Interrupted(Signal::HangUp) => f.write_str("hung up"),
+            Self::Interrupted(signal) => signal.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Signal {
+    /// What it did to us.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "interrupted",
+            Self::Terminate => "terminated",
+            Self::HangUp => "hung up",
+        })
     }
 }
 

@@ -175,7 +175,7 @@ impl<T: Talk> Flow<T> {
         out: &mut Outside<'_>,
     ) -> Result<(), DriveError> {
         match *heard {
-            Heard::Segment { ref segment, text, ttl } => self.on_segment(segment, text, ttl, at, out)?,
+            Heard::Segment { ref segment, text, ttl, .. } => self.on_segment(segment, text, ttl, at, out)?,
             Heard::Icmp(error) => self.on_icmp(error, at, out)?,
             Heard::OurKernel(segment) => {
                 self.story.kernel_reset(out.observer, segment, at, self.stream.tcb())

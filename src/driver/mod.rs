@@ -8,6 +8,7 @@ mod flow;
 mod hear;
 pub mod observe;
 pub mod plan;
+pub mod sending;
 pub mod serve;
 pub mod single;
 mod story;

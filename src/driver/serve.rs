@@ -295,7 +295,7 @@ impl<H: Host> Server<'_, H> {
             self.begin(key, iss, self.service.plan.parameters.offer)?;
         }
         if let Some(entry) = self.flows.get_mut(&key) {
-            let heard = Heard::Segment { segment, text, ttl };
+            let heard = Heard::Segment { segment, text, ttl, tos: 0 };
             entry.flow.on_packet(&heard, at, &mut self.out)?;
         }
         self.settle(key)
