@@ -11,7 +11,7 @@ use crate::tcp::options::OptionFault;
 use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
 
 /// Version of the format: the first number changes when a field changes its meaning or goes.
-pub const VERSION: &str = "1.1";
+pub const VERSION: &str = "1.2";
 
 /// Writes JSON lines.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +30,7 @@ enum Line<'l> {
 }
 
 #[derive(Serialize)]
-struct Begin<'l> {
+pub(super) struct Begin<'l> {
     version: &'static str,
     exchange: u32,
     local: String,
@@ -52,12 +52,12 @@ struct PassedOverLine<'l> {
 }
 
 #[derive(Serialize, Default)]
-struct StepLine {
+pub(super) struct StepLine {
     exchange: u32,
     n: u32,
     at_us: u64,
-    event: &'static str,
-    direction: Option<&'static str>,
+    pub(super) event: &'static str,
+    pub(super) direction: Option<&'static str>,
     flags: Option<String>,
     seq: Option<u32>,
     ack: Option<u32>,
@@ -68,13 +68,13 @@ struct StepLine {
     urgent: Option<u16>,
     options: Option<Vec<OptionLine>>,
     text: Option<String>,
-    ttl: Option<u8>,
+    pub(super) ttl: Option<u8>,
     retransmission: Option<u8>,
-    icmp: Option<IcmpLine>,
-    fault: Option<String>,
+    pub(super) icmp: Option<IcmpLine>,
+    pub(super) fault: Option<String>,
     arrows: Vec<ArrowLine>,
-    state: &'static str,
-    clause: Option<ClauseLine>,
+    state: Option<&'static str>,
+    pub(super) clause: Option<ClauseLine>,
     snd: Option<SndLine>,
     rcv: Option<RcvLine>,
     late: bool,
@@ -94,7 +94,7 @@ enum OptionLine {
 }
 
 #[derive(Serialize)]
-struct IcmpLine {
+pub(super) struct IcmpLine {
     #[serde(rename = "type")]
     kind: u8,
     code: u8,
@@ -110,10 +110,10 @@ struct ArrowLine {
 }
 
 #[derive(Serialize)]
-struct ClauseLine {
-    name: &'static str,
-    section: &'static str,
-    text: &'static str,
+pub(super) struct ClauseLine {
+    pub(super) name: &'static str,
+    pub(super) section: &'static str,
+    pub(super) text: &'static str,
 }
 
 #[derive(Serialize)]
@@ -167,13 +167,14 @@ struct StatisticsLine {
     rtt_mdev_us: Option<u64>,
 }
 
-fn write(line: &Line<'_>, out: &mut String) {
+/// A line of any kind.
+pub(super) fn write(line: &impl Serialize, out: &mut String) {
     // Plain structs of strings and numbers: there is nothing in them that could fail to serialize.
     out.push_str(&serde_json::to_string(line).unwrap_or_default());
     out.push('\n');
 }
 
-fn micros(time: std::time::Duration) -> u64 {
+pub(super) fn micros(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -199,8 +200,40 @@ fn options(options: &Options) -> Vec<OptionLine> {
     options.iter().map(line).collect()
 }
 
+impl<'l> Begin<'l> {
+    pub(super) fn of(opening: &'l Opening) -> Self {
+        let guard = &opening.guard;
+        let passed_over = guard.passed_over.iter().map(|(guard, why)| PassedOverLine { guard, why });
+        Self {
+            version: VERSION,
+            exchange: opening.number,
+            local: opening.local.to_string(),
+            remote: opening.remote.to_string(),
+            host: opening.host.as_deref(),
+            guard: guard.name,
+            guard_variant: guard.variant,
+            guard_proven: guard.proven,
+            guard_untested_because: guard.untested_because.as_deref(),
+            guard_passed_over: passed_over.collect(),
+            simulated: opening.simulated,
+            unix_seconds: opening.unix_seconds,
+        }
+    }
+}
+
 impl StepLine {
-    fn segment(&mut self, direction: &'static str, segment: &Segment, relative: &Relative, text: &Excerpt) {
+    /// Nothing yet but its place.
+    pub(super) fn at(exchange: u32, n: u32, at: std::time::Duration) -> Self {
+        Self { exchange, n, at_us: micros(at), ..Self::default() }
+    }
+
+    pub(super) fn segment(
+        &mut self,
+        direction: &'static str,
+        segment: &Segment,
+        relative: &Relative,
+        text: &Excerpt,
+    ) {
         self.event = "segment";
         self.direction = Some(direction);
         self.flags = Some(segment.flags.to_string());
@@ -217,16 +250,13 @@ impl StepLine {
 
     fn of(step: &Step, exchange: u32) -> Self {
         let mut line = Self {
-            exchange,
-            n: step.n,
-            at_us: micros(step.at),
             arrows: step.arrows.iter().map(|a| ArrowLine { from: a.from.name(), to: a.to.name() }).collect(),
-            state: step.state.name(),
+            state: Some(step.state.name()),
             clause: step.clause.map(clause),
             snd: Some(snd(&step.view.snd)),
             rcv: Some(rcv(&step.view.rcv)),
             late: step.late,
-            ..Self::default()
+            ..Self::at(exchange, step.n, step.at)
         };
         match &step.event {
             Event::Sent { segment, relative, text, retransmission } => {
@@ -281,7 +311,7 @@ const fn rcv(rcv: &Rcv) -> RcvLine {
     RcvLine { nxt: rcv.nxt.0, wnd: rcv.wnd.get(), up: rcv.up.0, irs: rcv.irs.0 }
 }
 
-fn icmp(error: &crate::packet::IcmpError, effect: &'static str) -> IcmpLine {
+pub(super) fn icmp(error: &crate::packet::IcmpError, effect: &'static str) -> IcmpLine {
     IcmpLine {
         kind: error.kind,
         code: error.code,
@@ -291,7 +321,7 @@ fn icmp(error: &crate::packet::IcmpError, effect: &'static str) -> IcmpLine {
     }
 }
 
-const fn effect_name(effect: IcmpEffect) -> &'static str {
+pub(super) const fn effect_name(effect: IcmpEffect) -> &'static str {
     match effect {
         IcmpEffect::Fatal => "fatal",
         IcmpEffect::Noted => "noted",
@@ -306,23 +336,7 @@ impl Format for Json {
 
     fn begin(&mut self, opening: &Opening, out: &mut String) {
         self.exchange = opening.number;
-        let guard = &opening.guard;
-        let passed_over = guard.passed_over.iter().map(|(guard, why)| PassedOverLine { guard, why });
-        let line = Begin {
-            version: VERSION,
-            exchange: opening.number,
-            local: opening.local.to_string(),
-            remote: opening.remote.to_string(),
-            host: opening.host.as_deref(),
-            guard: guard.name,
-            guard_variant: guard.variant,
-            guard_proven: guard.proven,
-            guard_untested_because: guard.untested_because.as_deref(),
-            guard_passed_over: passed_over.collect(),
-            simulated: opening.simulated,
-            unix_seconds: opening.unix_seconds,
-        };
-        write(&Line::Begin(line), out);
+        write(&Line::Begin(Begin::of(opening)), out);
     }
 
     fn step(&mut self, step: &Step, out: &mut String) {

@@ -2,8 +2,11 @@
 //!
 //! Nothing here knows a socket, a control block, the clock or standard output.
 
+pub mod hex;
 pub mod json;
 pub mod ladder;
+mod rungs;
+pub mod sending;
 pub mod text;
 pub mod verdict;
 

@@ -34,27 +34,35 @@ pub fn facts(summary: &Summary) -> Vec<String> {
         }
     }
     facts.push(format!("{} retransmitted", summary.retransmissions));
-    facts.push(match summary.held_back {
+    facts.push(held_back(summary.held_back));
+    facts
+}
+
+pub(super) fn held_back(answers: Option<u32>) -> String {
+    match answers {
         Some(answers) => format!("{answers} kernel answers held back"),
         None => "kernel answers not counted".to_owned(),
-    });
-    facts
+    }
 }
 
 /// What went wrong on this machine, whatever the verdict: told even where only one line is.
 pub fn alarms(summary: &Summary) -> Vec<String> {
+    alarms_of(summary.kernel_resets, summary.packets_lost, summary.guard_lost)
+}
+
+pub(super) fn alarms_of(kernel_resets: u32, packets_lost: u32, guard_lost: bool) -> Vec<String> {
     let mut remarks = Vec::new();
-    if let resets @ 1.. = summary.kernel_resets {
-        remarks
-            .push(format!("the kernel of this machine sent {resets} RST of its own: no guard held it back"));
-    }
-    if summary.packets_lost > 0 {
+    if kernel_resets > 0 {
         remarks.push(format!(
-            "{} packets were lost on this machine, not read fast enough: steps may be missing",
-            summary.packets_lost
+            "the kernel of this machine sent {kernel_resets} RST of its own: no guard held it back"
         ));
     }
-    if summary.guard_lost {
+    if packets_lost > 0 {
+        remarks.push(format!(
+            "{packets_lost} packets were lost on this machine, not read fast enough: steps may be missing"
+        ));
+    }
+    if guard_lost {
         remarks.push("the guard was taken away meanwhile (a firewall reload?): nothing held the kernel back from then on (see: tcpshake guard status)".to_owned());
     }
     remarks
