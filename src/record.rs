@@ -24,6 +24,8 @@ pub struct Opening {
     pub host: Option<String>,
     /// What keeps the kernel's RST in.
     pub guard: GuardSummary,
+    /// When, since the first of those that are drawn together.
+    pub at: Duration,
     /// Whether both ends run inside the process.
     pub simulated: bool,
     /// When, in whole seconds since 1970; zero where time is simulated.
@@ -38,6 +40,32 @@ pub enum Role {
     Active,
     /// A client of ours does: one of many, perhaps.
     Passive,
+}
+
+impl Role {
+    /// The short name of a connection that is one of many: a letter, or two or three.
+    pub fn name_of(exchange: u32) -> String {
+        const LETTERS: u32 = 26;
+        let mut rest = exchange.max(1);
+        let mut name = Vec::new();
+        while rest > 0 && name.len() < 3 {
+            rest -= 1;
+            name.push(b'a' + (rest % LETTERS) as u8);
+            rest /= LETTERS;
+        }
+        name.iter().rev().map(|letter| char::from(*letter)).collect()
+    }
+}
+
+/// A service that waits for clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Where it can be reached; unspecified addresses are all of their family.
+    pub at: Vec<SocketAddr>,
+    /// What keeps the kernel's RST in.
+    pub guard: GuardSummary,
+    /// When, in whole seconds since 1970.
+    pub unix_seconds: u64,
 }
 
 /// A guard, in words.
@@ -448,6 +476,8 @@ pub struct Served {
     pub retransmissions: u32,
     /// RSTs of the kernel's that left all the same.
     pub kernel_resets: u32,
+    /// Packets lost on this machine because they were not read fast enough.
+    pub packets_lost: u32,
     /// Octets of text acknowledged by clients.
     pub text_sent: u64,
     /// Octets of text taken from clients.
@@ -515,6 +545,13 @@ impl Statistics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_are_named_by_letters() {
+        let names = [1, 2, 26, 27, 52, 53, 702, 703].map(Role::name_of);
+        assert_eq!(names, ["a", "b", "z", "aa", "az", "ba", "zz", "aaa"]);
+        assert_eq!(Role::name_of(u32::MAX).len(), 3);
+    }
 
     #[test]
     fn round_trips_are_summed_up_like_pings() {

@@ -82,7 +82,7 @@ impl<T: Talk> Flow<T> {
         let addresses = Addresses::new(local.ip(), plan.remote.ip()).ok_or(DriveError::Families)?;
         let begun = out.wire.now();
         Ok(Self {
-            story: Story::begin(out.observer, local, guard, &plan),
+            story: Story::begin(begun, out.observer, local, guard, &plan),
             stream: Stream::new(&plan.parameters, plan.nagle),
             talk,
             local,

@@ -51,12 +51,9 @@ pub(super) fn hear<'p>(received: &Received<'p>, local: SocketAddr, remote: Socke
         Protocol::Tcp => match tcp::parse(packet.payload, packet.addresses, received.checksum) {
             Err(error) => unreadable(error, &packet),
             Ok(read) if received.sender == Sender::OurKernel => Heard::OurKernel(read.segment),
-            Ok(read) => Heard::Segment {
-                segment: read.segment,
-                text: read.text,
-                ttl: packet.ttl,
-                tos: packet.tos,
-            },
+            Ok(read) => {
+                Heard::Segment { segment: read.segment, text: read.text, ttl: packet.ttl, tos: packet.tos }
+            }
         },
         Protocol::Icmp | Protocol::Icmpv6 => match icmp::parse(&packet) {
             Ok(Some(error)) if same(error.local, local) && same(error.remote, remote) => Heard::Icmp(error),

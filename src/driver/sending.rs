@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::hear::{Heard, copied, hear};
 use super::flow::LONGEST_PACKET;
+use super::hear::{Heard, copied, hear};
 use super::single::{DriveError, PendingSignal};
 use super::story::summarize;
 use crate::guard::Guard;
@@ -126,6 +126,7 @@ impl<'s> Sending<'s> {
         tell(News::Begin(Opening {
             number: 1,
             role: Role::Active,
+            at: Duration::ZERO,
             local,
             remote: order.remote,
             host: order.host.clone(),

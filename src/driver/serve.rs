@@ -97,10 +97,11 @@ pub fn serve<H: Host>(
     signal: PendingSignal<'_>,
 ) -> Result<Served, DriveError> {
     let mut buffer = vec![0; LONGEST_PACKET];
+    let guard = story::summarize_standing(guard);
     let mut server = Server {
         service,
         host,
-        guard: story::summarize_standing(guard),
+        guard,
         cookies: Cookies::new(service.cookie_key),
         last_cookie: None,
         flows: HashMap::new(),
@@ -108,12 +109,14 @@ pub fn serve<H: Host>(
         waiting: VecDeque::new(),
         passed_over: HashMap::new(),
         half_open: 0,
+        epoch: Instant::ORIGIN,
         opened: 0,
         served: Served::default(),
         identification: 1,
         out: Outside { wire, observer, buffer: &mut buffer },
     };
     server.run(signal)?;
+    server.served.packets_lost = server.out.wire.lost();
     Ok(server.served)
 }
 
@@ -149,6 +152,8 @@ struct Server<'s, H: Host> {
     /// SYNs of a client that were passed over on purpose.
     passed_over: HashMap<Key, u32>,
     half_open: usize,
+    /// When the connections that are drawn together began.
+    epoch: Instant,
     opened: u32,
     served: Served,
     identification: u16,
@@ -292,7 +297,7 @@ impl<H: Host> Server<'_, H> {
                 return self.send_cookie(key, &segment);
             }
             let iss = self.service.iss.unwrap_or_else(|| self.host.iss(key.0, key.1, at));
-            self.begin(key, iss, self.service.plan.parameters.offer)?;
+            self.begin(key, iss, self.service.plan.parameters.offer, at)?;
         }
         if let Some(entry) = self.flows.get_mut(&key) {
             let heard = Heard::Segment { segment, text, ttl, tos: 0 };
@@ -302,10 +307,14 @@ impl<H: Host> Server<'_, H> {
     }
 
     /// A connection in LISTEN.
-    fn begin(&mut self, key: Key, iss: SeqNum, offer: Offer) -> Result<(), DriveError> {
+    fn begin(&mut self, key: Key, iss: SeqNum, offer: Offer, at: Instant) -> Result<(), DriveError> {
         let (local, remote) = key;
         self.served.begun += 1;
-        let mut plan = Plan { number: self.served.begun, remote, iss, ..self.service.plan.clone() };
+        if self.flows.is_empty() {
+            self.epoch = at;
+        }
+        let begun = Some(self.epoch);
+        let mut plan = Plan { begun, number: self.served.begun, remote, iss, ..self.service.plan.clone() };
         plan.parameters.mss = self.host.mss(remote.ip()).min(self.service.plan.parameters.mss);
         plan.parameters.default_peer_mss =
             if remote.is_ipv4() { Mss::DEFAULT_IPV4 } else { Mss::DEFAULT_IPV6 };
@@ -345,7 +354,8 @@ impl<H: Host> Server<'_, H> {
     /// Takes up a connection whose cookie a client's segment brings back.
     fn recall(&mut self, key: Key, segment: &Segment) -> Result<bool, DriveError> {
         let now = self.out.wire.now();
-        let Some(ack) = segment.acknowledgment().filter(|_| !segment.has(Flags::SYN) && !segment.has(Flags::RST))
+        let Some(ack) =
+            segment.acknowledgment().filter(|_| !segment.has(Flags::SYN) && !segment.has(Flags::RST))
         else {
             return Ok(false);
         };
@@ -355,7 +365,7 @@ impl<H: Host> Server<'_, H> {
         }
         let (iss, irs) = (ack - 1, segment.seq - 1);
         let Some(remembered) = self.cookies.recall(key.0, key.1, irs, iss, now) else { return Ok(false) };
-        self.begin(key, iss, Offer::MSS)?;
+        self.begin(key, iss, Offer::MSS, now)?;
         let mss = OptionsBuilder::default().push(Opt::Mss(remembered.mss.get()));
         let syn = Segment {
             seq: irs,
@@ -384,7 +394,8 @@ impl<H: Host> Server<'_, H> {
         if entry.flow.outcome.is_none() && state == State::Listen {
             // The open came to nothing.
             let refused = entry.flow.resets_received > 0;
-            entry.flow.outcome = Some(if refused { Outcome::Refused } else { Outcome::Silent { heard: true } });
+            entry.flow.outcome =
+                Some(if refused { Outcome::Refused } else { Outcome::Silent { heard: true } });
         }
         if entry.flow.outcome.is_some() && !entry.is_over {
             entry.is_over = true;
@@ -500,7 +511,9 @@ fn parsed<'p>(packet: &ip::IpPacket<'p>) -> Option<TcpPacket<'p>> {
 /// Whether a client can be there: one host, with a port, and not our own end.
 fn is_sane((local, remote): Key) -> bool {
     let is_host = match remote.ip() {
-        IpAddr::V4(ip) => !ip.is_broadcast() && !ip.is_multicast() && ip.octets()[0] != 0 && ip.octets()[0] < 240,
+        IpAddr::V4(ip) => {
+            !ip.is_broadcast() && !ip.is_multicast() && ip.octets()[0] != 0 && ip.octets()[0] < 240
+        }
         IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
     };
     is_host && remote.port() != 0 && local != remote

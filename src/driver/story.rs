@@ -1,6 +1,7 @@
 //! Keeps the account of an exchange and tells it: rungs, numbers counted from the initial ones, times.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::observe::Observer;
 use super::plan::Plan;
@@ -41,6 +42,7 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn begin(
+        now: Instant,
         observer: &mut dyn Observer,
         local: SocketAddr,
         guard: GuardSummary,
@@ -49,6 +51,7 @@ impl Story {
         observer.begin(&Opening {
             number: plan.number,
             role: plan.role,
+            at: plan.begun.map_or(Duration::ZERO, |begun| now - begun),
             local,
             remote: plan.remote,
             host: plan.host.clone(),
@@ -58,7 +61,7 @@ impl Story {
         });
         Self {
             exchange: plan.number,
-            begun: None,
+            begun: plan.begun,
             rungs: 0,
             late: false,
             peer_known: false,

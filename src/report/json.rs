@@ -6,7 +6,10 @@
 use serde::Serialize;
 
 use super::Format;
-use crate::record::{Event, Excerpt, IcmpEffect, Opening, Outcome, Relative, Statistics, Step, Summary};
+use crate::record::{
+    Event, Excerpt, IcmpEffect, Listening, Opening, Outcome, Relative, Role, Served, Statistics, Step,
+    Summary,
+};
 use crate::tcp::options::OptionFault;
 use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
 
@@ -26,6 +29,8 @@ enum Line<'l> {
     Step(Box<StepLine>),
     End(End),
     Statistics(StatisticsLine),
+    Listening(ListeningLine<'l>),
+    Served(ServedLine),
     Error { exchange: u32, message: &'l str },
 }
 
@@ -33,6 +38,8 @@ enum Line<'l> {
 pub(super) struct Begin<'l> {
     version: &'static str,
     exchange: u32,
+    role: &'static str,
+    connection: Option<String>,
     local: String,
     remote: String,
     host: Option<&'l str>,
@@ -156,6 +163,34 @@ struct End {
 }
 
 #[derive(Serialize)]
+struct ListeningLine<'l> {
+    version: &'static str,
+    at: Vec<String>,
+    guard: &'static str,
+    guard_variant: Option<&'static str>,
+    guard_proven: Option<bool>,
+    guard_untested_because: Option<&'l str>,
+    guard_passed_over: Vec<PassedOverLine<'l>>,
+    unix_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct ServedLine {
+    begun: u32,
+    connections: u32,
+    completed: u32,
+    unopened: u32,
+    cookies_sent: u32,
+    cookies_returned: u32,
+    passed_over: u32,
+    retransmissions: u32,
+    kernel_resets: u32,
+    packets_lost: u32,
+    text_sent: u64,
+    text_received: u64,
+}
+
+#[derive(Serialize)]
 struct StatisticsLine {
     exchanges: u32,
     completed: u32,
@@ -207,6 +242,8 @@ impl<'l> Begin<'l> {
         Self {
             version: VERSION,
             exchange: opening.number,
+            role: if opening.role == Role::Passive { "passive" } else { "active" },
+            connection: (opening.role == Role::Passive).then(|| Role::name_of(opening.number)),
             local: opening.local.to_string(),
             remote: opening.remote.to_string(),
             host: opening.host.as_deref(),
@@ -248,7 +285,7 @@ impl StepLine {
         self.text = (segment.text_len > 0).then(|| text.as_bytes().escape_ascii().to_string());
     }
 
-    fn of(step: &Step, exchange: u32) -> Self {
+    fn of(step: &Step) -> Self {
         let mut line = Self {
             arrows: step.arrows.iter().map(|a| ArrowLine { from: a.from.name(), to: a.to.name() }).collect(),
             state: Some(step.state.name()),
@@ -256,7 +293,7 @@ impl StepLine {
             snd: Some(snd(&step.view.snd)),
             rcv: Some(rcv(&step.view.rcv)),
             late: step.late,
-            ..Self::at(exchange, step.n, step.at)
+            ..Self::at(step.exchange, step.n, step.at)
         };
         match &step.event {
             Event::Sent { segment, relative, text, retransmission } => {
@@ -340,7 +377,7 @@ impl Format for Json {
     }
 
     fn step(&mut self, step: &Step, out: &mut String) {
-        write(&Line::Step(Box::new(StepLine::of(step, self.exchange))), out);
+        write(&Line::Step(Box::new(StepLine::of(step))), out);
     }
 
     fn end(&mut self, summary: &Summary, out: &mut String) {
@@ -354,7 +391,7 @@ impl Format for Json {
             }
         };
         let line = End {
-            exchange: self.exchange,
+            exchange: summary.exchange,
             outcome: summary.outcome.name(),
             verdict: summary.outcome.to_string(),
             state,
@@ -388,6 +425,40 @@ impl Format for Json {
             rtt_mdev_us: trips.map(|trips| micros(trips.mdev)),
         };
         write(&Line::Statistics(line), out);
+    }
+
+    fn listening(&mut self, listening: &Listening, out: &mut String) {
+        let guard = &listening.guard;
+        let passed_over = guard.passed_over.iter().map(|(guard, why)| PassedOverLine { guard, why });
+        let line = ListeningLine {
+            version: VERSION,
+            at: listening.at.iter().map(ToString::to_string).collect(),
+            guard: guard.name,
+            guard_variant: guard.variant,
+            guard_proven: guard.proven,
+            guard_untested_because: guard.untested_because.as_deref(),
+            guard_passed_over: passed_over.collect(),
+            unix_seconds: listening.unix_seconds,
+        };
+        write(&Line::Listening(line), out);
+    }
+
+    fn served(&mut self, served: &Served, out: &mut String) {
+        let line = ServedLine {
+            begun: served.begun,
+            connections: served.connections,
+            completed: served.completed,
+            unopened: served.unopened,
+            cookies_sent: served.cookies_sent,
+            cookies_returned: served.cookies_returned,
+            passed_over: served.passed_over,
+            retransmissions: served.retransmissions,
+            kernel_resets: served.kernel_resets,
+            packets_lost: served.packets_lost,
+            text_sent: served.text_sent,
+            text_received: served.text_received,
+        };
+        write(&Line::Served(line), out);
     }
 
     fn failed(&mut self, error: &str, out: &mut String) {

@@ -10,10 +10,12 @@ use std::fmt::Write;
 
 use colored::Color;
 
-use super::rungs::{Drawn, PassedOver, Place, Rungs, SPAN, WIDTH, draw};
+use super::rungs::{Drawn, Mark, PassedOver, Place, Rungs, SPAN, WIDTH, draw};
 use super::text::{fill, short, wrap};
 use super::{Format, verdict};
-use crate::record::{Event, Excerpt, IcmpEffect, Opening, Outcome, Statistics, Step, Summary, View};
+use crate::record::{
+    Event, Excerpt, IcmpEffect, Listening, Opening, Outcome, Role, Served, Statistics, Step, Summary, View,
+};
 use crate::tcp::{Clause, State};
 
 /// How much the ladder tells.
@@ -33,16 +35,34 @@ pub struct Ladder {
     style: Style,
     rungs: Rungs,
     target: String,
+    /// Whether rungs are of one exchange after the other, or of many at a time.
+    role: Role,
 }
 
 impl Ladder {
     /// A ladder in this style.
     pub const fn new(style: Style) -> Self {
-        Self { style, rungs: Rungs { color: style.color }, target: String::new() }
+        Self { style, rungs: Rungs { color: style.color }, target: String::new(), role: Role::Active }
+    }
+
+    fn place(&self, step: &Step) -> Place<'static> {
+        Place {
+            mark: match self.role {
+                Role::Active => Mark::Number(step.n),
+                Role::Passive => Mark::Name(step.exchange),
+            },
+            time: step.at,
+            state: step.arrows.iter().next().map_or("", |arrow| arrow.to.name()),
+        }
     }
 
     fn segment(&self, out: &mut String, step: &Step, drawn: &Drawn<'_>) {
-        self.rungs.segment(out, place(step), drawn, step.arrows.iter().skip(1).map(|arrow| arrow.to.name()));
+        self.rungs.segment(
+            out,
+            self.place(step),
+            drawn,
+            step.arrows.iter().skip(1).map(|arrow| arrow.to.name()),
+        );
     }
 
     fn variables(&self, out: &mut String, step: &Step) {
@@ -58,7 +78,29 @@ impl Ladder {
 }
 
 impl Format for Ladder {
+    fn listening(&mut self, listening: &Listening, out: &mut String) {
+        self.role = Role::Passive;
+        let at: Vec<String> = listening.at.iter().map(ToString::to_string).collect();
+        let at = wrap(&format!("listening on {}", at.join(" and ")), WIDTH).join("\n");
+        let _ = writeln!(out, "{}", self.rungs.bold(&at));
+        let passed_over = if self.style.verbose { PassedOver::Told } else { PassedOver::Untold };
+        self.rungs.guard(out, &listening.guard, passed_over);
+        self.rungs.heading(out, "state");
+    }
+
     fn begin(&mut self, opening: &Opening, out: &mut String) {
+        if self.role == Role::Passive {
+            let place =
+                Place { mark: Mark::Name(opening.number), time: opening.at, state: State::Listen.name() };
+            let client = format!("{:<SPAN$}", format!("  {} comes to {}", opening.remote, opening.local));
+            let client = if client.len() > SPAN {
+                format!("{:<SPAN$}", format!("  {}", opening.remote))
+            } else {
+                client
+            };
+            self.rungs.rung(out, place, &client, Color::White);
+            return;
+        }
         self.target = verdict::target(opening);
         if opening.number > 1 {
             out.push('\n');
@@ -102,12 +144,12 @@ impl Format for Ladder {
                 self.remark_on(step.clause, out);
             }
             Event::Unreadable(error) => {
-                self.rungs.rung(out, place(step), &draw("unreadable", "", false), Color::Yellow);
+                self.rungs.rung(out, self.place(step), &draw("unreadable", "", false), Color::Yellow);
                 self.rungs.note(out, &format!("ignored: {error}"));
             }
             Event::Icmp { error, effect } => {
                 let name = format!("ICMP {}/{}", error.kind, error.code);
-                self.rungs.rung(out, place(step), &draw(&name, "", false), Color::Magenta);
+                self.rungs.rung(out, self.place(step), &draw(&name, "", false), Color::Magenta);
                 self.rungs
                     .note(out, &format!("{}, from {}{}", error.meaning(), error.from, effect_of(*effect)));
             }
@@ -119,7 +161,7 @@ impl Format for Ladder {
                 self.rungs.note(out, "sent by the kernel, not by us: it knows nothing of this connection, and no guard held it back");
             }
             Event::Quiet => {
-                self.rungs.rung(out, place(step), &" ".repeat(SPAN), Color::White);
+                self.rungs.rung(out, self.place(step), &" ".repeat(SPAN), Color::White);
                 self.remark_on(step.clause, out);
             }
         }
@@ -132,6 +174,15 @@ impl Format for Ladder {
     }
 
     fn end(&mut self, summary: &Summary, out: &mut String) {
+        if self.role == Role::Passive {
+            let line = [vec![summary.outcome.to_string()], verdict::facts_of_one(summary)].concat();
+            let words = fill(line.iter().map(String::as_str), verdict::DOT, WIDTH - NAME);
+            for (n, words) in words.iter().enumerate() {
+                let name = if n == 0 { self.rungs.name(summary.exchange, 3) } else { " ".repeat(3) };
+                let _ = writeln!(out, "{name} {}", self.rungs.bold(words));
+            }
+            return;
+        }
         let completed = matches!(summary.outcome, Outcome::Completed(_));
         let color = if completed { Color::Green } else { Color::Red };
         let verdict = wrap(&summary.outcome.to_string(), WIDTH).join("\n");
@@ -148,8 +199,16 @@ impl Format for Ladder {
         verdict::statistics(&self.target, statistics, out);
     }
 
+    fn served(&mut self, served: &Served, out: &mut String) {
+        out.push('\n');
+        verdict::served(served, out);
+    }
+
     fn failed(&mut self, _error: &str, _out: &mut String) {}
 }
+
+/// Columns of a connection's name and the space behind it.
+const NAME: usize = 4;
 
 impl Ladder {
     /// What is out of the ordinary is explained without being asked.
@@ -158,10 +217,6 @@ impl Ladder {
             self.rungs.note(out, clause.text());
         }
     }
-}
-
-fn place(step: &Step) -> Place<'static> {
-    Place { n: step.n, time: step.at, state: step.arrows.iter().next().map_or("", |arrow| arrow.to.name()) }
 }
 
 const fn effect_of(effect: IcmpEffect) -> &'static str {

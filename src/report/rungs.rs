@@ -7,7 +7,7 @@ use colored::{Color, Colorize};
 
 use super::text::{millis, wrap};
 use super::verdict;
-use crate::record::{Excerpt, Opening, Relative};
+use crate::record::{Excerpt, GuardSummary, Opening, Relative, Role};
 use crate::tcp::{Flags, Segment};
 
 /// Draws lines, in colours or without.
@@ -60,7 +60,11 @@ impl Rungs {
         let state = self.state(at.state);
         let bar = self.dim("│");
         let arrow = self.paint(arrow, color);
-        let _ = writeln!(out, "{:>3} {:>9}  {state}{bar}{arrow}{bar}", at.n, millis(at.time));
+        let mark = match at.mark {
+            Mark::Number(n) => format!("{n:>3}"),
+            Mark::Name(exchange) => self.name(exchange, 3),
+        };
+        let _ = writeln!(out, "{mark} {:>9}  {state}{bar}{arrow}{bar}", millis(at.time));
     }
 
     /// A segment's rung, and under it its numbers, options and text; `later` are the states it leads to beyond the first.
@@ -94,9 +98,30 @@ impl Rungs {
         }
     }
 
+    /// A connection's short name, in its colour, right-aligned.
+    pub(super) fn name(self, exchange: u32, width: usize) -> String {
+        const COLORS: [Color; 6] = [
+            Color::BrightCyan,
+            Color::BrightYellow,
+            Color::BrightMagenta,
+            Color::BrightGreen,
+            Color::BrightBlue,
+            Color::BrightRed,
+        ];
+        let color = COLORS.get(exchange as usize % COLORS.len()).copied().unwrap_or(Color::White);
+        let name = Role::name_of(exchange);
+        format!("{}{}", " ".repeat(width.saturating_sub(name.len())), self.paint(&name, color))
+    }
+
     /// Who speaks with whom, and what holds the kernel back.
     pub(super) fn opening(self, out: &mut String, opening: &Opening, passed_over: PassedOver) {
-        let guard = &opening.guard;
+        let route = wrap(&format!("{} → {}", opening.local, verdict::target(opening)), WIDTH).join("\n");
+        let _ = writeln!(out, "{}", self.bold(&route));
+        self.guard(out, &opening.guard, passed_over);
+    }
+
+    /// What holds the kernel back, and an empty line.
+    pub(super) fn guard(self, out: &mut String, guard: &GuardSummary, passed_over: PassedOver) {
         let mut held = guard.name.to_owned();
         if let Some(variant) = guard.variant {
             let _ = write!(held, " ({variant})");
@@ -109,10 +134,9 @@ impl Rungs {
         if let Some(reason) = &guard.untested_because {
             let _ = write!(held, ", not tested: {reason}");
         }
-        let route = wrap(&format!("{} → {}", opening.local, verdict::target(opening)), WIDTH).join("\n");
-        let guard = wrap(&format!("guard against the kernel's RST: {held}"), WIDTH).join("\n");
-        let _ = writeln!(out, "{}\n{guard}", self.bold(&route));
-        for (kind, why) in opening.guard.passed_over.iter().filter(|_| passed_over == PassedOver::Told) {
+        let _ =
+            writeln!(out, "{}", wrap(&format!("guard against the kernel's RST: {held}"), WIDTH).join("\n"));
+        for (kind, why) in guard.passed_over.iter().filter(|_| passed_over == PassedOver::Told) {
             let _ = writeln!(out, "{}", wrap(&format!("not {kind}: {why}"), WIDTH).join("\n"));
         }
         out.push('\n');
@@ -134,10 +158,19 @@ impl Rungs {
 /// Where a rung stands.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'s> {
-    pub(super) n: u32,
+    pub(super) mark: Mark,
     pub(super) time: Duration,
     /// For the state column.
     pub(super) state: &'s str,
+}
+
+/// What stands in front of a rung.
+#[derive(Clone, Copy)]
+pub(super) enum Mark {
+    /// Its number.
+    Number(u32),
+    /// The name of its connection, where there are many.
+    Name(u32),
 }
 
 /// What to say of the guards that did not do.

@@ -10,7 +10,7 @@ use crate::record::Excerpt;
 use crate::record::sending::{Event, News, Rung, Shown, Sum, Verdict};
 use crate::report::hex;
 use crate::report::ladder::Style;
-use crate::report::rungs::{Drawn, PassedOver, Place, Rungs, WIDTH, draw};
+use crate::report::rungs::{Drawn, Mark, PassedOver, Place, Rungs, WIDTH, draw};
 use crate::report::text::{fill, wrap};
 use crate::report::verdict::DOT;
 use crate::tcp::{Flags, Meaning, Segment};
@@ -30,7 +30,7 @@ impl Ladder {
     }
 
     fn rung(&self, rung: &Rung, out: &mut String) {
-        let at = Place { n: rung.n, time: rung.at, state: "" };
+        let at = Place { mark: Mark::Number(rung.n), time: rung.at, state: "" };
         match &rung.event {
             Event::Sent { shown, defects, fault } => {
                 self.segment(out, at, shown, Way::Out(""));
