@@ -2,14 +2,17 @@
 
 pub mod args;
 mod connect;
+mod data;
 mod demo;
 mod doctor;
 mod error;
+mod escape;
 pub mod exit;
 mod guard;
 pub mod manual;
 mod output;
 mod path;
+mod send;
 mod signals;
 mod target;
 
@@ -31,6 +34,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8, Failure>
     };
     let exit = match args.command {
         Command::Connect(args) => connect::run(&args),
+        Command::Send(args) => send::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Guard { command } => return guard::run(&command),
         Command::Doctor(args) => doctor::run(&args),

@@ -1,7 +1,11 @@
 //! What can be typed: one definition for parsing, help and manual pages.
 
+mod flags;
 mod guard;
+mod number;
+mod option;
 mod path;
+mod send;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +13,9 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
+pub use option::RawOption;
 pub use path::PathArgs;
+pub use send::{FieldArgs, FlagArgs, SendArgs, SendPaceArgs};
 
 use super::exit::Exit;
 use crate::driver::Close;
@@ -56,6 +62,33 @@ pub enum Command {
     ///   tcpshake connect 10.0.0.5:22 --count 5 --timeout 2 --quiet
     #[command(after_help = Exit::table())]
     Connect(Box<ConnectArgs>),
+    /// Send one hand-built segment, and show every answer
+    ///
+    /// Any combination of the nine control bits, any value of any field, options and text as given, wrong header
+    /// length and checksum included. Nothing is added: no options, no second segment. Each answer is printed with
+    /// the rule of the RFCs that the peer must have followed, and so is silence.
+    ///
+    /// Only the segment asked for is sent. A SYN that is answered leaves a half-open connection at the peer, which
+    /// repeats its SYN,ACK for a while and then forgets it. The kernel, which would answer with RST, is held back
+    /// unless --guard none lets it.
+    ///
+    /// The source is always an address of this machine: answers to another would go to a host that asked for
+    /// nothing, and could not be shown here.
+    ///
+    /// The first answer decides the exit code: 0 if it is no RST, 3 for a RST to a SYN, 6 for a RST to anything
+    /// else; 5 for an ICMP error where no segment answers, 4 for silence. A RST is rightly met with silence: 0.
+    ///
+    /// Examples:
+    ///
+    ///   tcpshake send 10.0.0.5:80
+    ///
+    ///   tcpshake send 10.0.0.5:80 --flags FPU --count 3
+    ///
+    ///   tcpshake send 10.0.0.5:80 --option 2:05b4 --option 1 --option 3:07 --tos 0x02 -x
+    ///
+    ///   tcpshake send 10.0.0.5:80 --psh --ack --seq 4322 --ack-number 9001 --data 'GET / HTTP/1.0\r\n\r\n'
+    #[command(after_help = Exit::table())]
+    Send(Box<SendArgs>),
     /// Watch one whole exchange in a private network: no root, no remote host
     ///
     /// Makes two network namespaces joined by a cable, starts a server of the kernel's in one, and opens
