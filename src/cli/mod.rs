@@ -1,5 +1,6 @@
 //! The command line: what was typed, what to do about it, and how it ends.
 
+mod answers;
 pub mod args;
 mod connect;
 mod data;
@@ -9,6 +10,7 @@ mod error;
 mod escape;
 pub mod exit;
 mod guard;
+mod listen;
 pub mod manual;
 mod output;
 mod path;
@@ -35,6 +37,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8, Failure>
     let exit = match args.command {
         Command::Connect(args) => connect::run(&args),
         Command::Send(args) => send::run(&args),
+        Command::Listen(args) => listen::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Guard { command } => return guard::run(&command),
         Command::Doctor(args) => doctor::run(&args),

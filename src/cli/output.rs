@@ -14,7 +14,7 @@ use super::signals::Signals;
 use crate::driver::Observer;
 use crate::net::privileges;
 use crate::record::sending;
-use crate::record::{Opening, Signal, Statistics, Step, Summary};
+use crate::record::{Listening, Opening, Served, Signal, Statistics, Step, Summary};
 use crate::report::json::Json;
 use crate::report::ladder::{Ladder, Style};
 use crate::report::sending::{Closing, Lines};
@@ -33,10 +33,12 @@ pub(super) struct Output<N = News> {
 /// What an exchange has to tell.
 pub(super) enum News {
     Number(u32),
+    Listening(Listening),
     Begin(Opening),
     Step(Box<Step>),
     End(Box<Summary>),
     Statistics(Statistics),
+    Served(Box<Served>),
     Failed(String),
 }
 
@@ -65,6 +67,10 @@ impl Output {
 
     pub(super) fn statistics(&mut self, statistics: &Statistics) {
         self.tell(News::Statistics(statistics.clone()));
+    }
+
+    pub(super) fn served(&mut self, served: &Served) {
+        self.tell(News::Served(Box::new(served.clone())));
     }
 
     pub(super) fn failed(&mut self, error: &Failure) {
@@ -155,6 +161,10 @@ impl<N: Send + 'static> Output<N> {
 }
 
 impl Observer for Output {
+    fn listening(&mut self, listening: &Listening) {
+        self.tell(News::Listening(listening.clone()));
+    }
+
     fn begin(&mut self, opening: &Opening) {
         self.tell(News::Begin(opening.clone()));
     }
@@ -189,8 +199,10 @@ fn write_all<N>(
 fn write(format: &mut dyn Format, news: News, closing_only: bool, out: &mut String) {
     match news {
         News::Number(number) => format.number(number),
+        News::Listening(_) | News::Step(_) if closing_only => {}
+        News::Listening(listening) => format.listening(&listening, out),
+        News::Served(served) => format.served(&served, out),
         News::Begin(opening) if closing_only => format.begin(&opening, &mut String::new()),
-        News::Step(_) if closing_only => {}
         News::Begin(opening) => format.begin(&opening, out),
         News::Step(step) => format.step(&step, out),
         News::End(summary) => format.end(&summary, out),

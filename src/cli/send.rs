@@ -1,7 +1,7 @@
 //! `tcpshake send`: one hand-built segment, and every answer.
 
 use super::args::{RawOption, SendArgs};
-use super::data;
+use super::data::{self, Purpose};
 use super::error::Failure;
 use super::exit::Exit;
 use super::output::Output;
@@ -27,7 +27,13 @@ pub(super) fn run(args: &SendArgs) -> Result<Exit, Failure> {
 
 /// What was typed is read before anybody is asked for: a name, a route, a socket.
 fn prepare(args: &SendArgs) -> Result<(Path<'_>, Order), Failure> {
-    let text = args.fields.data.as_deref().map(data::read).transpose()?.unwrap_or_default();
+    let text = args
+        .fields
+        .data
+        .as_deref()
+        .map(|typed| data::read(typed, Purpose::Segment))
+        .transpose()?
+        .unwrap_or_default();
     let segment = segment(args, &text)?;
     let path = Path::find(&args.path)?;
     fits(&path, &segment)?;

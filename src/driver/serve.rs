@@ -14,7 +14,7 @@ use super::talk::Talk;
 use crate::guard::{Standing, Tally};
 use crate::packet::ip::IpFields;
 use crate::packet::{Addresses, Ports, Protocol, TcpPacket, emit, icmp, ip, tcp};
-use crate::record::{GuardSummary, Outcome, Served, Signal, Summary};
+use crate::record::{GuardSummary, Listening, Outcome, Served, Signal, Summary};
 use crate::tcp::{
     Clause, Cookies, Flags, Mss, Offer, Opt, OptionsBuilder, Origin, Segment, SeqNum, State, UnscaledWindow,
     answer_in_closed,
@@ -25,8 +25,8 @@ use crate::wire::{Arrival, Received, Sender, Wire};
 /// What a service does.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// Our port.
-    pub port: u16,
+    /// Where clients reach us, all at one port; unspecified addresses are all of their family.
+    pub at: Vec<SocketAddr>,
     /// What each connection does; its ends, number and initial sequence number are its own.
     pub plan: Plan,
     /// The initial sequence number of every connection, if it is to be always the same.
@@ -51,10 +51,10 @@ impl Service {
     /// Connections at a time.
     pub const MOST: usize = 16 * 1024;
 
-    /// A service on `port` that keeps this secret, and whose connections follow `plan`.
-    pub const fn new(port: u16, plan: Plan, cookie_key: [u8; 16]) -> Self {
+    /// A service at these places that keeps this secret, and whose connections follow `plan`.
+    pub const fn new(at: Vec<SocketAddr>, plan: Plan, cookie_key: [u8; 16]) -> Self {
         Self {
-            port,
+            at,
             plan,
             iss: None,
             cookie_key,
@@ -64,6 +64,10 @@ impl Service {
             most_half_open: Self::MOST_HALF_OPEN,
             most: Self::MOST,
         }
+    }
+
+    fn port(&self) -> u16 {
+        self.at.first().map_or(0, SocketAddr::port)
     }
 }
 
@@ -98,6 +102,11 @@ pub fn serve<H: Host>(
 ) -> Result<Served, DriveError> {
     let mut buffer = vec![0; LONGEST_PACKET];
     let guard = story::summarize_standing(guard);
+    observer.listening(&Listening {
+        at: service.at.clone(),
+        guard: guard.clone(),
+        unix_seconds: crate::time::unix_seconds(),
+    });
     let mut server = Server {
         service,
         host,
@@ -199,8 +208,9 @@ impl<H: Host> Server<'_, H> {
 
     fn fire_timers(&mut self) -> Result<(), DriveError> {
         let now = self.out.wire.now();
-        while let Some(waiting) = self.waiting.pop_front_if(|waiting| waiting.until <= now) {
-            let Waiting { key, packet, at, .. } = waiting;
+        while self.waiting.front().is_some_and(|waiting| waiting.until <= now)
+            && let Some(Waiting { key, packet, at, .. }) = self.waiting.pop_front()
+        {
             if let Some(read) = read(&packet) {
                 self.on_syn(key, &read, &packet, at)?;
             }
@@ -209,18 +219,18 @@ impl<H: Host> Server<'_, H> {
             self.timers.remove(&(at, key));
             if let Some(entry) = self.flows.get_mut(&key) {
                 entry.flow.on_deadline(at, &mut self.out)?;
-                self.settle(key)?;
+                self.settle(key);
             }
         }
         Ok(())
     }
 
     fn on_packet(&mut self, received: &Received<'_>) -> Result<(), DriveError> {
-        let Some(key) = key_of(received, self.service.port) else { return Ok(()) };
+        let Some(key) = key_of(received, self.service.port()) else { return Ok(()) };
         if let Some(entry) = self.flows.get_mut(&key) {
             let heard = hear(received, key.0, key.1);
             entry.flow.on_packet(&heard, received.at, &mut self.out)?;
-            self.settle(key)?;
+            self.settle(key);
             let begins_anew = matches!(&heard, Heard::Segment { segment, .. } if is_bare_syn(segment));
             if begins_anew && !self.flows.contains_key(&key) {
                 return self.on_first_syn(key, received);
@@ -243,7 +253,8 @@ impl<H: Host> Server<'_, H> {
             if let Some(entry) = self.flows.get_mut(&key) {
                 entry.flow.on_packet(&heard, received.at, &mut self.out)?;
             }
-            return self.settle(key);
+            self.settle(key);
+            return Ok(());
         }
         let (answer, _) = answer_in_closed(segment);
         answer.map_or(Ok(()), |answer| self.send(key, &answer))
@@ -303,7 +314,8 @@ impl<H: Host> Server<'_, H> {
             let heard = Heard::Segment { segment, text, ttl, tos: 0 };
             entry.flow.on_packet(&heard, at, &mut self.out)?;
         }
-        self.settle(key)
+        self.settle(key);
+        Ok(())
     }
 
     /// A connection in LISTEN.
@@ -320,7 +332,7 @@ impl<H: Host> Server<'_, H> {
             if remote.is_ipv4() { Mss::DEFAULT_IPV4 } else { Mss::DEFAULT_IPV6 };
         plan.parameters.offer = offer;
         let origin = if plan.open == Open::Split { Origin::Split } else { Origin::Passive };
-        let mut flow = Flow::new(plan, local, self.guard.clone(), self.host.talk(), &mut self.out)?;
+        let mut flow = Flow::new(plan, local, self.guard.clone(), self.host.talk(), at, &mut self.out)?;
         flow.listen(origin, &mut self.out);
         let deadline = flow.deadline();
         self.half_open += 1;
@@ -382,8 +394,8 @@ impl<H: Host> Server<'_, H> {
     }
 
     /// After each event of a connection: its timer, what it counts as, and its end.
-    fn settle(&mut self, key: Key) -> Result<(), DriveError> {
-        let Some(entry) = self.flows.get_mut(&key) else { return Ok(()) };
+    fn settle(&mut self, key: Key) {
+        let Some(entry) = self.flows.get_mut(&key) else { return };
         let state = entry.flow.tcb().state();
         if entry.is_half_open && state.is_synchronized() {
             entry.is_half_open = false;
@@ -415,7 +427,6 @@ impl<H: Host> Server<'_, H> {
             entry.deadline = entry.flow.deadline();
             self.timers.insert((entry.deadline, key));
         }
-        Ok(())
     }
 
     /// A segment without a connection.
@@ -444,7 +455,7 @@ impl<H: Host> Server<'_, H> {
         for key in keys {
             let Some(entry) = self.flows.get_mut(&key).filter(|entry| !entry.is_over) else { continue };
             entry.flow.abort(outcome.clone(), Clause::Abort, &mut self.out)?;
-            self.settle(key)?;
+            self.settle(key);
         }
         Ok(())
     }

@@ -84,7 +84,7 @@ impl Format for Ladder {
         let at = wrap(&format!("listening on {}", at.join(" and ")), WIDTH).join("\n");
         let _ = writeln!(out, "{}", self.rungs.bold(&at));
         let passed_over = if self.style.verbose { PassedOver::Told } else { PassedOver::Untold };
-        self.rungs.guard(out, &listening.guard, passed_over);
+        Rungs::guard(out, &listening.guard, passed_over);
         self.rungs.heading(out, "state");
     }
 

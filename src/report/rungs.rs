@@ -117,11 +117,11 @@ impl Rungs {
     pub(super) fn opening(self, out: &mut String, opening: &Opening, passed_over: PassedOver) {
         let route = wrap(&format!("{} → {}", opening.local, verdict::target(opening)), WIDTH).join("\n");
         let _ = writeln!(out, "{}", self.bold(&route));
-        self.guard(out, &opening.guard, passed_over);
+        Self::guard(out, &opening.guard, passed_over);
     }
 
     /// What holds the kernel back, and an empty line.
-    pub(super) fn guard(self, out: &mut String, guard: &GuardSummary, passed_over: PassedOver) {
+    pub(super) fn guard(out: &mut String, guard: &GuardSummary, passed_over: PassedOver) {
         let mut held = guard.name.to_owned();
         if let Some(variant) = guard.variant {
             let _ = write!(held, " ({variant})");

@@ -2,6 +2,7 @@
 
 mod flags;
 mod guard;
+mod listen;
 mod number;
 mod option;
 mod path;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
+pub use listen::{AnswerArgs, ListenArgs, ServiceArgs};
 pub use option::RawOption;
 pub use path::PathArgs;
 pub use send::{FieldArgs, FlagArgs, SendArgs, SendPaceArgs};
@@ -89,6 +91,22 @@ pub enum Command {
     ///   tcpshake send 10.0.0.5:80 --psh --ack --seq 4322 --ack-number 9001 --data 'GET / HTTP/1.0\r\n\r\n'
     #[command(after_help = Exit::table())]
     Send(Box<SendArgs>),
+    /// Wait for clients on a port, and answer them by hand
+    ///
+    /// Answers the SYNs of real clients with hand-built SYN,ACKs, many at a time, IPv4 and IPv6, and prints every
+    /// step of every connection, each by a short name. The kernel, which has no such listener, is kept from
+    /// refusing them. Where more are half-open than can be remembered, SYN cookies carry them. A signal resets
+    /// those that are open, reports, and exits.
+    ///
+    /// Examples:
+    ///
+    ///   tcpshake listen 8080 --respond 'HTTP/1.0 200 OK\r\n\r\nhello\n'
+    ///
+    ///   tcpshake listen 7 --echo --count 1 --bind 127.0.0.1
+    ///
+    ///   tcpshake listen 9000 --delay-synack 1500 --drop-first-syn 1
+    #[command(after_help = Exit::table())]
+    Listen(Box<ListenArgs>),
     /// Watch one whole exchange in a private network: no root, no remote host
     ///
     /// Makes two network namespaces joined by a cable, starts a server of the kernel's in one, and opens
