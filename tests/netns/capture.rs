@@ -24,11 +24,13 @@ pub(crate) struct Seen {
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
     pub(crate) ttl: u8,
+    pub(crate) tos: u8,
     pub(crate) flags: String,
     pub(crate) seq: u32,
     pub(crate) ack: Option<u32>,
     pub(crate) len: usize,
     pub(crate) window: u16,
+    pub(crate) urgent: u16,
     pub(crate) options: Vec<u8>,
     pub(crate) checksum_verifies: bool,
 }
@@ -90,7 +92,8 @@ impl Capture {
         sys::packets_dropped(&self.0)
     }
 
-    fn packets(&self) -> Vec<Vec<u8>> {
+    /// All packets since the last look, of every protocol, from the IP header on.
+    pub(crate) fn packets(&self) -> Vec<Vec<u8>> {
         let mut buffer = vec![0; 65_536];
         let mut packets = Vec::new();
         while let Ok(len) = (&self.0).read(&mut buffer) {
@@ -110,14 +113,17 @@ fn read_icmp_error(octets: &[u8]) -> Option<(u8, u8)> {
     }
 }
 
-fn read(octets: &[u8]) -> Option<Seen> {
+/// A segment; `None` for anything else, and what cannot be read.
+pub(crate) fn read(octets: &[u8]) -> Option<Seen> {
     let packet = SlicedPacket::from_ip(octets).ok()?;
     let TransportSlice::Tcp(tcp) = packet.transport? else { return None };
-    let (source, destination, ttl, checksum) = match packet.net? {
+    let (source, destination, (ttl, tos), checksum) = match packet.net? {
         NetSlice::Ipv4(ip) => {
             let header = ip.header();
             let checksum = tcp.calc_checksum_ipv4(header.source(), header.destination());
-            (IpAddr::V4(header.source_addr()), IpAddr::V4(header.destination_addr()), header.ttl(), checksum)
+            let tos = header.dcp().value() << 2 | header.ecn().value();
+            let ends = (IpAddr::V4(header.source_addr()), IpAddr::V4(header.destination_addr()));
+            (ends.0, ends.1, (header.ttl(), tos), checksum)
         }
         NetSlice::Ipv6(ip) => {
             let header = ip.header();
@@ -125,7 +131,7 @@ fn read(octets: &[u8]) -> Option<Seen> {
             (
                 IpAddr::V6(header.source_addr()),
                 IpAddr::V6(header.destination_addr()),
-                header.hop_limit(),
+                (header.hop_limit(), header.traffic_class()),
                 checksum,
             )
         }
@@ -147,11 +153,13 @@ fn read(octets: &[u8]) -> Option<Seen> {
         source: (source, tcp.source_port()).into(),
         destination: (destination, tcp.destination_port()).into(),
         ttl,
+        tos,
         flags: flags.join(","),
         seq: tcp.sequence_number(),
         ack: tcp.ack().then(|| tcp.acknowledgment_number()),
         len: tcp.payload().len(),
         window: tcp.window_size(),
+        urgent: tcp.urgent_pointer(),
         options: tcp.options().to_vec(),
         checksum_verifies: checksum.ok() == Some(tcp.checksum()),
     })

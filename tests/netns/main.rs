@@ -29,6 +29,8 @@ mod reload;
 mod run;
 mod scripted;
 mod scripts;
+mod send;
+mod send_refused;
 mod thousand;
 mod together;
 mod trouble;
@@ -76,6 +78,8 @@ fn main() -> ExitCode {
         reload::TESTS,
         together::TESTS,
         scripts::TESTS,
+        send::TESTS,
+        send_refused::TESTS,
         guard_command::run::TESTS,
         guard_command::up::TESTS,
         guard_command::covers::TESTS,

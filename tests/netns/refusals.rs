@@ -25,8 +25,8 @@ pub(crate) const TESTS: &[Named] = &[
 ];
 
 /// A network behind the far host, which routes to it, or says why not.
-const BEHIND_V4: Ipv4Addr = Ipv4Addr::new(10, 99, 1, 1);
-const BEHIND_V6: Ipv6Addr = Ipv6Addr::new(0xfd99, 0, 0, 1, 0, 0, 0, 1);
+pub(crate) const BEHIND_V4: Ipv4Addr = Ipv4Addr::new(10, 99, 1, 1);
+pub(crate) const BEHIND_V6: Ipv6Addr = Ipv6Addr::new(0xfd99, 0, 0, 1, 0, 0, 0, 1);
 /// An address of the cable's network that nobody has.
 const NOBODY: &str = "10.99.0.77:80";
 
@@ -49,7 +49,7 @@ fn refused_ipv6() {
 }
 
 /// The far host drops what comes from us without a word: the route back is a blackhole.
-fn world_where_nothing_comes_back() -> World {
+pub(crate) fn world_where_nothing_comes_back() -> World {
     let world = World::new();
     world.far_route(Route::Blackhole, IpAddr::V4(NEAR_V4), 32);
     world
@@ -81,7 +81,7 @@ fn b01_lost_syns_are_sent_again() {
 }
 
 /// The far host is a router whose route to the target is a prohibit route: it says so by ICMP.
-fn routed_to(kind: Route, behind: IpAddr) -> World {
+pub(crate) fn routed_to(kind: Route, behind: IpAddr) -> World {
     let world = World::new();
     world.far_sysctl("ipv4/ip_forward", "1");
     world.far_sysctl("ipv6/conf/all/forwarding", "1");

@@ -52,6 +52,11 @@ pub(crate) fn connect(arguments: &[&str]) -> Run {
     Running::connect(arguments).finish()
 }
 
+/// `tcpshake send --format json -x ...`, to its end.
+pub(crate) fn send(arguments: &[&str]) -> Run {
+    Running::send(arguments).finish()
+}
+
 /// The program as it stands on the command line, its output as text.
 pub(crate) fn text(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Said { code, stdout, stderr } = Said::by(&mut program(arguments));
@@ -304,6 +309,12 @@ impl Running {
     pub(crate) fn connect_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let all = [&["connect", "--format", "json", "--linger", "10"], arguments].concat();
         Self::start(program(&all).envs(environment.iter().copied()))
+    }
+
+    /// `tcpshake send --format json -x ...`; what answers at once is heard however short the wait is.
+    pub(crate) fn send(arguments: &[&str]) -> Self {
+        let all = [&["send", "--format", "json", "--hex", "--timeout", "0.2"], arguments].concat();
+        Self::start(&mut program(&all))
     }
 
     /// A shell command that runs the program.

@@ -73,8 +73,10 @@ impl Ladder {
         };
         let drawn = Drawn { segment, relative, text, label, toward_remote, color };
         self.rungs.segment(out, at, &drawn, std::iter::empty());
-        let idle = idle_fields(segment);
-        self.rungs.detail(out, "", &format!("ttl {ttl}  tos {tos:#04x}{idle}"));
+        if let Some(idle) = idle_fields(segment) {
+            self.rungs.detail(out, "", &idle);
+        }
+        self.rungs.detail(out, "", &format!("ttl {ttl}  tos {tos:#04x}"));
     }
 
     /// What is wrong with ours, as asked.
@@ -100,7 +102,8 @@ impl Ladder {
         };
         let verdict = wrap(&sum.verdict.to_string(), WIDTH).join("\n");
         let _ = writeln!(out, "\n{}", self.rungs.paint(&verdict, color));
-        if let Some(meaning) = sum.verdict.meaning() {
+        // An answer is explained where it stands; silence stands nowhere.
+        if let Verdict::Silent(meaning) | Verdict::RightlySilent(meaning) = sum.verdict {
             let _ = writeln!(out, "{}", wrap(&explained(meaning), WIDTH).join("\n"));
         }
         let facts = verdict::facts(sum);
@@ -119,15 +122,13 @@ enum Way {
 }
 
 /// Fields whose bit is not set mean nothing, but they are there.
-fn idle_fields(segment: &Segment) -> String {
-    let mut idle = String::new();
-    if segment.ack.0 != 0 && !segment.has(Flags::ACK) {
-        let _ = write!(idle, "  ack {} without ACK", segment.ack);
-    }
-    if segment.urgent != 0 && !segment.has(Flags::URG) {
-        let _ = write!(idle, "  urg {} without URG", segment.urgent);
-    }
-    idle
+fn idle_fields(segment: &Segment) -> Option<String> {
+    let fields = [
+        (segment.ack.0, Flags::ACK, format!("ack {} without ACK", segment.ack)),
+        (u32::from(segment.urgent), Flags::URG, format!("urg {} without URG", segment.urgent)),
+    ];
+    let idle = fields.into_iter().filter(|(value, bit, _)| *value != 0 && !segment.has(*bit));
+    idle.map(|(.., words)| words).reduce(|all, words| all + "  " + &words)
 }
 
 fn explained(meaning: Meaning) -> String {
@@ -146,5 +147,59 @@ impl Format for Ladder {
             News::End(sum) => self.end(sum, out),
             News::Failed(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Relative;
+    use crate::tcp::{Options, SeqNum, UnscaledWindow};
+    use std::time::Duration;
+
+    fn drawn(event: Event, meaning: Meaning) -> String {
+        let packet = Some((0..=255).collect());
+        let at = Duration::from_secs(99);
+        let rung = Rung { n: 999, at, event, meaning: Some(meaning), packet };
+        let mut out = String::new();
+        let style = Style { verbose: true, ..Style::default() };
+        Ladder::new(style).write(&News::Rung(Box::new(rung)), &mut out);
+        out
+    }
+
+    /// Every field at its widest, every flag, hostile text and options: 80 columns, and nothing but letters.
+    #[test]
+    fn a_rung_is_80_columns_wide_and_harmless() {
+        for meaning in Meaning::ALL {
+            let segment = Segment {
+                seq: SeqNum(u32::MAX),
+                ack: SeqNum(u32::MAX),
+                flags: Flags::from_bits(0x1ef),
+                window: UnscaledWindow(u16::MAX),
+                urgent: u16::MAX,
+                options: Options::from_wire(&[254; 40]).unwrap(),
+                text_len: 65_535,
+            };
+            let relative = Relative { seq: Some(u32::MAX), ack: Some(u32::MAX) };
+            let text = Excerpt::of(b"\x1b]0;x\x07\x9b2J\xe2\x80\xae0123456789012345678901234567890");
+            let shown = Shown { segment, relative, text, ttl: 255, tos: 255 };
+            for event in [
+                Event::Received(shown),
+                Event::Sent { shown, defects: Defects::default(), fault: Some(DecodeError::Fragment) },
+                Event::Unsent { shown, why: "no".repeat(90) },
+            ] {
+                let out = drawn(event, *meaning);
+                assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
+                assert!(out.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{out:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_without_its_bit_is_told_and_a_zero_is_not() {
+        let segment = Segment { ack: SeqNum(7), urgent: 9, flags: Flags::URG, ..Segment::default() };
+        assert_eq!(idle_fields(&segment).unwrap(), "ack 7 without ACK");
+        assert_eq!(idle_fields(&Segment { flags: Flags::NONE, ..segment }).unwrap().len(), 36);
+        assert_eq!(idle_fields(&Segment::default()), None);
     }
 }
