@@ -1,5 +1,6 @@
 //! Opens and closes TCP connections by hand: builds every segment itself, exchanges them over raw
-//! sockets with any host, keeps the local kernel from answering with its own RST, and tells each step.
+//! sockets with any host, keeps the local kernel from answering with its own RST, and tells each step. Sends
+//! single segments, too, right or wrong, and tells what the answers mean.
 //!
 //! This page is the architecture. The program is [`cli::run`]; everything it does can be had from here.
 //!
@@ -15,7 +16,7 @@
 //! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`guard`] | keeps the kernel's RST in: listener, nft, iptables, self-test; guards held for others | `wire`, `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`record`] | what happened, as plain values | `tcp`, `packet` |
-//! | [`driver`] | joins machine, packets, wire and time: one exchange | `guard`, `wire`, `packet`, `tcp`, `record`, `cause`, `time` |
+//! | [`driver`] | joins machine, packets, wire and time: one exchange, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `cause`, `time` |
 //! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
 //! | [`doctor`] | whether this machine can do it, and what mends it | `guard`, `driver`, `wire`, `net`, `lab`, `record`, `tcp`, `cause`, `time` |
 //! | [`report`] | record to text, a format a file: ladder, JSON, verdict | `record`, `packet`, `tcp` |
@@ -42,6 +43,18 @@
 //! [`tcp::Tcb`] is one flat block with the RFC's names; its answer to any event is a
 //! [`tcp::Reaction`]: at most one segment, the arrows walked, the [`tcp::Clause`] that decided, the next
 //! deadline. It never sees an octet of text, only numbers; text stays with its owner.
+//!
+//! # One segment
+//!
+//! ```text
+//! cli::send ─► cli::path (the same way to the wire) ─► driver::sending::send ─► report::sending
+//!
+//!    packet::emit_with (true, then spoiled) ─► wire.send
+//!    wire.receive ─► packet::parse ─► tcp::Meaning::of (ours, theirs): the rule the peer followed
+//! ```
+//!
+//! There is no [`tcp::Tcb`]: nothing is opened, so nothing has a state. Whatever comes is told, and nothing is
+//! answered.
 //!
 //! # The guard
 //!
