@@ -12,5 +12,6 @@
 
 mod numbers;
 mod script;
+mod sending;
 mod trouble;
 mod verdicts;

@@ -7,11 +7,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tcpshake::driver::observe::Kept;
+use tcpshake::driver::sending::Order;
 use tcpshake::driver::{self, Close, DriveError, Ended, Plan};
 use tcpshake::guard::Guard;
 use tcpshake::packet::checksum::Sum;
 use tcpshake::packet::ip::{self, IpFields};
 use tcpshake::packet::{Addresses, Ports, TransportChecksum, emit, tcp};
+use tcpshake::record::sending::{self, News};
 use tcpshake::record::{Event, Signal};
 use tcpshake::tcp::{Flags, Parameters, Retries, Segment, SeqNum, UnscaledWindow};
 use tcpshake::time::Instant;
@@ -234,6 +236,17 @@ pub(crate) fn try_run(mut script: Script, plan: &Plan) -> (Kept, Result<Ended, D
 pub(crate) fn run(script: Script, plan: &Plan) -> Told {
     let (kept, ended) = try_run(script, plan);
     Told { kept, ended: ended.unwrap() }
+}
+
+/// Sends a single segment; what was told.
+pub(crate) fn send(mut script: Script, order: &Order) -> (Vec<News>, Result<sending::Verdict, DriveError>) {
+    let guard = Guard::not_needed(SocketAddr::from((LOCAL, LOCAL_PORT)));
+    let mut told = Vec::new();
+    let signal = std::rc::Rc::new(Cell::new(None));
+    let mut wire = Shared { script: &mut script, signal: std::rc::Rc::clone(&signal) };
+    let verdict =
+        driver::sending::send(&guard, &mut wire, order, &mut |news| told.push(news), &mut || signal.take());
+    (told, verdict)
 }
 
 /// Passes a signal from the script to where the driver looks for it.
