@@ -61,7 +61,17 @@ fn every_exit_code_is_told_everywhere() {
 
 #[test]
 fn usage_errors_are_one_line_and_exit_2() {
-    for arguments in [&["conect"][..], &["connect"], &["connect", "h:1", "--format", "xml"], &["demo", "x"]] {
+    for arguments in [
+        &["conect"][..],
+        &["connect"],
+        &["connect", "h:1", "--format", "xml"],
+        &["demo", "x"],
+        &["send"],
+        &["send", "h:1", "--flags", "Q"],
+        &["send", "h:1", "--option", "2:5"],
+        &["send", "h:1", "--data", "\\q"],
+        &["send", "h:1", "--data", "@/nonexistent"],
+    ] {
         let (code, stdout, stderr) = run(arguments);
         assert_eq!((code, stdout.as_str(), stderr.lines().count()), (2, "", 1), "{arguments:?}: {stderr}");
         assert!(stderr.starts_with("tcpshake: "), "{stderr}");

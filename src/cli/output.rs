@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::args::{ColorWhen, FormatKind, OutputArgs};
+use super::args::{ColorWhen, FormatKind, OutputArgs, SendArgs};
 use super::error::{Failure, written};
 use super::exit::Exit;
 use super::signals::Signals;
@@ -80,8 +80,9 @@ impl Output {
 
 impl Output<sending::News> {
     /// Starts the writer of hand-built segments.
-    pub(super) fn of_segments(args: &OutputArgs) -> Result<Self, Failure> {
-        const BACKLOG: usize = 1024; // with --hex each is a packet
+    pub(super) fn of_segments(SendArgs { output: args, hex, .. }: &SendArgs) -> Result<Self, Failure> {
+        const PACKETS: usize = 1024; // of 64 KiB at most
+        let backlog = if *hex { PACKETS } else { BACKLOG };
         let mut format: Box<dyn report::sending::Format> = match (args.format, args.quiet) {
             (FormatKind::Json, quiet) => {
                 Box::new(report::sending::Json { lines: if quiet { Lines::Closing } else { Lines::All } })
@@ -89,7 +90,7 @@ impl Output<sending::News> {
             (FormatKind::Ladder, true) => Box::new(Closing::default()),
             (FormatKind::Ladder, false) => Box::new(report::sending::Ladder::new(style(args))),
         };
-        Self::by(BACKLOG, move |news, out| format.write(&news, out))
+        Self::by(backlog, move |news, out| format.write(&news, out))
     }
 }
 

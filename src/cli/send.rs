@@ -17,7 +17,7 @@ pub(super) fn run(args: &SendArgs) -> Result<Exit, Failure> {
     let prepared = prepare(args);
     // From here a signal means to end properly. Before, nothing was done that would need an end.
     let signals = Signals::watch()?;
-    let mut output = Output::of_segments(&args.output)?;
+    let mut output = Output::of_segments(args)?;
     let result = prepared.and_then(|(path, order)| send(&path, &order, &signals, &mut output));
     if let Err(failure) = &result {
         output.tell(News::Failed(failure.to_string()));

@@ -122,9 +122,14 @@ fn send_syn_to_an_open_port() {
 fn send_syn_to_a_closed_port() {
     let world = World::new();
     for target in CLOSED {
-        let run = send(&[target]);
+        let run = send(&[target, "--tos", "0xb8"]);
         run.assert_ended(3, "refused");
         assert_eq!(run.flags(), ["> SYN", "< RST,ACK"]);
+        assert_eq!(
+            run.steps().last().unwrap()["tos"],
+            0xb8,
+            "a RST has the type of service of what it answers"
+        );
         assert_eq!(meanings(&run), ["PortClosed"]);
         assert_eq!(run.end()["clause"]["section"], "RFC 9293 3.10.7.1");
         assert_told_as_captured(&run, &captured(&world));
