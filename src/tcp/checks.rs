@@ -171,15 +171,17 @@ impl Arrival<'_> {
     fn note_duplicate(&mut self, is_new: bool) {
         let (tcb, seg) = (&*self.tcb, self.seg);
         let (flight, congestion) = (tcb.flight(), &mut self.beside.congestion);
+        // By SACK blocks even a cumulative one may show a loss (RFC 6675 section 5).
         let duplicate = if tcb.granted.has(Offer::SACK) {
             congestion.take_sack(seg.options.sack_blocks(), flight)
         } else {
-            seg.is_empty()
+            !is_new
+                && seg.is_empty()
                 && seg.ack == tcb.snd.una
                 && tcb.snd.una != tcb.snd.nxt
                 && seg.window << tcb.snd_scale == tcb.snd.wnd
         };
-        if duplicate && !is_new && tcb.snd.wnd != WindowSize::default() {
+        if duplicate && tcb.snd.wnd != WindowSize::default() {
             congestion.on_duplicate(flight);
         }
     }

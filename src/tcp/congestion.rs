@@ -48,6 +48,8 @@ pub(super) struct Congestion {
     /// SND.NXT when the oldest segment was last sent again: what the peer reports from beyond left later.
     oldest_resent_at: SeqNum,
     duplicates: u32,
+    /// Where the latest recovery ended, while nothing beyond it is acknowledged (recover of RFC 6582).
+    recovered: Option<SeqNum>,
     /// What the peer has behind a gap.
     sacked: Ranges,
     /// Octets acknowledged since congestion avoidance last widened the window.
@@ -93,10 +95,15 @@ impl Congestion {
             // What is sent again after a timeout may be there already: its duplicates tell of no segment.
             _ if !self.sacked.is_empty() => self.sacked.count(flight.una, flight.nxt),
             Recovery::Timeout { .. } => 0,
-            Recovery::None | Recovery::Fast { .. } => {
-                self.duplicates.saturating_mul(self.smss).min(flight.len().saturating_sub(self.smss))
-            }
+            // Limited transmit: two segments at most, unless the third duplicate shows a loss (RFC 3042).
+            Recovery::None => self.segments(self.duplicates.min(Self::LOSS_AFTER - 1), flight),
+            Recovery::Fast { .. } => self.segments(self.duplicates, flight),
         }
+    }
+
+    /// Octets of so many segments; the oldest is not among them.
+    fn segments(&self, count: u32, flight: Flight) -> u32 {
+        count.saturating_mul(self.smss).min(flight.len().saturating_sub(self.smss))
     }
 
     /// Where what is lost and not sent again lies; there may be stretches in it that the peer has.
@@ -173,6 +180,7 @@ impl Congestion {
         match self.recovery {
             Recovery::None => {
                 self.duplicates = 0;
+                self.recovered = None;
                 self.widen(octets);
             }
             Recovery::Fast { until } | Recovery::Timeout { until } if flight.una.at_or_after(until) => {
@@ -182,14 +190,17 @@ impl Congestion {
                     self.widen(octets);
                 }
                 self.recovery = Recovery::None;
+                self.recovered = Some(until);
                 self.at_once = false;
                 self.duplicates = 0;
             }
             // A partial acknowledgment (RFC 6582 section 3.2 step 3): one segment of it was the one sent again,
-            // the others had drawn duplicates; the next that is missing is lost, too.
+            // the others had drawn duplicates; the next that is missing is lost, too, and without SACK goes out
+            // whatever is under way.
             Recovery::Fast { .. } => {
                 let others = (octets / self.smss.max(1)).saturating_sub(1);
                 self.duplicates = self.duplicates.saturating_sub(others);
+                self.at_once |= self.sacked.is_empty() && !self.resent.after(flight.una);
             }
             Recovery::Timeout { .. } => self.widen(octets),
         }
@@ -214,8 +225,10 @@ impl Congestion {
         self.duplicates = self.duplicates.saturating_add(1);
         let is_loss = self.duplicates >= Self::LOSS_AFTER
             || self.sure_loss().is_some_and(|edge| edge.after(flight.una));
+        // What was sent again without need draws duplicates, too (RFC 6582 section 3.2 step 1).
+        let is_echo = self.sacked.is_empty() && self.recovered == Some(flight.una);
         match self.recovery {
-            Recovery::None if is_loss => {
+            Recovery::None if is_loss && !is_echo => {
                 self.halve(flight);
                 self.cwnd = self.ssthresh;
                 self.recovery = Recovery::Fast { until: flight.nxt };
