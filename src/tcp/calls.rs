@@ -191,7 +191,7 @@ impl Tcb {
     /// Sends our SYN or SYN,ACK for the first time and starts the clocks.
     pub(super) fn send_syn(&mut self, text_len: u32, now: Instant) -> Segment {
         self.snd.nxt = self.snd.iss + 1 + text_len;
-        self.timing = Some(Timing::start(self.snd.nxt, now));
+        self.timing = Some(Timing::start(self.snd.iss + 1, now)); // whether or not text on it is taken
         self.rearm(now);
         self.form_syn()
     }

@@ -45,6 +45,7 @@ impl Arrival<'_> {
         let state = self.tcb.state();
         if state == State::SynReceived && self.is_passive() && self.repeats_peer_syn() {
             // An ACK would do by the letter, but a peer in SYN-SENT can use only a SYN,ACK (B-03).
+            self.tcb.timing = None; // Karn, as for a timeout
             let syn_ack = self.tcb.form_syn();
             return self.stop(Clause::SynRepeated, Some(syn_ack));
         }
