@@ -74,9 +74,18 @@ impl Congestion {
     /// Once the segment size is known. Ten segments may leave at once (RFC 6928 section 2), or one if the open
     /// itself has lost a segment (RFC 5681 section 3.1).
     pub(super) fn begin(&mut self, smss: u32, lost_syn: bool) {
-        const OCTETS: u32 = 14_600;
         self.smss = smss;
-        self.cwnd = if lost_syn { smss } else { (10 * smss).min(OCTETS.max(2 * smss)) };
+        self.cwnd = if lost_syn { smss } else { self.initial_window() };
+    }
+
+    fn initial_window(&self) -> u32 {
+        const OCTETS: u32 = 14_600;
+        (10 * self.smss).min(OCTETS.max(2 * self.smss))
+    }
+
+    /// After so long a silence the network is not what it was (RFC 5681 section 4.1).
+    pub(super) fn restart(&mut self) {
+        self.cwnd = self.cwnd.min(self.initial_window());
     }
 
     /// Octets that may be sent now beyond what is in the network.
