@@ -146,6 +146,9 @@ impl Stream {
     pub fn on_timeout(&mut self, now: Instant) -> Option<Reaction> {
         let reaction = self.tcb.on_timeout_beside(&mut self.beside, now)?;
         self.note_sent(&reaction, now);
+        if self.tcb.state() == State::Listen {
+            self.start_over();
+        }
         Some(reaction)
     }
 
