@@ -69,7 +69,7 @@ impl Tcb {
             Origin::Active => {
                 let arrow = self.enter(State::SynSent);
                 self.snd.end += octets;
-                let on_syn = octets.min(u32::from(self.mss.min(self.peer_mss).get()));
+                let on_syn = octets.min(self.room_on_syn());
                 let syn = self.send_syn(on_syn, now);
                 self.reaction([Some(arrow)], Some(syn), Clause::ActiveOpen)
             }

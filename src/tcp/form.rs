@@ -113,6 +113,12 @@ impl Tcb {
         u32::from(self.mss.min(self.peer_mss).get()).saturating_sub(options).max(1)
     }
 
+    /// Octets of text that our SYN has room for beside its options (MUST-16).
+    pub(super) fn room_on_syn(&self) -> u32 {
+        let options = self.syn_options(false).unwrap_or_default().as_bytes().len() as u32;
+        u32::from(self.mss.min(self.peer_mss).get()).saturating_sub(options)
+    }
+
     /// What may be sent now from SND.NXT on: text within the peer's window and the network's, and the FIN behind
     /// the last of it. Advances SND.NXT, starts the timers.
     pub(super) fn form_next(&mut self, beside: &Transfer, now: Instant) -> Option<Segment> {
