@@ -184,14 +184,10 @@ impl<'t> Arrival<'t> {
         let Some(ack) = acknowledgment else {
             self.enter(State::SynReceived);
             // It is the same SYN, sent again with an ACK; text on it waits for the open.
-            self.tcb.snd.nxt = self.tcb.snd.iss + 1;
             let syn_ack = self.tcb.form_syn();
             return self.stop(Clause::SynSentCrossed, Some(syn_ack));
         };
         self.advance_una(ack);
-        // Text on our SYN that the peer left: it goes out again as if it had never been sent.
-        self.tcb.snd.nxt = ack;
-        self.tcb.rearm(self.now);
         self.establish();
         self.clause = Clause::SynSentOpened;
         self.ack_owed = true;
@@ -235,6 +231,9 @@ impl<'t> Arrival<'t> {
     /// Enters ESTABLISHED, and at once the state of a CLOSE that waited for it.
     pub(super) fn establish(&mut self) {
         self.enter(State::Established);
+        // Text on our SYN that the peer left: it goes out again as if it had never been sent.
+        self.tcb.snd.nxt = self.tcb.snd.una;
+        self.tcb.rearm(self.now);
         self.beside.congestion.begin(self.tcb.effective_mss(), self.syn_was_repeated);
         if self.tcb.closing == Closing::Yes {
             self.enter(State::FinWait1);
