@@ -264,7 +264,8 @@ impl Arrival<'_> {
             return;
         }
         let skip = (skip as u32).min(seg.text_len);
-        let room = (self.right_edge - self.tcb.rcv.nxt).max(0) as u32;
+        let end = self.beside.held_fin.filter(|fin| fin.before(self.right_edge)).unwrap_or(self.right_edge);
+        let room = (end - self.tcb.rcv.nxt).max(0) as u32;
         let len = (seg.text_len - skip).min(room);
         let released = self.beside.release(self.tcb.rcv.nxt + len);
         self.text = AcceptedText { skip, len, ahead: 0, released };
