@@ -34,7 +34,7 @@ impl Arrival<'_> {
             Age::Good => Next::Continue(()),
             Age::Unknown => self.stop(Clause::TimestampMissing, None),
             Age::Old => {
-                let ack = self.tcb.form_ack();
+                let ack = self.form_ack();
                 self.stop(Clause::PawsOld, Some(ack))
             }
         }
@@ -56,7 +56,7 @@ impl Arrival<'_> {
         if self.seg.has(Flags::RST) {
             return self.stop(Clause::SeqUnacceptableRst, None);
         }
-        let ack = self.tcb.form_ack();
+        let ack = self.form_ack();
         if state == State::TimeWait && self.seg.has(Flags::FIN) && self.seg.end() == self.tcb.rcv.nxt {
             self.tcb.rearm(self.now); // restarts 2 MSL (I-01)
             return self.stop(Clause::FinRepeated, Some(ack));
@@ -346,6 +346,11 @@ impl Arrival<'_> {
         }
     }
 
+    /// An acknowledgment with what is held behind a gap: RFC 2018 section 4 wants that on all of them.
+    fn form_ack(&mut self) -> Segment {
+        self.tcb.form_ack_reporting(self.beside, self.seg.text_seq())
+    }
+
     fn enter_time_wait(&mut self) {
         self.enter(State::TimeWait);
         self.tcb.rearm(self.now);
@@ -354,7 +359,7 @@ impl Arrival<'_> {
     /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`, unless there were too many of them already.
     fn challenge(&mut self, clause: Clause) -> Next {
         if self.tcb.challenges.admits(self.now) {
-            let ack: Segment = self.tcb.form_ack();
+            let ack = self.form_ack();
             self.stop(clause, Some(ack))
         } else {
             self.stop(Clause::ChallengeThrottled, None)

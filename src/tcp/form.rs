@@ -40,7 +40,7 @@ impl Tcb {
     }
 
     /// The same, with what has arrived behind a gap where the peer understands it; `latest` came last.
-    pub(super) fn form_ack_reporting(&self, beside: &Transfer, latest: SeqNum) -> Segment {
+    pub(super) fn form_ack_reporting(&self, beside: &mut Transfer, latest: SeqNum) -> Segment {
         let ack = self.form_ack();
         if !self.granted.has(Offer::SACK) || beside.held.is_empty() {
             return ack;
