@@ -221,6 +221,7 @@ impl Arrival<'_> {
     /// SND.WND, unless the segment is older than the one that set it.
     fn update_window(&mut self) {
         let (tcb, seg) = (&mut *self.tcb, self.seg);
+        let probed = tcb.probing() && tcb.snd.una != tcb.snd.nxt;
         let snd = &mut tcb.snd;
         let ack_current = seg.ack.at_or_after(snd.una) && seg.ack.at_or_before(snd.nxt);
         let newer = snd.wl1.before(seg.seq) || (snd.wl1 == seg.seq && snd.wl2.at_or_before(seg.ack));
@@ -229,6 +230,9 @@ impl Arrival<'_> {
         }
         let scale = if seg.has(Flags::SYN) { super::seq::WindowScale::default() } else { tcb.snd_scale };
         snd.wnd = seg.window << scale;
+        if probed && snd.wnd > WindowSize::default() {
+            self.beside.congestion.on_window_opens();
+        }
         snd.max_wnd = snd.max_wnd.max(snd.wnd);
         snd.wl1 = seg.seq;
         snd.wl2 = seg.ack;

@@ -43,8 +43,8 @@ pub(super) struct Congestion {
     recovery: Recovery,
     /// What lies before this was sent again in this recovery (HighRxt of RFC 6675).
     resent: SeqNum,
-    /// The oldest segment is to be sent again whatever is under way.
-    at_once: bool,
+    /// The oldest segment is to be sent again whatever is under way, and why.
+    at_once: Option<Clause>,
     /// SND.NXT when the oldest segment was last sent again: what the peer reports from beyond left later.
     oldest_resent_at: SeqNum,
     duplicates: u32,
@@ -140,7 +140,7 @@ impl Congestion {
 
     /// The next stretch to send again, at most a segment of it, if there is one and the network has room.
     pub(super) fn next_lost(&self, flight: Flight) -> Option<Range> {
-        if self.at_once {
+        if self.at_once.is_some() {
             let gap = self.sacked.first_gap(flight.una, flight.nxt)?;
             return Range::new(gap.start, gap.start + gap.len().min(self.smss));
         }
@@ -152,12 +152,21 @@ impl Congestion {
 
     /// Why the next segment is sent again.
     pub(super) const fn resends_by(&self) -> Clause {
-        if self.at_once { Clause::FastRetransmit } else { Clause::LossRecovery }
+        match self.at_once {
+            Some(clause) => clause,
+            None => Clause::LossRecovery,
+        }
+    }
+
+    /// A peer that had closed its window, and has not taken what a probe carried, opens it: no timer is needed to
+    /// send that again.
+    pub(super) fn on_window_opens(&mut self) {
+        self.at_once = Some(Clause::Send);
     }
 
     /// `range` was sent again.
     pub(super) fn sent_again(&mut self, range: Range, flight: Flight) {
-        self.at_once = false;
+        self.at_once = None;
         if range.start == flight.una {
             self.oldest_resent_at = flight.nxt;
         }
@@ -191,6 +200,7 @@ impl Congestion {
             Recovery::None => {
                 self.duplicates = 0;
                 self.recovered = None;
+                self.at_once = None;
                 self.widen(octets);
             }
             Recovery::Fast { until } | Recovery::Timeout { until } if flight.una.at_or_after(until) => {
@@ -201,7 +211,7 @@ impl Congestion {
                 }
                 self.recovery = Recovery::None;
                 self.recovered = Some(until);
-                self.at_once = false;
+                self.at_once = None;
                 self.duplicates = 0;
             }
             // A partial acknowledgment (RFC 6582 section 3.2 step 3): one segment of it was the one sent again,
@@ -210,7 +220,9 @@ impl Congestion {
             Recovery::Fast { .. } => {
                 let others = (octets / self.smss.max(1)).saturating_sub(1);
                 self.duplicates = self.duplicates.saturating_sub(others);
-                self.at_once |= self.sacked.is_empty() && !self.resent.after(flight.una);
+                if self.sacked.is_empty() && !self.resent.after(flight.una) {
+                    self.at_once = Some(Clause::LossRecovery);
+                }
             }
             Recovery::Timeout { .. } => self.widen(octets),
         }
@@ -243,14 +255,14 @@ impl Congestion {
                 self.cwnd = self.ssthresh;
                 self.recovery = Recovery::Fast { until: flight.nxt };
                 self.resent = flight.una;
-                self.at_once = true;
+                self.at_once = Some(Clause::FastRetransmit);
             }
             // What left after the oldest was sent again has arrived: that was lost again.
             Recovery::Fast { .. } | Recovery::Timeout { .. } => {
                 let later = self.sacked.count(self.oldest_resent_at, flight.nxt);
                 let was_resent = self.resent.after(flight.una);
                 if was_resent && later > (Self::LOSS_AFTER - 1) * self.smss {
-                    self.at_once = true;
+                    self.at_once = Some(Clause::FastRetransmit);
                 }
             }
             Recovery::None => {}
@@ -272,7 +284,7 @@ impl Congestion {
         self.sacked.clear(); // the peer may have thrown away what it had not acknowledged
         self.resent = oldest.end;
         self.oldest_resent_at = flight.nxt;
-        self.at_once = false;
+        self.at_once = None;
     }
 
     /// ssthresh: half of what is under way, at least two segments (RFC 5681 equation 4).
