@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tcpshake::tcp::{Flags, Nagle, Offer, Options, Origin, Parameters, Segment, SeqNum, Stream, UnscaledWindow};
+use tcpshake::tcp::{
+    Flags, Nagle, Offer, Options, Origin, Parameters, Segment, SeqNum, Stream, UnscaledWindow,
+};
 use tcpshake::time::Instant;
 
 use crate::pattern::pattern;
@@ -14,7 +16,15 @@ const WINDOW: u32 = 64_240;
 #[derive(Clone, Debug)]
 enum Event {
     /// Numbers relative to what the stream expects, so that many of them have an effect.
-    Segment { flags: u16, seq: i32, ack: i32, window: u16, urgent: u16, text: u32, options: Vec<u8> },
+    Segment {
+        flags: u16,
+        seq: i32,
+        ack: i32,
+        window: u16,
+        urgent: u16,
+        text: u32,
+        options: Vec<u8>,
+    },
     Send(usize),
     Read(usize),
     Close,
@@ -45,7 +55,13 @@ fn options() -> impl Strategy<Value = Vec<u8>> {
 fn event() -> impl Strategy<Value = Event> {
     let segment = (flags(), offset(), offset(), any::<u16>(), any::<u16>(), 0..3000_u32, options()).prop_map(
         |(flags, seq, ack, window, urgent, text, options)| Event::Segment {
-            flags, seq, ack, window: if window % 4 == 0 { 0 } else { window }, urgent, text, options,
+            flags,
+            seq,
+            ack,
+            window: if window % 4 == 0 { 0 } else { window },
+            urgent,
+            text,
+            options,
         },
     );
     prop_oneof![
@@ -147,9 +163,15 @@ proptest! {
 /// Most sequences begin with an open that succeeds.
 fn opening(origin: Origin, iss: u32) -> Vec<Event> {
     let segment = |flags: Flags, seq, ack| Event::Segment {
-        flags: flags.bits(), seq, ack, window: 30_000, urgent: 0, text: 0, options: vec![2, 4, 5, 180, 4, 2, 3, 3, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0],
+        flags: flags.bits(),
+        seq,
+        ack,
+        window: 30_000,
+        urgent: 0,
+        text: 0,
+        options: vec![2, 4, 5, 180, 4, 2, 3, 3, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0],
     };
-    if iss % 8 == 0 {
+    if iss.is_multiple_of(8) {
         return Vec::new();
     }
     match origin {

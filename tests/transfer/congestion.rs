@@ -109,7 +109,11 @@ fn avoiding(setup: Setup) -> Rig {
     let mut rig = setup.open();
     rig.sends(10);
     for dup in 1..=9 {
-        if with_sack { rig.sacked(0, &[(1, 1 + dup)]) } else { rig.acked(0) };
+        if with_sack {
+            rig.sacked(0, &[(1, 1 + dup)])
+        } else {
+            rig.acked(0)
+        };
     }
     rig.acked(10);
     rig

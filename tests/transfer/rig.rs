@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use tcpshake::tcp::{
-    Clause, Flags, Mss, Nagle, Offer, Opt, Options, OptionsBuilder, Origin, Parameters, Reaction, Retries,
-    Segment, SeqNum, Stream, UnscaledWindow, WindowScale, WindowSize,
+    Clause, Flags, Mss, Nagle, Offer, Opt, OptionsBuilder, Origin, Parameters, Reaction, Retries, Segment,
+    SeqNum, Stream, UnscaledWindow, WindowScale, WindowSize,
 };
 use tcpshake::time::Instant;
 
@@ -170,7 +170,9 @@ impl Rig {
         if self.reads {
             let unread = self.stream.unread().len();
             let update = self.take(unread);
-            update.iter().for_each(|update| self.note(update));
+            if let Some(update) = update {
+                self.note(&update);
+            }
         }
         while let Some(more) = self.stream.transmit(self.now) {
             self.note(&more);
@@ -202,7 +204,9 @@ impl Rig {
     pub fn read(&mut self, octets: usize) -> String {
         self.out.clear();
         let update = self.take(octets);
-        update.iter().for_each(|update| self.note(update));
+        if let Some(update) = update {
+            self.note(&update);
+        }
         self.shown()
     }
 
@@ -332,7 +336,9 @@ impl Rig {
     pub fn sacked(&mut self, next: u32, stretches: &[(u32, u32)]) -> Vec<u32> {
         let iss = self.setup.iss;
         let mut from = ack(self.peer_seq, 1 + next * SMSS);
-        let wire = stretches.iter().map(|(a, b)| (iss + (1 + a.wrapping_mul(SMSS)), iss + (1 + b.wrapping_mul(SMSS))));
+        let wire = stretches
+            .iter()
+            .map(|(a, b)| (iss + (1 + a.wrapping_mul(SMSS)), iss + (1 + b.wrapping_mul(SMSS))));
         from.options = from.options.push_sack(wire).unwrap();
         self.on(from);
         self.numbers()
@@ -344,11 +350,6 @@ impl Rig {
         self.timeout();
         self.numbers()
     }
-}
-
-/// Options as they stand on the wire.
-pub fn wire_options(octets: &[u8]) -> Options {
-    Options::from_wire(octets).unwrap()
 }
 
 /// Nothing was sent.

@@ -190,7 +190,8 @@ impl World {
     /// Lets one thing happen; `false` if there is nothing left.
     fn step(&mut self) -> bool {
         let arrival = self.flying.keys().next().map(|(at, _)| *at);
-        let timer = [0, 1].into_iter().filter_map(|end| Some((self.ends[end].stream.tcb().deadline()?.at, end)));
+        let timer =
+            [0, 1].into_iter().filter_map(|end| Some((self.ends[end].stream.tcb().deadline()?.at, end)));
         let timer = timer.min_by_key(|(at, _)| *at);
         let Some(next) = [arrival, timer.map(|(at, _)| at)].into_iter().flatten().min() else { return false };
         self.now = self.now.max(next);
