@@ -96,3 +96,51 @@ fn full_use_of_ten_megabits_at_fifty_milliseconds() {
         assert!(goodput >= 0.9 * most, "sack {sack}, queue {queue}: {:.1} %", 100.0 * goodput / most);
     }
 }
+
+/// MUST-34, MUST-37, MUST-39: a user that takes little at a time, and none for minutes: the peer is held up by the
+/// window, not by losses, and all arrives.
+#[test]
+fn slow_reader_holds_up_the_peer() {
+    for lost in [0, 100] {
+        let link = Link { lost, ..Link::new(10) };
+        let total = [3 << 20, 0];
+        let mut world = World::new(&parameters(1000, Offer::SACK), &link, 7, total);
+        world.ends[1].reads = 0;
+        world.open(ACTIVE);
+        world.run_for(Duration::from_secs(600));
+        let unread = world.ends[1].stream.unread().len();
+        assert!((1 << 20..2 << 20).contains(&unread), "{unread} unread, a window of 1 MiB");
+        if lost == 0 {
+            let probes = world.ends[0].octets - unread as u64;
+            assert!(probes < 30, "{probes} octets for nothing");
+        }
+        world.ends[1].reads = 700;
+        world.turn(1);
+        world.run_for(Duration::from_secs(60));
+        world.ends[1].reads = usize::MAX;
+        world.turn(1);
+        world.run(Duration::from_secs(3600));
+    }
+}
+
+/// Random losses of many segments in a window, then none: with SACK each is sent again once, as a rule. When
+/// retransmissions are lost, too, some text is sent more often; over many seeds that is little.
+#[test]
+fn losses_of_one_window_are_sent_again_once() {
+    let (mut exact, mut again, mut gone) = (0, 0, 0);
+    for seed in 0..100 {
+        let mut world = World::new(&parameters(1000, Offer::SACK), &Link::new(20), seed, [400_000, 0]);
+        world.open(ACTIVE);
+        world.run_for(Duration::from_millis(150));
+        world.links[0].lost = 200;
+        world.run_for(Duration::from_millis(45));
+        world.links[0].lost = 0;
+        world.run(Duration::from_secs(60));
+        let resent = world.ends[0].octets - 400_000;
+        exact += u64::from(resent == world.links[0].gone);
+        again += resent;
+        gone += world.links[0].gone;
+    }
+    assert!(exact >= 60, "{exact} of 100");
+    assert!(again >= gone && again < gone + gone / 2, "{gone} lost, {again} sent again");
+}

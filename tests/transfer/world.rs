@@ -77,8 +77,9 @@ pub struct End {
     pub given: u64,
     pub taken: u64,
     pub closes: bool,
-    /// Segments sent, and octets of text in them.
-    pub segments: u64,
+    /// The most that the user takes at a time.
+    pub reads: usize,
+    /// Octets of text sent, those sent again counted each time.
     pub octets: u64,
     iss: SeqNum,
 }
@@ -91,7 +92,7 @@ impl End {
             given: 0,
             taken: 0,
             closes: true,
-            segments: 0,
+            reads: usize::MAX,
             octets: 0,
             iss: SeqNum(iss),
         }
@@ -159,7 +160,6 @@ impl World {
         let Some(segment) = reaction.segment else { return };
         let text = self.ends[end].stream.text_of(&segment).to_vec();
         assert_eq!(text.len(), segment.text_len as usize, "text that is not there: {segment}");
-        self.ends[end].segments += 1;
         self.ends[end].octets += text.len() as u64;
         for at in self.links[end].carry(text.len() as u64, self.now) {
             self.flying.insert((at, self.flown), (1 - end, segment, text.clone()));
@@ -168,11 +168,11 @@ impl World {
     }
 
     /// All that an end does between two events: its user reads, sends and closes, and text leaves.
-    fn turn(&mut self, end: usize) {
+    pub fn turn(&mut self, end: usize) {
         let now = self.now;
         let e = &mut self.ends[end];
-        let unread = e.stream.unread().len();
-        check(e.taken, e.stream.unread());
+        let unread = e.stream.unread().len().min(e.reads);
+        check(e.taken, &e.stream.unread()[..unread]);
         e.taken += unread as u64;
         let mut reactions: Vec<Reaction> = e.stream.read(unread, now).into_iter().collect();
         self.ends[end].user_sends(now, &mut reactions);
