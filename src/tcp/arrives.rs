@@ -234,7 +234,8 @@ impl<'t> Arrival<'t> {
         // Text on our SYN that the peer left: it goes out again as if it had never been sent.
         self.tcb.snd.nxt = self.tcb.snd.una;
         self.tcb.rearm(self.now);
-        self.beside.congestion.begin(self.tcb.effective_mss(), self.syn_was_repeated);
+        let selective = self.tcb.granted.has(Offer::SACK);
+        self.beside.congestion.begin(self.tcb.effective_mss(), self.syn_was_repeated, selective);
         if self.tcb.closing == Closing::Yes {
             self.enter(State::FinWait1);
         }

@@ -38,6 +38,8 @@ enum Recovery {
 pub(super) struct Congestion {
     /// SMSS; 0 until the connection is open.
     smss: u32,
+    /// Whether the peer reports by SACK blocks what it has.
+    selective: bool,
     cwnd: u32,
     ssthresh: u32,
     recovery: Recovery,
@@ -73,8 +75,9 @@ impl Congestion {
 
     /// Once the segment size is known. Ten segments may leave at once (RFC 6928 section 2), or one if the open
     /// itself has lost a segment (RFC 5681 section 3.1).
-    pub(super) fn begin(&mut self, smss: u32, lost_syn: bool) {
+    pub(super) fn begin(&mut self, smss: u32, lost_syn: bool, selective: bool) {
         self.smss = smss;
+        self.selective = selective;
         self.cwnd = if lost_syn { smss } else { self.initial_window() };
     }
 
@@ -120,6 +123,8 @@ impl Congestion {
         let end = match self.recovery {
             Recovery::None => return None,
             Recovery::Timeout { until } => until,
+            // Nothing has arrived beyond what is missing: it may be on its way.
+            Recovery::Fast { .. } if self.selective && self.sacked.is_empty() => return None,
             Recovery::Fast { .. } => {
                 let oldest = flight.una + self.smss.min(flight.len());
                 self.sure_loss().filter(|edge| edge.after(oldest)).unwrap_or(oldest)
@@ -220,7 +225,7 @@ impl Congestion {
             Recovery::Fast { .. } => {
                 let others = (octets / self.smss.max(1)).saturating_sub(1);
                 self.duplicates = self.duplicates.saturating_sub(others);
-                if self.sacked.is_empty() && !self.resent.after(flight.una) {
+                if !self.selective && !self.resent.after(flight.una) {
                     self.at_once = Some(Clause::LossRecovery);
                 }
             }
@@ -248,7 +253,7 @@ impl Congestion {
         let is_loss = self.duplicates >= Self::LOSS_AFTER
             || self.sure_loss().is_some_and(|edge| edge.after(flight.una));
         // What was sent again without need draws duplicates, too (RFC 6582 section 3.2 step 1).
-        let is_echo = self.sacked.is_empty() && self.recovered == Some(flight.una);
+        let is_echo = !self.selective && self.recovered == Some(flight.una);
         match self.recovery {
             Recovery::None if is_loss && !is_echo => {
                 self.halve(flight);
