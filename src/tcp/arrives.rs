@@ -235,7 +235,12 @@ impl<'t> Arrival<'t> {
         self.tcb.snd.nxt = self.tcb.snd.una;
         self.tcb.rearm(self.now);
         let selective = self.tcb.granted.has(Offer::SACK);
-        self.beside.congestion.begin(self.tcb.effective_mss(), self.syn_was_repeated, selective);
+        self.beside.congestion.begin(
+            self.tcb.effective_mss(),
+            self.syn_was_repeated,
+            selective,
+            self.tcb.snd.una,
+        );
         if self.tcb.closing == Closing::Yes {
             self.enter(State::FinWait1);
         }

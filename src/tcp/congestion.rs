@@ -43,7 +43,7 @@ pub(super) struct Congestion {
     cwnd: u32,
     ssthresh: u32,
     recovery: Recovery,
-    /// What lies before this was sent again in this recovery (HighRxt of RFC 6675).
+    /// What is missing before this was sent again in this recovery or the one before (HighRxt of RFC 6675).
     resent: SeqNum,
     /// The oldest segment is to be sent again whatever is under way, and why.
     at_once: Option<Clause>,
@@ -75,9 +75,10 @@ impl Congestion {
 
     /// Once the segment size is known. Ten segments may leave at once (RFC 6928 section 2), or one if the open
     /// itself has lost a segment (RFC 5681 section 3.1).
-    pub(super) fn begin(&mut self, smss: u32, lost_syn: bool, selective: bool) {
+    pub(super) fn begin(&mut self, smss: u32, lost_syn: bool, selective: bool, una: SeqNum) {
         self.smss = smss;
         self.selective = selective;
+        self.resent = una;
         self.cwnd = if lost_syn { smss } else { self.initial_window() };
     }
 
@@ -201,6 +202,9 @@ impl Congestion {
     /// `octets` more were acknowledged; `flight` is what is left.
     pub(super) fn on_progress(&mut self, octets: u32, flight: Flight) {
         self.sacked.remove_before(flight.una);
+        if flight.una.after(self.resent) {
+            self.resent = flight.una;
+        }
         match self.recovery {
             Recovery::None => {
                 self.duplicates = 0;
@@ -252,6 +256,9 @@ impl Congestion {
         self.duplicates = self.duplicates.saturating_add(1);
         let is_loss = self.duplicates >= Self::LOSS_AFTER
             || self.sure_loss().is_some_and(|edge| edge.after(flight.una));
+        let later = self.sacked.count(self.oldest_resent_at, flight.nxt);
+        let was_resent = self.resent.after(flight.una);
+        let lost_again = was_resent && later > (Self::LOSS_AFTER - 1) * self.smss;
         // What was sent again without need draws duplicates, too (RFC 6582 section 3.2 step 1).
         let is_echo = !self.selective && self.recovered == Some(flight.una);
         match self.recovery {
@@ -259,14 +266,14 @@ impl Congestion {
                 self.halve(flight);
                 self.cwnd = self.ssthresh;
                 self.recovery = Recovery::Fast { until: flight.nxt };
-                self.resent = flight.una;
-                self.at_once = Some(Clause::FastRetransmit);
+                // The recovery before may have sent it again already.
+                if !was_resent || lost_again {
+                    self.at_once = Some(Clause::FastRetransmit);
+                }
             }
             // What left after the oldest was sent again has arrived: that was lost again.
             Recovery::Fast { .. } | Recovery::Timeout { .. } => {
-                let later = self.sacked.count(self.oldest_resent_at, flight.nxt);
-                let was_resent = self.resent.after(flight.una);
-                if was_resent && later > (Self::LOSS_AFTER - 1) * self.smss {
+                if lost_again {
                     self.at_once = Some(Clause::FastRetransmit);
                 }
             }
