@@ -79,6 +79,8 @@ pub(super) struct Arrival<'t> {
     pub(super) reply: Option<Segment>,
     /// An acknowledgment is due; text or a FIN of ours may carry it.
     pub(super) ack_owed: bool,
+    /// Our SYN was sent more than once before it was acknowledged just now.
+    syn_was_repeated: bool,
     pub(super) text: AcceptedText,
 }
 
@@ -94,6 +96,7 @@ impl<'t> Arrival<'t> {
             clause: Clause::AckRepeats,
             reply: None,
             ack_owed: false,
+            syn_was_repeated: false,
             text: AcceptedText::default(),
         }
     }
@@ -181,14 +184,10 @@ impl<'t> Arrival<'t> {
         let Some(ack) = acknowledgment else {
             self.enter(State::SynReceived);
             // It is the same SYN, sent again with an ACK; text on it waits for the open.
-            self.tcb.snd.nxt = self.tcb.snd.iss + 1;
             let syn_ack = self.tcb.form_syn();
             return self.stop(Clause::SynSentCrossed, Some(syn_ack));
         };
         self.advance_una(ack);
-        // Text on our SYN that the peer left: it goes out again as if it had never been sent.
-        self.tcb.snd.nxt = ack;
-        self.tcb.rearm(self.now);
         self.establish();
         self.clause = Clause::SynSentOpened;
         self.ack_owed = true;
@@ -232,8 +231,16 @@ impl<'t> Arrival<'t> {
     /// Enters ESTABLISHED, and at once the state of a CLOSE that waited for it.
     pub(super) fn establish(&mut self) {
         self.enter(State::Established);
-        let lost_syn = self.tcb.rto.smoothed().is_none();
-        self.beside.congestion.begin(self.tcb.effective_mss(), lost_syn);
+        // Text on our SYN that the peer left: it goes out again as if it had never been sent.
+        self.tcb.snd.nxt = self.tcb.snd.una;
+        self.tcb.rearm(self.now);
+        let selective = self.tcb.granted.has(Offer::SACK);
+        self.beside.congestion.begin(
+            self.tcb.effective_mss(),
+            self.syn_was_repeated,
+            selective,
+            self.tcb.snd.una,
+        );
         if self.tcb.closing == Closing::Yes {
             self.enter(State::FinWait1);
         }
@@ -243,7 +250,7 @@ impl<'t> Arrival<'t> {
     /// timer (RFC 6298 section 5.2, 5.3).
     pub(super) fn advance_una(&mut self, ack: SeqNum) {
         let tcb = &mut *self.tcb;
-        let syn_was_repeated = tcb.syn_outstanding() && tcb.retransmissions > 0;
+        self.syn_was_repeated = tcb.syn_outstanding() && tcb.timing.is_none();
         let octets = (ack - tcb.snd.una) as u32;
         tcb.snd.una = ack;
         let measured = tcb.timing.take_if(|timing| ack.at_or_after(timing.until));
@@ -254,7 +261,7 @@ impl<'t> Arrival<'t> {
         if tcb.state().is_synchronized() {
             self.beside.congestion.on_progress(octets, tcb.flight());
         }
-        if syn_was_repeated {
+        if self.syn_was_repeated {
             tcb.rto.after_lost_syn();
         }
         tcb.retransmissions = 0;

@@ -69,7 +69,7 @@ impl Tcb {
             Origin::Active => {
                 let arrow = self.enter(State::SynSent);
                 self.snd.end += octets;
-                let on_syn = octets.min(u32::from(self.mss.min(self.peer_mss).get()));
+                let on_syn = octets.min(self.room_on_syn());
                 let syn = self.send_syn(on_syn, now);
                 self.reaction([Some(arrow)], Some(syn), Clause::ActiveOpen)
             }
@@ -191,7 +191,7 @@ impl Tcb {
     /// Sends our SYN or SYN,ACK for the first time and starts the clocks.
     pub(super) fn send_syn(&mut self, text_len: u32, now: Instant) -> Segment {
         self.snd.nxt = self.snd.iss + 1 + text_len;
-        self.timing = Some(Timing::start(self.snd.nxt, now));
+        self.timing = Some(Timing::start(self.snd.iss + 1, now)); // whether or not text on it is taken
         self.rearm(now);
         self.form_syn()
     }

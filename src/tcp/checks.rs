@@ -34,7 +34,7 @@ impl Arrival<'_> {
             Age::Good => Next::Continue(()),
             Age::Unknown => self.stop(Clause::TimestampMissing, None),
             Age::Old => {
-                let ack = self.tcb.form_ack();
+                let ack = self.form_ack();
                 self.stop(Clause::PawsOld, Some(ack))
             }
         }
@@ -45,6 +45,7 @@ impl Arrival<'_> {
         let state = self.tcb.state();
         if state == State::SynReceived && self.is_passive() && self.repeats_peer_syn() {
             // An ACK would do by the letter, but a peer in SYN-SENT can use only a SYN,ACK (B-03).
+            self.tcb.timing = None; // Karn, as for a timeout
             let syn_ack = self.tcb.form_syn();
             return self.stop(Clause::SynRepeated, Some(syn_ack));
         }
@@ -55,7 +56,7 @@ impl Arrival<'_> {
         if self.seg.has(Flags::RST) {
             return self.stop(Clause::SeqUnacceptableRst, None);
         }
-        let ack = self.tcb.form_ack();
+        let ack = self.form_ack();
         if state == State::TimeWait && self.seg.has(Flags::FIN) && self.seg.end() == self.tcb.rcv.nxt {
             self.tcb.rearm(self.now); // restarts 2 MSL (I-01)
             return self.stop(Clause::FinRepeated, Some(ack));
@@ -171,15 +172,17 @@ impl Arrival<'_> {
     fn note_duplicate(&mut self, is_new: bool) {
         let (tcb, seg) = (&*self.tcb, self.seg);
         let (flight, congestion) = (tcb.flight(), &mut self.beside.congestion);
+        // By SACK blocks even a cumulative one may show a loss (RFC 6675 section 5).
         let duplicate = if tcb.granted.has(Offer::SACK) {
             congestion.take_sack(seg.options.sack_blocks(), flight)
         } else {
-            seg.is_empty()
+            !is_new
+                && seg.is_empty()
                 && seg.ack == tcb.snd.una
                 && tcb.snd.una != tcb.snd.nxt
                 && seg.window << tcb.snd_scale == tcb.snd.wnd
         };
-        if duplicate && !is_new && tcb.snd.wnd != WindowSize::default() {
+        if duplicate && tcb.snd.wnd != WindowSize::default() {
             congestion.on_duplicate(flight);
         }
     }
@@ -218,6 +221,7 @@ impl Arrival<'_> {
     /// SND.WND, unless the segment is older than the one that set it.
     fn update_window(&mut self) {
         let (tcb, seg) = (&mut *self.tcb, self.seg);
+        let probed = tcb.probing() && tcb.snd.una != tcb.snd.nxt;
         let snd = &mut tcb.snd;
         let ack_current = seg.ack.at_or_after(snd.una) && seg.ack.at_or_before(snd.nxt);
         let newer = snd.wl1.before(seg.seq) || (snd.wl1 == seg.seq && snd.wl2.at_or_before(seg.ack));
@@ -226,6 +230,9 @@ impl Arrival<'_> {
         }
         let scale = if seg.has(Flags::SYN) { super::seq::WindowScale::default() } else { tcb.snd_scale };
         snd.wnd = seg.window << scale;
+        if probed && snd.wnd > WindowSize::default() {
+            self.beside.congestion.on_window_opens();
+        }
         snd.max_wnd = snd.max_wnd.max(snd.wnd);
         snd.wl1 = seg.seq;
         snd.wl2 = seg.ack;
@@ -261,7 +268,8 @@ impl Arrival<'_> {
             return;
         }
         let skip = (skip as u32).min(seg.text_len);
-        let room = (self.right_edge - self.tcb.rcv.nxt).max(0) as u32;
+        let end = self.beside.held_fin.filter(|fin| fin.before(self.right_edge)).unwrap_or(self.right_edge);
+        let room = (end - self.tcb.rcv.nxt).max(0) as u32;
         let len = (seg.text_len - skip).min(room);
         let released = self.beside.release(self.tcb.rcv.nxt + len);
         self.text = AcceptedText { skip, len, ahead: 0, released };
@@ -342,6 +350,11 @@ impl Arrival<'_> {
         }
     }
 
+    /// An acknowledgment with what is held behind a gap: RFC 2018 section 4 wants that on all of them.
+    fn form_ack(&mut self) -> Segment {
+        self.tcb.form_ack_reporting(self.beside, self.seg.text_seq())
+    }
+
     fn enter_time_wait(&mut self) {
         self.enter(State::TimeWait);
         self.tcb.rearm(self.now);
@@ -350,7 +363,7 @@ impl Arrival<'_> {
     /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`, unless there were too many of them already.
     fn challenge(&mut self, clause: Clause) -> Next {
         if self.tcb.challenges.admits(self.now) {
-            let ack: Segment = self.tcb.form_ack();
+            let ack = self.form_ack();
             self.stop(clause, Some(ack))
         } else {
             self.stop(Clause::ChallengeThrottled, None)

@@ -38,16 +38,20 @@ enum Recovery {
 pub(super) struct Congestion {
     /// SMSS; 0 until the connection is open.
     smss: u32,
+    /// Whether the peer reports by SACK blocks what it has.
+    selective: bool,
     cwnd: u32,
     ssthresh: u32,
     recovery: Recovery,
-    /// What lies before this was sent again in this recovery (HighRxt of RFC 6675).
+    /// What is missing before this was sent again in this recovery or the one before (HighRxt of RFC 6675).
     resent: SeqNum,
-    /// The oldest segment is to be sent again whatever is under way.
-    at_once: bool,
+    /// The oldest segment is to be sent again whatever is under way, and why.
+    at_once: Option<Clause>,
     /// SND.NXT when the oldest segment was last sent again: what the peer reports from beyond left later.
     oldest_resent_at: SeqNum,
     duplicates: u32,
+    /// Where the latest recovery ended, while nothing beyond it is acknowledged (recover of RFC 6582).
+    recovered: Option<SeqNum>,
     /// What the peer has behind a gap.
     sacked: Ranges,
     /// Octets acknowledged since congestion avoidance last widened the window.
@@ -71,10 +75,21 @@ impl Congestion {
 
     /// Once the segment size is known. Ten segments may leave at once (RFC 6928 section 2), or one if the open
     /// itself has lost a segment (RFC 5681 section 3.1).
-    pub(super) fn begin(&mut self, smss: u32, lost_syn: bool) {
-        const OCTETS: u32 = 14_600;
+    pub(super) fn begin(&mut self, smss: u32, lost_syn: bool, selective: bool, una: SeqNum) {
         self.smss = smss;
-        self.cwnd = if lost_syn { smss } else { (10 * smss).min(OCTETS.max(2 * smss)) };
+        self.selective = selective;
+        self.resent = una;
+        self.cwnd = if lost_syn { smss } else { self.initial_window() };
+    }
+
+    fn initial_window(&self) -> u32 {
+        const OCTETS: u32 = 14_600;
+        (10 * self.smss).min(OCTETS.max(2 * self.smss))
+    }
+
+    /// After so long a silence the network is not what it was (RFC 5681 section 4.1).
+    pub(super) fn restart(&mut self) {
+        self.cwnd = self.cwnd.min(self.initial_window());
     }
 
     /// Octets that may be sent now beyond what is in the network.
@@ -93,10 +108,15 @@ impl Congestion {
             // What is sent again after a timeout may be there already: its duplicates tell of no segment.
             _ if !self.sacked.is_empty() => self.sacked.count(flight.una, flight.nxt),
             Recovery::Timeout { .. } => 0,
-            Recovery::None | Recovery::Fast { .. } => {
-                self.duplicates.saturating_mul(self.smss).min(flight.len().saturating_sub(self.smss))
-            }
+            // Limited transmit: two segments at most, unless the third duplicate shows a loss (RFC 3042).
+            Recovery::None => self.segments(self.duplicates.min(Self::LOSS_AFTER - 1), flight),
+            Recovery::Fast { .. } => self.segments(self.duplicates, flight),
         }
+    }
+
+    /// Octets of so many segments; the oldest is not among them.
+    fn segments(&self, count: u32, flight: Flight) -> u32 {
+        count.saturating_mul(self.smss).min(flight.len().saturating_sub(self.smss))
     }
 
     /// Where what is lost and not sent again lies; there may be stretches in it that the peer has.
@@ -104,6 +124,8 @@ impl Congestion {
         let end = match self.recovery {
             Recovery::None => return None,
             Recovery::Timeout { until } => until,
+            // Nothing has arrived beyond what is missing: it may be on its way.
+            Recovery::Fast { .. } if self.selective && self.sacked.is_empty() => return None,
             Recovery::Fast { .. } => {
                 let oldest = flight.una + self.smss.min(flight.len());
                 self.sure_loss().filter(|edge| edge.after(oldest)).unwrap_or(oldest)
@@ -124,7 +146,7 @@ impl Congestion {
 
     /// The next stretch to send again, at most a segment of it, if there is one and the network has room.
     pub(super) fn next_lost(&self, flight: Flight) -> Option<Range> {
-        if self.at_once {
+        if self.at_once.is_some() {
             let gap = self.sacked.first_gap(flight.una, flight.nxt)?;
             return Range::new(gap.start, gap.start + gap.len().min(self.smss));
         }
@@ -136,12 +158,21 @@ impl Congestion {
 
     /// Why the next segment is sent again.
     pub(super) const fn resends_by(&self) -> Clause {
-        if self.at_once { Clause::FastRetransmit } else { Clause::LossRecovery }
+        match self.at_once {
+            Some(clause) => clause,
+            None => Clause::LossRecovery,
+        }
+    }
+
+    /// A peer that had closed its window, and has not taken what a probe carried, opens it: no timer is needed to
+    /// send that again.
+    pub(super) fn on_window_opens(&mut self) {
+        self.at_once = Some(Clause::Send);
     }
 
     /// `range` was sent again.
     pub(super) fn sent_again(&mut self, range: Range, flight: Flight) {
-        self.at_once = false;
+        self.at_once = None;
         if range.start == flight.una {
             self.oldest_resent_at = flight.nxt;
         }
@@ -159,9 +190,10 @@ impl Congestion {
     ) -> bool {
         let before = self.sacked.count(flight.una, flight.nxt);
         for (start, end) in blocks {
-            let sensible = start.at_or_after(flight.una) && end.at_or_before(flight.nxt);
-            if let Some(range) = Range::new(start, end).filter(|_| sensible) {
-                self.sacked.insert(range);
+            // By distances: on a circle, a block of half of it would pass for one within any two numbers.
+            let (from, to) = ((start - flight.una) as u32, (end - flight.una) as u32);
+            if 0 < from && from < to && to <= flight.len() {
+                self.sacked.insert(Range { start, end });
             }
         }
         self.sacked.count(flight.una, flight.nxt) > before
@@ -170,9 +202,14 @@ impl Congestion {
     /// `octets` more were acknowledged; `flight` is what is left.
     pub(super) fn on_progress(&mut self, octets: u32, flight: Flight) {
         self.sacked.remove_before(flight.una);
+        if flight.una.after(self.resent) {
+            self.resent = flight.una;
+        }
         match self.recovery {
             Recovery::None => {
                 self.duplicates = 0;
+                self.recovered = None;
+                self.at_once = None;
                 self.widen(octets);
             }
             Recovery::Fast { until } | Recovery::Timeout { until } if flight.una.at_or_after(until) => {
@@ -182,14 +219,19 @@ impl Congestion {
                     self.widen(octets);
                 }
                 self.recovery = Recovery::None;
-                self.at_once = false;
+                self.recovered = Some(until);
+                self.at_once = None;
                 self.duplicates = 0;
             }
             // A partial acknowledgment (RFC 6582 section 3.2 step 3): one segment of it was the one sent again,
-            // the others had drawn duplicates; the next that is missing is lost, too.
+            // the others had drawn duplicates; the next that is missing is lost, too, and without SACK goes out
+            // whatever is under way.
             Recovery::Fast { .. } => {
                 let others = (octets / self.smss.max(1)).saturating_sub(1);
                 self.duplicates = self.duplicates.saturating_sub(others);
+                if !self.selective && !self.resent.after(flight.una) {
+                    self.at_once = Some(Clause::LossRecovery);
+                }
             }
             Recovery::Timeout { .. } => self.widen(octets),
         }
@@ -214,20 +256,25 @@ impl Congestion {
         self.duplicates = self.duplicates.saturating_add(1);
         let is_loss = self.duplicates >= Self::LOSS_AFTER
             || self.sure_loss().is_some_and(|edge| edge.after(flight.una));
+        let later = self.sacked.count(self.oldest_resent_at, flight.nxt);
+        let was_resent = self.resent.after(flight.una);
+        let lost_again = was_resent && later > (Self::LOSS_AFTER - 1) * self.smss;
+        // What was sent again without need draws duplicates, too (RFC 6582 section 3.2 step 1).
+        let is_echo = !self.selective && self.recovered == Some(flight.una);
         match self.recovery {
-            Recovery::None if is_loss => {
+            Recovery::None if is_loss && !is_echo => {
                 self.halve(flight);
                 self.cwnd = self.ssthresh;
                 self.recovery = Recovery::Fast { until: flight.nxt };
-                self.resent = flight.una;
-                self.at_once = true;
+                // The recovery before may have sent it again already.
+                if !was_resent || lost_again {
+                    self.at_once = Some(Clause::FastRetransmit);
+                }
             }
             // What left after the oldest was sent again has arrived: that was lost again.
             Recovery::Fast { .. } | Recovery::Timeout { .. } => {
-                let later = self.sacked.count(self.oldest_resent_at, flight.nxt);
-                let was_resent = self.resent.after(flight.una);
-                if was_resent && later > (Self::LOSS_AFTER - 1) * self.smss {
-                    self.at_once = true;
+                if lost_again {
+                    self.at_once = Some(Clause::FastRetransmit);
                 }
             }
             Recovery::None => {}
@@ -249,7 +296,7 @@ impl Congestion {
         self.sacked.clear(); // the peer may have thrown away what it had not acknowledged
         self.resent = oldest.end;
         self.oldest_resent_at = flight.nxt;
-        self.at_once = false;
+        self.at_once = None;
     }
 
     /// ssthresh: half of what is under way, at least two segments (RFC 5681 equation 4).

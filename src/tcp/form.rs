@@ -40,7 +40,7 @@ impl Tcb {
     }
 
     /// The same, with what has arrived behind a gap where the peer understands it; `latest` came last.
-    pub(super) fn form_ack_reporting(&self, beside: &Transfer, latest: SeqNum) -> Segment {
+    pub(super) fn form_ack_reporting(&self, beside: &mut Transfer, latest: SeqNum) -> Segment {
         let ack = self.form_ack();
         if !self.granted.has(Offer::SACK) || beside.held.is_empty() {
             return ack;
@@ -111,6 +111,12 @@ impl Tcb {
         const TIMESTAMPS: u32 = 12;
         let options = if self.granted.has(Offer::TIMESTAMPS) { TIMESTAMPS } else { 0 };
         u32::from(self.mss.min(self.peer_mss).get()).saturating_sub(options).max(1)
+    }
+
+    /// Octets of text that our SYN has room for beside its options (MUST-16).
+    pub(super) fn room_on_syn(&self) -> u32 {
+        let options = self.syn_options(false).unwrap_or_default().as_bytes().len() as u32;
+        u32::from(self.mss.min(self.peer_mss).get()).saturating_sub(options)
     }
 
     /// What may be sent now from SND.NXT on: text within the peer's window and the network's, and the FIN behind

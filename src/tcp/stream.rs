@@ -23,6 +23,8 @@ pub struct Stream {
     outgoing: Outgoing,
     incoming: Incoming,
     offered_window: WindowSize,
+    /// When text was sent last.
+    sent_at: Instant,
     acknowledged: u64,
     received: u64,
 }
@@ -39,6 +41,7 @@ impl Stream {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             offered_window: parameters.window,
+            sent_at: Instant::ORIGIN,
             acknowledged: 0,
             received: 0,
         }
@@ -83,9 +86,19 @@ impl Stream {
         if text.len() > self.room() {
             return Err(CallError::InsufficientResources);
         }
+        if self.outgoing.len() == 0 && now - self.sent_at > self.tcb.retransmission_timeout() {
+            self.beside.congestion.restart();
+        }
         let reaction = self.tcb.send_beside(&self.beside, text.len() as u32, now)?;
         self.outgoing.push(text);
+        self.note_sent(&reaction, now);
         Ok(reaction)
+    }
+
+    fn note_sent(&mut self, reaction: &Reaction, now: Instant) {
+        if reaction.segment.is_some_and(|segment| segment.text_len > 0) {
+            self.sent_at = now;
+        }
     }
 
     /// [`Tcb::close`].
@@ -115,6 +128,7 @@ impl Stream {
         if self.tcb.state() == State::Listen {
             self.start_over();
         } else {
+            self.note_sent(&reaction, now);
             self.acknowledged += self.outgoing.acknowledge(self.tcb.snd().una) as u64;
         }
         reaction
@@ -130,7 +144,12 @@ impl Stream {
 
     /// [`Tcb::on_timeout`].
     pub fn on_timeout(&mut self, now: Instant) -> Option<Reaction> {
-        self.tcb.on_timeout_beside(&mut self.beside, now)
+        let reaction = self.tcb.on_timeout_beside(&mut self.beside, now)?;
+        self.note_sent(&reaction, now);
+        if self.tcb.state() == State::Listen {
+            self.start_over();
+        }
+        Some(reaction)
     }
 
     /// [`Tcb::on_user_timeout`].
@@ -140,7 +159,9 @@ impl Stream {
 
     /// [`Tcb::transmit`].
     pub fn transmit(&mut self, now: Instant) -> Option<Reaction> {
-        self.tcb.transmit_beside(&mut self.beside, now)
+        let reaction = self.tcb.transmit_beside(&mut self.beside, now)?;
+        self.note_sent(&reaction, now);
+        Some(reaction)
     }
 
     /// The text that a segment of ours carries.

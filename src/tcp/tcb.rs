@@ -328,7 +328,7 @@ impl Tcb {
     }
 
     /// Whether what is under way is text sent into a closed window to ask whether it still is.
-    fn probing(&self) -> bool {
+    pub(super) fn probing(&self) -> bool {
         self.state.is_synchronized() && self.snd.wnd.get() == 0 && self.snd.una.before(self.snd.end)
     }
 

@@ -15,7 +15,7 @@ use crate::time::Instant;
 pub(super) struct Recent {
     /// TS.Recent.
     pub(super) value: u32,
-    /// When it was taken, in milliseconds; see [`millis`].
+    /// When it was taken, in seconds: milliseconds would come round in fifty days.
     at: u32,
 }
 
@@ -24,17 +24,21 @@ impl Recent {
     const VALID: Duration = Duration::from_secs(24 * 24 * 3600);
 
     pub(super) const fn taken(value: u32, now: Instant) -> Self {
-        Self { value, at: millis(now) }
+        Self { value, at: seconds(now) }
     }
 
     fn is_valid(self, now: Instant) -> bool {
-        u128::from(millis(now).wrapping_sub(self.at)) < Self::VALID.as_millis()
+        u64::from(seconds(now).wrapping_sub(self.at)) < Self::VALID.as_secs()
     }
 }
 
 /// The low 32 bits of the milliseconds since the origin.
 const fn millis(now: Instant) -> u32 {
     (now.as_nanos() / 1_000_000) as u32
+}
+
+const fn seconds(now: Instant) -> u32 {
+    (now.as_nanos() / 1_000_000_000) as u32
 }
 
 /// What PAWS says of a segment.

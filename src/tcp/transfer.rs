@@ -1,7 +1,7 @@
 //! What a connection that carries text needs beside its control block.
 
 use super::congestion::{Congestion, Flight};
-use super::options::OptionsBuilder;
+use super::options::{OptionsBuilder, SackBlocks};
 use super::ranges::{Range, Ranges};
 use super::seq::SeqNum;
 use super::tcb::Tcb;
@@ -14,6 +14,8 @@ pub(super) struct Transfer {
     pub(super) congestion: Congestion,
     /// What was received beyond RCV.NXT.
     pub(super) held: Ranges,
+    /// A number in each of the ranges told of most recently, the latest first.
+    told: Vec<SeqNum>,
     /// Where a FIN stands that came before the text in front of it.
     pub(super) held_fin: Option<SeqNum>,
     /// Whether small text waits for the acknowledgment of what is under way.
@@ -52,6 +54,7 @@ impl Transfer {
         Self {
             congestion: Congestion::new(),
             held: Ranges::at_most(Self::MOST_HELD),
+            told: Vec::new(),
             held_fin: None,
             nagle,
             reader: Reader::KeepsUp,
@@ -63,6 +66,7 @@ impl Transfer {
         Self {
             congestion: Congestion::fixed(Self::SMALL, tcb.effective_mss()),
             held: Ranges::at_most(0),
+            told: Vec::new(),
             held_fin: None,
             nagle: Nagle::Off,
             reader: Reader::KeepsUp,
@@ -83,13 +87,19 @@ impl Transfer {
         len
     }
 
-    /// The SACK option for an acknowledgment: the range that the latest segment belongs to first (RFC 2018
-    /// section 4).
-    pub(super) fn report(&self, latest: SeqNum, options: OptionsBuilder) -> OptionsBuilder {
-        let first = self.held.holding(latest);
-        let others = self.held.iter().filter(|range| Some(*range) != first);
-        let blocks = first.into_iter().chain(others).map(|range| (range.start, range.end));
-        options.push_sack(blocks).unwrap_or(options)
+    /// The SACK option for an acknowledgment: the range that the latest segment belongs to first, then those told
+    /// of most recently, so that each is told several times (RFC 2018 section 4).
+    pub(super) fn report(&mut self, latest: SeqNum, options: OptionsBuilder) -> OptionsBuilder {
+        let held = &self.held;
+        if let Some(first) = held.holding(latest) {
+            self.told.retain(|number| held.holding(*number).is_some_and(|range| range != first));
+            self.told.insert(0, latest);
+            self.told.truncate(SackBlocks::MOST);
+        }
+        let mut blocks: Vec<Range> = self.told.iter().filter_map(|number| held.holding(*number)).collect();
+        let others: Vec<Range> = held.iter().filter(|range| !blocks.contains(range)).collect();
+        blocks.extend(others);
+        options.push_sack(blocks.iter().map(|range| (range.start, range.end))).unwrap_or(options)
     }
 }
 
