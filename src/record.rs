@@ -399,12 +399,22 @@ pub struct Summary {
     pub text_received: u64,
     /// The last ICMP error that ended nothing.
     pub noted: Option<IcmpError>,
+    /// What was expected to come, as a pattern; `None` if nothing was.
+    pub expected: Option<String>,
     /// Whether what came is what was expected; `None` if nothing was.
     pub as_expected: Option<bool>,
     /// What went wrong on this machine with what was to be said or kept, for which the exchange was closed.
     pub trouble: Option<String>,
     /// If we hold TIME-WAIT: how long it is by the book, and how much of it is kept.
     pub time_wait: Option<TimeWait>,
+}
+
+impl Summary {
+    /// Whether all went as the user has asked.
+    pub fn is_as_asked(&self) -> bool {
+        let completed = matches!(self.outcome, Outcome::Completed(_));
+        completed && self.as_expected != Some(false) && self.trouble.is_none()
+    }
 }
 
 /// TIME-WAIT, shortened.
@@ -445,7 +455,7 @@ pub struct RoundTrips {
 impl Statistics {
     /// Takes the summary of an exchange that was counted when it began.
     pub fn add(&mut self, summary: &Summary) {
-        self.completed += u32::from(matches!(summary.outcome, Outcome::Completed(_)));
+        self.completed += u32::from(summary.is_as_asked());
         self.retransmissions += summary.retransmissions;
         self.rtts.extend(summary.rtt);
     }

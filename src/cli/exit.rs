@@ -1,6 +1,6 @@
 //! Exit codes: one list for the program, its help, its manual page and its tests.
 
-use crate::record::{Outcome, Signal};
+use crate::record::{Outcome, Signal, Summary};
 
 macro_rules! exits {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
@@ -56,6 +56,18 @@ impl From<Signal> for Exit {
             Signal::Interrupt => Self::Interrupted,
             Signal::Terminate => Self::Terminated,
             Signal::HangUp => Self::HungUp,
+        }
+    }
+}
+
+impl From<&Summary> for Exit {
+    /// What went wrong here comes first; what was expected counts where all else went well.
+    fn from(summary: &Summary) -> Self {
+        match (Self::from(&summary.outcome), &summary.trouble, summary.as_expected) {
+            (Self::Interrupted | Self::Terminated | Self::HungUp, ..) => Self::from(&summary.outcome),
+            (_, Some(_), _) => Self::NotPossible,
+            (Self::Success, None, Some(false)) => Self::ExpectationFailed,
+            (exit, ..) => exit,
         }
     }
 }

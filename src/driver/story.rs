@@ -220,6 +220,7 @@ impl Story {
             text_received: stream.received(),
             noted: None,
             time_wait: None,
+            expected: None,
             as_expected: None,
             trouble: None,
         }

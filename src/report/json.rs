@@ -11,7 +11,7 @@ use crate::tcp::options::OptionFault;
 use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
 
 /// Version of the format: the first number changes when a field changes its meaning or goes.
-pub const VERSION: &str = "1.1";
+pub const VERSION: &str = "1.2";
 
 /// Writes JSON lines.
 #[derive(Clone, Debug, Default)]
@@ -151,6 +151,9 @@ struct End {
     packets_lost: u32,
     text_sent: u64,
     text_received: u64,
+    expected: Option<String>,
+    as_expected: Option<bool>,
+    trouble: Option<String>,
     time_wait_full_ms: Option<u64>,
     time_wait_kept_ms: Option<u64>,
 }
@@ -355,6 +358,9 @@ impl Format for Json {
             packets_lost: summary.packets_lost,
             text_sent: summary.text_sent,
             text_received: summary.text_received,
+            expected: summary.expected.clone(),
+            as_expected: summary.as_expected,
+            trouble: summary.trouble.clone(),
             time_wait_full_ms: summary.time_wait.map(|time| millis(time.full)),
             time_wait_kept_ms: summary.time_wait.map(|time| millis(time.kept)),
         };

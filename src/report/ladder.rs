@@ -12,9 +12,7 @@ use colored::{Color, Colorize};
 
 use super::text::{fill, millis, short, wrap};
 use super::{Format, verdict};
-use crate::record::{
-    Event, Excerpt, IcmpEffect, Opening, Outcome, Relative, Statistics, Step, Summary, View,
-};
+use crate::record::{Event, Excerpt, IcmpEffect, Opening, Relative, Statistics, Step, Summary, View};
 use crate::tcp::{Clause, Flags, Segment, State};
 
 /// How much the ladder tells.
@@ -279,8 +277,7 @@ impl Format for Ladder {
     }
 
     fn end(&mut self, summary: &Summary, out: &mut String) {
-        let completed = matches!(summary.outcome, Outcome::Completed(_));
-        let color = if completed { Color::Green } else { Color::Red };
+        let color = if summary.is_as_asked() { Color::Green } else { Color::Red };
         let verdict = wrap(&summary.outcome.to_string(), WIDTH).join("\n");
         let _ = writeln!(out, "\n{}", self.paint(&verdict, color));
         let facts = verdict::facts(summary);

@@ -33,6 +33,9 @@ pub fn facts(summary: &Summary) -> Vec<String> {
             facts.push(format!("{octets} octets {direction}"));
         }
     }
+    if summary.as_expected == Some(true) {
+        facts.push("as expected".to_owned());
+    }
     facts.push(format!("{} retransmitted", summary.retransmissions));
     facts.push(match summary.held_back {
         Some(answers) => format!("{answers} kernel answers held back"),
@@ -44,6 +47,8 @@ pub fn facts(summary: &Summary) -> Vec<String> {
 /// What went wrong on this machine, whatever the verdict: told even where only one line is.
 pub fn alarms(summary: &Summary) -> Vec<String> {
     let mut remarks = Vec::new();
+    remarks.extend(summary.trouble.as_deref().map(text::clean));
+    remarks.extend(unmet(summary));
     if let resets @ 1.. = summary.kernel_resets {
         remarks
             .push(format!("the kernel of this machine sent {resets} RST of its own: no guard held it back"));
@@ -58,6 +63,16 @@ pub fn alarms(summary: &Summary) -> Vec<String> {
         remarks.push("the guard was taken away meanwhile (a firewall reload?): nothing held the kernel back from then on (see: tcpshake guard status)".to_owned());
     }
     remarks
+}
+
+/// What was expected and did not come, if the connection was open at all.
+fn unmet(summary: &Summary) -> Option<String> {
+    let expected = summary.expected.as_deref().filter(|_| summary.as_expected == Some(false))?;
+    summary.open_time?;
+    Some(match summary.text_received {
+        0 => format!("expected '{}', and nothing came", text::clean(expected)),
+        _ => format!("expected '{}', which is not in what came", text::clean(expected)),
+    })
 }
 
 /// Things the reader should know beyond the verdict, a line each.

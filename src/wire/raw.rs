@@ -67,7 +67,7 @@ pub struct RawWire {
     sender: Socket,
     receiver: Socket,
     destination: SockAddr,
-    wake: Option<OwnedFd>,
+    wakes: Vec<OwnedFd>,
     own_resets: OwnResets,
     opened: Instant,
     buffer: Vec<u8>,
@@ -89,7 +89,7 @@ impl RawWire {
             sender,
             receiver: open_receiver(&spec.selection)?,
             destination: destination.into(),
-            wake: None,
+            wakes: Vec::new(),
             own_resets: OwnResets::default(),
             opened: clock.now(),
             buffer: vec![0; LONGEST_PACKET],
@@ -108,28 +108,21 @@ impl RawWire {
         turn().map_err(|error| explain("select the packets to receive", error))
     }
 
-    /// Ends a wait when `descriptor` becomes readable.
+    /// Ends a wait when `descriptor` becomes readable, as those before it do.
     pub fn wake_on(&mut self, descriptor: OwnedFd) {
-        self.wake = Some(descriptor);
+        self.wakes.push(descriptor);
     }
 
     fn wait(&self, deadline: Option<Instant>) -> io::Result<Wait> {
         let timeout = deadline.map(|deadline| TimeSpec::from(deadline - self.clock.now()));
-        let receiver = PollFd::new(self.receiver.as_fd(), PollFlags::POLLIN);
-        let ready = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
-        let (woken, packet) = if let Some(wake) = &self.wake {
-            let mut fds = [receiver, PollFd::new(wake.as_fd(), PollFlags::POLLIN)];
-            retry(|| ppoll(&mut fds, timeout, None))?;
-            (ready(&fds[1]), ready(&fds[0]))
-        } else {
-            let mut fds = [receiver];
-            retry(|| ppoll(&mut fds, timeout, None))?;
-            (false, ready(&fds[0]))
-        };
-        Ok(match (woken, packet) {
-            (true, _) => Wait::Woken,
-            (false, true) => Wait::Packet,
-            (false, false) => Wait::DeadlinePassed,
+        let descriptors = self.wakes.iter().map(AsFd::as_fd).chain([self.receiver.as_fd()]);
+        let mut fds: Vec<_> = descriptors.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        retry(|| ppoll(&mut fds, timeout, None))?;
+        let ready = fds.iter().position(|fd| fd.any().unwrap_or(false));
+        Ok(match ready {
+            Some(wake) if wake < self.wakes.len() => Wait::Woken,
+            Some(_) => Wait::Packet,
+            None => Wait::DeadlinePassed,
         })
     }
 }
