@@ -2,15 +2,20 @@
 
 pub mod args;
 mod connect;
+mod conversation;
 mod demo;
 mod doctor;
 mod error;
+mod escape;
 pub mod exit;
 mod guard;
 pub mod manual;
 mod output;
 mod path;
+mod queue;
 mod signals;
+mod sink;
+mod source;
 mod target;
 
 use std::ffi::OsString;

@@ -28,6 +28,30 @@ pub(super) struct Output {
     lost: u64,
 }
 
+/// Where reports go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reports {
+    ToStandardOutput,
+    /// Standard output carries the peer's text.
+    ToStandardError,
+}
+
+impl Reports {
+    fn is_terminal(self) -> bool {
+        match self {
+            Self::ToStandardOutput => io::stdout().is_terminal(),
+            Self::ToStandardError => io::stderr().is_terminal(),
+        }
+    }
+
+    fn sink(self) -> Box<dyn Write> {
+        match self {
+            Self::ToStandardOutput => Box::new(io::stdout()),
+            Self::ToStandardError => Box::new(io::stderr()),
+        }
+    }
+}
+
 enum News {
     Number(u32),
     Begin(Opening),
@@ -46,8 +70,16 @@ impl Output {
         args: &OutputArgs,
         explain: Option<fn(&Step) -> Option<String>>,
     ) -> Result<Self, Failure> {
-        let color =
-            wants_color(args.color, io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
+        Self::start_on(Reports::ToStandardOutput, args, explain)
+    }
+
+    /// Starts the writer for where reports go.
+    pub(super) fn start_on(
+        reports: Reports,
+        args: &OutputArgs,
+        explain: Option<fn(&Step) -> Option<String>>,
+    ) -> Result<Self, Failure> {
+        let color = wants_color(args.color, reports.is_terminal(), std::env::var_os("NO_COLOR").as_deref());
         colored::control::set_override(color);
         let style = Style { color, verbose: args.verbose, explain };
         let format: Box<dyn Format> = match (args.format, args.quiet) {
@@ -61,7 +93,7 @@ impl Output {
             let (done, open_while_writing) = io::pipe()?;
             let write = move || {
                 let _open = open_while_writing;
-                write_all(&queue, format, quiet_json, io::stdout())
+                write_all(&queue, format, quiet_json, reports.sink())
             };
             let writer = privileges::thread("output", write)?;
             Ok(Self { news: Some(news), writer, done, lost: 0 })

@@ -15,6 +15,7 @@
 mod capture;
 mod closes;
 mod conntrack;
+mod data;
 mod deaths;
 mod demo;
 mod doctor;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         doctor::TESTS,
         guards::TESTS,
         closes::TESTS,
+        data::TESTS,
         refusals::TESTS,
         trouble::TESTS,
         hostile::TESTS,

@@ -1,5 +1,6 @@
 //! What can be typed: one definition for parsing, help and manual pages.
 
+mod data;
 mod guard;
 mod path;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+pub use data::{DataArgs, Sending, Until};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
 pub use path::PathArgs;
 
@@ -54,6 +56,8 @@ pub enum Command {
     ///   tcpshake connect -6 example.org 443 --close reset --format json
     ///
     ///   tcpshake connect 10.0.0.5:22 --count 5 --timeout 2 --quiet
+    ///
+    ///   tcpshake connect example.org:80 --send 'GET / HTTP/1.0\r\n\r\n' --half-close --output -
     #[command(after_help = Exit::table())]
     Connect(Box<ConnectArgs>),
     /// Watch one whole exchange in a private network: no root, no remote host
@@ -215,6 +219,10 @@ pub struct ConnectArgs {
     /// From where to where
     #[command(flatten)]
     pub path: PathArgs,
+
+    /// What to say and hear
+    #[command(flatten)]
+    pub data: DataArgs,
 
     /// How to write our segments
     #[command(flatten)]
