@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::args::{CloseKind, ConnectArgs};
+use super::args::{CloseKind, ConnectArgs, OpeningArgs, RawOption, Sending};
 use super::conversation::Conversation;
 use super::error::Failure;
 use super::exit::Exit;
@@ -13,10 +13,14 @@ use super::queue::Bell;
 use super::signals::Signals;
 use super::sink::{self, Place, Sink};
 use super::source::{Opened, Source};
-use crate::driver::{self, Ended, Linger, Plan};
+use crate::driver::{self, Ended, Linger, Open, Plan};
 use crate::net::privileges;
 use crate::record::{Outcome, Signal, Statistics};
-use crate::tcp::{IssGenerator, Mss, Offer, Parameters, SeqNum, WindowSize};
+use crate::tcp::options::OptionsBuilder;
+use crate::tcp::{
+    IssGenerator, Mss, Nagle, Offer, Options, Origin, Parameters, SeqNum, Stream, WindowScale, WindowSize,
+};
+use crate::time::Instant;
 
 pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
     let prepared = Connection::prepare(args);
@@ -37,6 +41,8 @@ struct Connection<'a> {
     args: &'a ConnectArgs,
     path: Path<'a>,
     parameters: Parameters,
+    /// Options of our SYN behind those of the parameters.
+    syn_options: Options,
     iss: IssGenerator,
     /// What is to be sent, until an exchange takes it.
     opened: Option<Opened>,
@@ -53,11 +59,14 @@ impl<'a> Connection<'a> {
             return Err(Failure::usage("what --send reads comes but once (leave out --count)"));
         }
         let path = Path::find(&args.path)?;
+        let parameters = parameters(args, &path);
+        let syn_options = syn_options(&args.opening, &parameters)?;
         // Last, for it empties a file.
         let read = opened.as_ref().and_then(Opened::file);
         let place = args.data.output.as_deref().map(|file| Place::open(file, read)).transpose()?;
         Ok(Self {
-            parameters: parameters(args, &path),
+            parameters,
+            syn_options,
             iss: IssGenerator::new(rand::random()),
             bell: Bell::new()?,
             args,
@@ -158,7 +167,7 @@ impl<'a> Connection<'a> {
     }
 
     fn plan(&self, number: u32, local: SocketAddr) -> Plan {
-        let ConnectArgs { segments, pace, data, .. } = self.args;
+        let ConnectArgs { opening, segments, pace, data, .. } = self.args;
         let chosen = segments.isn.map(SeqNum);
         let remote = self.path.remote;
         let iss = chosen.unwrap_or_else(|| self.iss.iss(local, remote, self.path.clock.now()));
@@ -167,6 +176,11 @@ impl<'a> Connection<'a> {
             host: self.path.host.clone(),
             parameters: self.parameters,
             ttl: segments.ttl,
+            tos: segments.tos,
+            open: if opening.simultaneous { Open::Simultaneous } else { Open::Usual },
+            syn_options: self.syn_options,
+            text_on_syn: opening.syn_data,
+            nagle: nagle(segments.no_nagle),
             close: segments.close.into(),
             half_close: data.half_close,
             wait_after_open: data.wait_after_open,
@@ -181,6 +195,11 @@ impl<'a> Connection<'a> {
 fn check(args: &ConnectArgs) -> Result<(), Failure> {
     if args.data.half_close && args.segments.close != CloseKind::Active {
         return Err(Failure::usage("--half-close is a way to close by itself (leave out --close)"));
+    }
+    if args.opening.syn_data && args.data.send == Some(Sending::Input) {
+        return Err(Failure::usage(
+            "--syn-data cannot wait for standard input (give --send a text or @FILE)",
+        ));
     }
     Ok(())
 }
@@ -208,8 +227,35 @@ fn parameters(args: &ConnectArgs, path: &Path<'_>) -> Parameters {
         mss: args.segments.mss.and_then(Mss::new).or(Mss::new(from_mtu)).unwrap_or(default_peer_mss),
         default_peer_mss,
         window: WindowSize::new(args.segments.window),
-        offer: if args.segments.no_options { Offer::NOTHING } else { Offer::USUAL },
+        offer: offer(&args.opening),
+        window_scale: args.opening.wscale.map(WindowScale::new),
         retries: args.pace.retries,
         ..Parameters::default()
     }
+}
+
+fn offer(args: &OpeningArgs) -> Offer {
+    let options = if args.no_options { Offer::NOTHING } else { Offer::USUAL };
+    options.without(Offer::SACK.only_if(args.no_sack))
+        | Offer::TIMESTAMPS.only_if(args.timestamps)
+        | Offer::ECN.only_if(args.ecn)
+}
+
+/// What stands on our SYN behind the options of the connection's own, if there is room for all of them.
+fn syn_options(args: &OpeningArgs, parameters: &Parameters) -> Result<Options, Failure> {
+    const FAST_OPEN_REQUEST: &str = "34"; // no cookie yet (RFC 7413 section 4.1.1)
+    let fast_open = args.tfo_request.then_some(FAST_OPEN_REQUEST).into_iter().map(str::parse);
+    let asked: Vec<RawOption> = fast_open.flatten().chain(args.option.iter().cloned()).collect();
+    let too_long =
+        |error| Failure::usage(format_args!("{error} (leave out one of --option, or --timestamps)"));
+    let options = RawOption::list(&asked).map_err(too_long)?;
+    // The SYN as the connection will make it.
+    let syn = Stream::new(parameters, Nagle::On).open(Origin::Active, SeqNum(0), &[], Instant::ORIGIN);
+    let own = syn.ok().and_then(|reaction| reaction.segment).map_or(Options::NONE, |syn| syn.options);
+    OptionsBuilder::joining(&own, &options).map_err(too_long)?;
+    Ok(options)
+}
+
+const fn nagle(off: bool) -> Nagle {
+    if off { Nagle::Off } else { Nagle::On }
 }

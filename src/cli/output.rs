@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::signals::Signals;
 use crate::driver::Observer;
 use crate::net::privileges;
-use crate::record::{Opening, Signal, Statistics, Step, Summary};
+use crate::record::{Negotiation, Opening, Signal, Statistics, Step, Summary};
 use crate::report::Format;
 use crate::report::json::Json;
 use crate::report::ladder::{Ladder, Style};
@@ -56,6 +56,7 @@ enum News {
     Number(u32),
     Begin(Opening),
     Step(Box<Step>),
+    Opened(Negotiation),
     End(Box<Summary>),
     Statistics(Statistics),
     Failed(String),
@@ -173,6 +174,10 @@ impl Observer for Output {
         self.tell(News::Step(Box::new(step.clone())));
     }
 
+    fn opened(&mut self, negotiation: &Negotiation) {
+        self.tell(News::Opened(*negotiation));
+    }
+
     fn end(&mut self, summary: &Summary) {
         self.tell(News::End(Box::new(summary.clone())));
     }
@@ -191,9 +196,10 @@ fn write_all(
         match news {
             News::Number(number) => format.number(number),
             News::Begin(opening) if closing_only => format.begin(&opening, &mut String::new()),
-            News::Step(_) if closing_only => {}
+            News::Step(_) | News::Opened(_) if closing_only => {}
             News::Begin(opening) => format.begin(&opening, &mut out),
             News::Step(step) => format.step(&step, &mut out),
+            News::Opened(negotiation) => format.opened(&negotiation, &mut out),
             News::End(summary) => format.end(&summary, &mut out),
             News::Statistics(statistics) => format.statistics(&statistics, &mut out),
             News::Failed(error) => format.failed(&error, &mut out),

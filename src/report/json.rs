@@ -1,12 +1,14 @@
-//! One JSON object a line: `begin`, `step`, `end`, for several exchanges `statistics`, and `error` where
+//! One JSON object a line: `begin`, `step`, `opened`, `end`, for several exchanges `statistics`, and `error` where
 //! one could not be carried on.
 //!
 //! The records themselves are not serializable; these mirrors are what the outside may rely on.
 
 use serde::Serialize;
 
-use super::Format;
-use crate::record::{Event, Excerpt, IcmpEffect, Opening, Outcome, Relative, Statistics, Step, Summary};
+use super::{Format, agreed};
+use crate::record::{
+    Event, Excerpt, IcmpEffect, Negotiation, Opening, Outcome, Relative, Statistics, Step, Summary,
+};
 use crate::tcp::options::OptionFault;
 use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
 
@@ -24,6 +26,7 @@ pub struct Json {
 enum Line<'l> {
     Begin(Begin<'l>),
     Step(Box<StepLine>),
+    Opened(OpenedLine),
     End(End),
     Statistics(StatisticsLine),
     Error { exchange: u32, message: &'l str },
@@ -132,6 +135,20 @@ struct RcvLine {
     wnd: u32,
     up: u32,
     irs: u32,
+}
+
+#[derive(Serialize)]
+struct OpenedLine {
+    exchange: u32,
+    agreed: Vec<&'static str>,
+    refused: Vec<&'static str>,
+    our_mss: u16,
+    peer_mss: Option<u16>,
+    our_scale: u8,
+    peer_scale: u8,
+    peer_window: u16,
+    ttl: u8,
+    hops: u8,
 }
 
 #[derive(Serialize)]
@@ -330,6 +347,22 @@ impl Format for Json {
 
     fn step(&mut self, step: &Step, out: &mut String) {
         write(&Line::Step(Box::new(StepLine::of(step, self.exchange))), out);
+    }
+
+    fn opened(&mut self, negotiation: &Negotiation, out: &mut String) {
+        let line = OpenedLine {
+            exchange: negotiation.exchange,
+            agreed: agreed::names(negotiation.granted),
+            refused: agreed::names(negotiation.refused()),
+            our_mss: negotiation.our_mss.get(),
+            peer_mss: negotiation.peer_mss.map(crate::tcp::Mss::get),
+            our_scale: negotiation.our_scale,
+            peer_scale: negotiation.peer_scale,
+            peer_window: negotiation.peer_window,
+            ttl: negotiation.ttl,
+            hops: negotiation.hops(),
+        };
+        write(&Line::Opened(line), out);
     }
 
     fn end(&mut self, summary: &Summary, out: &mut String) {

@@ -11,8 +11,10 @@ use std::fmt::Write;
 use colored::{Color, Colorize};
 
 use super::text::{fill, millis, short, wrap};
-use super::{Format, verdict};
-use crate::record::{Event, Excerpt, IcmpEffect, Opening, Relative, Statistics, Step, Summary, View};
+use super::{Format, agreed, verdict};
+use crate::record::{
+    Event, Excerpt, IcmpEffect, Negotiation, Opening, Relative, Statistics, Step, Summary, View,
+};
 use crate::tcp::{Clause, Flags, Segment, State};
 
 /// How much the ladder tells.
@@ -273,6 +275,12 @@ impl Format for Ladder {
         }
         if self.style.verbose {
             self.variables(out, step);
+        }
+    }
+
+    fn opened(&mut self, negotiation: &Negotiation, out: &mut String) {
+        for sentence in agreed::sentences(negotiation) {
+            self.dimmed(out, &sentence);
         }
     }
 

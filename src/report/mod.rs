@@ -2,12 +2,13 @@
 //!
 //! Nothing here knows a socket, a control block, the clock or standard output.
 
+pub mod agreed;
 pub mod json;
 pub mod ladder;
 pub mod text;
 pub mod verdict;
 
-use crate::record::{Opening, Statistics, Step, Summary};
+use crate::record::{Negotiation, Opening, Statistics, Step, Summary};
 
 /// A way to write an exchange down. Each call appends to `out`, whole lines only.
 pub trait Format: Send {
@@ -17,6 +18,8 @@ pub trait Format: Send {
     fn begin(&mut self, opening: &Opening, out: &mut String);
     /// Something happened.
     fn step(&mut self, step: &Step, out: &mut String);
+    /// It is open: this was agreed on.
+    fn opened(&mut self, _negotiation: &Negotiation, _out: &mut String) {}
     /// The verdict.
     fn end(&mut self, summary: &Summary, out: &mut String);
     /// A run of several exchanges is over.

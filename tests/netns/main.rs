@@ -24,6 +24,7 @@ mod guards;
 mod hostile;
 mod killed;
 mod near;
+mod opens;
 mod privileges;
 mod refusals;
 mod reload;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         guards::TESTS,
         closes::TESTS,
         data::TESTS,
+        opens::TESTS,
         refusals::TESTS,
         trouble::TESTS,
         hostile::TESTS,

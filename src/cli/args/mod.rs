@@ -2,6 +2,8 @@
 
 mod data;
 mod guard;
+mod opening;
+mod option;
 mod path;
 
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use data::{DataArgs, Sending, Until};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
+pub use opening::OpeningArgs;
+pub use option::RawOption;
 pub use path::PathArgs;
 
 use super::exit::Exit;
@@ -220,6 +224,10 @@ pub struct ConnectArgs {
     #[command(flatten)]
     pub path: PathArgs,
 
+    /// How to open
+    #[command(flatten)]
+    pub opening: OpeningArgs,
+
     /// What to say and hear
     #[command(flatten)]
     pub data: DataArgs,
@@ -257,9 +265,13 @@ pub struct SegmentArgs {
     #[arg(long, value_name = "OCTETS", default_value_t = Parameters::WINDOW, value_parser = clap::value_parser!(u32).range(..=1_073_725_440))]
     pub window: u32,
 
-    /// Send a bare SYN, without MSS, SACK-permitted and window scale
-    #[arg(long, conflicts_with = "mss")]
-    pub no_options: bool,
+    /// Type of service, or traffic class, of our packets
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub tos: u8,
+
+    /// Send small text without waiting for an acknowledgment (Nagle's algorithm, RFC 9293 section 3.7.4)
+    #[arg(long)]
+    pub no_nagle: bool,
 
     /// How to end the connection
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
