@@ -1,5 +1,7 @@
 //! What happened, as plain values: everything a report may know.
 
+pub mod sending;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,6 +24,8 @@ pub struct Opening {
     pub host: Option<String>,
     /// What keeps the kernel's RST in.
     pub guard: GuardSummary,
+    /// When, since the first of those that are drawn together.
+    pub at: Duration,
     /// Whether both ends run inside the process.
     pub simulated: bool,
     /// When, in whole seconds since 1970; zero where time is simulated.
@@ -36,6 +40,32 @@ pub enum Role {
     Active,
     /// A client of ours does: one of many, perhaps.
     Passive,
+}
+
+impl Role {
+    /// The short name of a connection that is one of many: a letter, or two or three.
+    pub fn name_of(exchange: u32) -> String {
+        const LETTERS: u32 = 26;
+        let mut rest = exchange.max(1);
+        let mut name = Vec::new();
+        while rest > 0 && name.len() < 3 {
+            rest -= 1;
+            name.push(b'a' + (rest % LETTERS) as u8);
+            rest /= LETTERS;
+        }
+        name.iter().rev().map(|letter| char::from(*letter)).collect()
+    }
+}
+
+/// A service that waits for clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Where it can be reached; unspecified addresses are all of their family.
+    pub at: Vec<SocketAddr>,
+    /// What keeps the kernel's RST in.
+    pub guard: GuardSummary,
+    /// When, in whole seconds since 1970.
+    pub unix_seconds: u64,
 }
 
 /// A guard, in words.
@@ -363,10 +393,19 @@ impl fmt::Display for Outcome {
             Self::CloseIncomplete { state, missing } => {
                 write!(f, "opened, but not closed: {} (given up in {state})", missing.text())
             }
-            Self::Interrupted(Signal::Interrupt) => f.write_str("interrupted"),
-            Self::Interrupted(Signal::Terminate) => f.write_str("terminated"),
-            Self::Interrupted(Signal::HangUp) => f.write_str("hung up"),
+            Self::Interrupted(signal) => signal.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Signal {
+    /// What it did to us.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "interrupted",
+            Self::Terminate => "terminated",
+            Self::HangUp => "hung up",
+        })
     }
 }
 
@@ -426,6 +465,39 @@ pub struct TimeWait {
     pub kept: Duration,
 }
 
+/// What a service has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Clients whose SYN, or whose cookie, was taken.
+    pub begun: u32,
+    /// Connections that were open, and are over.
+    pub connections: u32,
+    /// Of them, ended as asked.
+    pub completed: u32,
+    /// Clients that never completed the open.
+    pub unopened: u32,
+    /// SYNs that were answered with a cookie: too many were half-open.
+    pub cookies_sent: u32,
+    /// Cookies that came back, and opened a connection.
+    pub cookies_returned: u32,
+    /// SYNs that were not answered: on purpose, or because there were too many connections.
+    pub passed_over: u32,
+    /// Segments sent again.
+    pub retransmissions: u32,
+    /// RSTs of the kernel's that left all the same.
+    pub kernel_resets: u32,
+    /// Packets lost on this machine because they were not read fast enough.
+    pub packets_lost: u32,
+    /// Octets of text acknowledged by clients.
+    pub text_sent: u64,
+    /// Octets of text taken from clients.
+    pub text_received: u64,
+    /// How the first connection ended that did not end as asked.
+    pub first_failure: Option<Outcome>,
+    /// What ended the service before its count.
+    pub signal: Option<Signal>,
+}
+
 /// What a run of several exchanges came to, as ping sums up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -483,6 +555,13 @@ impl Statistics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_are_named_by_letters() {
+        let names = [1, 2, 26, 27, 52, 53, 702, 703].map(Role::name_of);
+        assert_eq!(names, ["a", "b", "z", "aa", "az", "ba", "zz", "aaa"]);
+        assert_eq!(Role::name_of(u32::MAX).len(), 3);
+    }
 
     #[test]
     fn round_trips_are_summed_up_like_pings() {

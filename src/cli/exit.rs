@@ -1,5 +1,6 @@
 //! Exit codes: one list for the program, its help, its manual page and its tests.
 
+use crate::record::sending::Verdict;
 use crate::record::{Outcome, Signal, Summary};
 
 macro_rules! exits {
@@ -28,7 +29,7 @@ exits! {
     Refused = 3, "refused: RST in answer to our SYN";
     Silent = 4, "silent: no answer in time";
     Unreachable = 5, "unreachable: an ICMP error, or no route";
-    Reset = 6, "reset by the peer after opening";
+    Reset = 6, "reset by the peer after opening, or in answer to what was no SYN";
     CloseIncomplete = 7, "opened, but the close did not complete";
     NotPossible = 8, "not possible here: permission, guard, interface, source address or port";
     NameNotResolved = 9, "the host name was not resolved";
@@ -64,7 +65,7 @@ impl From<&Summary> for Exit {
     /// What went wrong here comes first; what was expected counts where all else went well.
     fn from(summary: &Summary) -> Self {
         match (Self::from(&summary.outcome), &summary.trouble, summary.as_expected) {
-            (Self::Interrupted | Self::Terminated | Self::HungUp, ..) => Self::from(&summary.outcome),
+            (exit @ (Self::Interrupted | Self::Terminated | Self::HungUp), ..) => exit,
             (_, Some(_), _) => Self::NotPossible,
             (Self::Success, None, Some(false)) => Self::ExpectationFailed,
             (exit, ..) => exit,
@@ -82,6 +83,19 @@ impl From<&Outcome> for Exit {
             Outcome::ResetAfterOpening { .. } => Self::Reset,
             Outcome::CloseIncomplete { .. } => Self::CloseIncomplete,
             Outcome::Interrupted(signal) => (*signal).into(),
+        }
+    }
+}
+
+impl From<&Verdict> for Exit {
+    fn from(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Answered(..) | Verdict::RightlySilent(_) => Self::Success,
+            Verdict::Refused(_) => Self::Refused,
+            Verdict::Reset(_) => Self::Reset,
+            Verdict::Unreachable(_) => Self::Unreachable,
+            Verdict::Silent(_) => Self::Silent,
+            Verdict::Interrupted(signal) => (*signal).into(),
         }
     }
 }

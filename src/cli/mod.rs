@@ -1,18 +1,22 @@
 //! The command line: what was typed, what to do about it, and how it ends.
 
+mod answers;
 pub mod args;
 mod connect;
 mod conversation;
+mod data;
 mod demo;
 mod doctor;
 mod error;
 mod escape;
 pub mod exit;
 mod guard;
+mod listen;
 pub mod manual;
 mod output;
 mod path;
 mod queue;
+mod send;
 mod signals;
 mod sink;
 mod source;
@@ -36,6 +40,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8, Failure>
     };
     let exit = match args.command {
         Command::Connect(args) => connect::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Listen(args) => listen::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Guard { command } => return guard::run(&command),
         Command::Doctor(args) => doctor::run(&args),

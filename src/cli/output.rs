@@ -13,15 +13,17 @@ use super::exit::Exit;
 use super::signals::Signals;
 use crate::driver::Observer;
 use crate::net::privileges;
-use crate::record::{Negotiation, Opening, Signal, Statistics, Step, Summary};
-use crate::report::Format;
+use crate::record::sending;
+use crate::record::{Listening, Negotiation, Opening, Served, Signal, Statistics, Step, Summary};
 use crate::report::json::Json;
 use crate::report::ladder::{Ladder, Style};
+use crate::report::sending::{Closing, Lines};
 use crate::report::verdict::Verdict;
+use crate::report::{self, Format};
 
 /// Sends what happens to the thread that writes it.
-pub(super) struct Output {
-    news: Option<SyncSender<News>>,
+pub(super) struct Output<N = News> {
+    news: Option<SyncSender<N>>,
     writer: JoinHandle<io::Result<()>>,
     /// Hangs up once the writer has ended, however.
     done: PipeReader,
@@ -52,13 +54,16 @@ impl Reports {
     }
 }
 
-enum News {
+/// What an exchange has to tell.
+pub(super) enum News {
     Number(u32),
+    Listening(Listening),
     Begin(Opening),
     Step(Box<Step>),
     Opened(Negotiation),
     End(Box<Summary>),
     Statistics(Statistics),
+    Served(Box<Served>),
     Failed(String),
 }
 
@@ -66,7 +71,7 @@ enum News {
 const BACKLOG: usize = 16 * 1024;
 
 impl Output {
-    /// Starts the writer for standard output.
+    /// Starts the writer of exchanges.
     pub(super) fn start(
         args: &OutputArgs,
         explain: Option<fn(&Step) -> Option<String>>,
@@ -74,32 +79,20 @@ impl Output {
         Self::start_on(Reports::ToStandardOutput, args, explain)
     }
 
-    /// Starts the writer for where reports go.
+    /// Starts the writer of exchanges, for where reports go.
     pub(super) fn start_on(
         reports: Reports,
         args: &OutputArgs,
         explain: Option<fn(&Step) -> Option<String>>,
     ) -> Result<Self, Failure> {
-        let color = wants_color(args.color, reports.is_terminal(), std::env::var_os("NO_COLOR").as_deref());
-        colored::control::set_override(color);
-        let style = Style { color, verbose: args.verbose, explain };
-        let format: Box<dyn Format> = match (args.format, args.quiet) {
+        let style = Style { explain, ..style(reports, args) };
+        let mut format: Box<dyn Format> = match (args.format, args.quiet) {
             (FormatKind::Json, _) => Box::new(Json::default()),
             (FormatKind::Ladder, true) => Box::new(Verdict::default()),
             (FormatKind::Ladder, false) => Box::new(Ladder::new(style)),
         };
-        let (news, queue) = sync_channel(BACKLOG);
         let quiet_json = args.quiet && args.format == FormatKind::Json;
-        let start = || -> io::Result<Self> {
-            let (done, open_while_writing) = io::pipe()?;
-            let write = move || {
-                let _open = open_while_writing;
-                write_all(&queue, format, quiet_json, reports.sink())
-            };
-            let writer = privileges::thread("output", write)?;
-            Ok(Self { news: Some(news), writer, done, lost: 0 })
-        };
-        start().map_err(|error| Failure::cannot("start the output", &error))
+        Self::by(reports, BACKLOG, move |news, out| write(format.as_mut(), news, quiet_json, out))
     }
 
     pub(super) fn number(&mut self, number: u32) {
@@ -110,8 +103,49 @@ impl Output {
         self.tell(News::Statistics(statistics.clone()));
     }
 
+    pub(super) fn served(&mut self, served: &Served) {
+        self.tell(News::Served(Box::new(served.clone())));
+    }
+
     pub(super) fn failed(&mut self, error: &Failure) {
         self.tell(News::Failed(error.to_string()));
+    }
+}
+
+impl Output<sending::News> {
+    /// Starts the writer of hand-built segments.
+    pub(super) fn of_segments(args: &OutputArgs) -> Result<Self, Failure> {
+        const BACKLOG: usize = 1024; // with --hex each is a packet
+        let reports = Reports::ToStandardOutput;
+        let mut format: Box<dyn report::sending::Format> = match (args.format, args.quiet) {
+            (FormatKind::Json, quiet) => {
+                Box::new(report::sending::Json { lines: if quiet { Lines::Closing } else { Lines::All } })
+            }
+            (FormatKind::Ladder, true) => Box::new(Closing::default()),
+            (FormatKind::Ladder, false) => Box::new(report::sending::Ladder::new(style(reports, args))),
+        };
+        Self::by(reports, BACKLOG, move |news, out| format.write(&news, out))
+    }
+}
+
+impl<N: Send + 'static> Output<N> {
+    /// Starts the writer: `write` turns news into lines.
+    fn by(
+        reports: Reports,
+        backlog: usize,
+        write: impl FnMut(N, &mut String) + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let (news, queue) = sync_channel(backlog);
+        let start = || -> io::Result<Self> {
+            let (done, open_while_writing) = io::pipe()?;
+            let write = move || {
+                let _open = open_while_writing;
+                write_all(&queue, write, reports.sink())
+            };
+            let writer = privileges::thread("output", write)?;
+            Ok(Self { news: Some(news), writer, done, lost: 0 })
+        };
+        start().map_err(|error| Failure::cannot("start the output", &error))
     }
 
     /// Waits for the output as `result` allows: what a signal has ended does not wait long. Yields what `result` brings,
@@ -156,7 +190,7 @@ impl Output {
         signals.map(|signals| signals.wait_for(self.done.as_fd(), Some(PATIENCE)));
     }
 
-    fn tell(&mut self, news: News) {
+    pub(super) fn tell(&mut self, news: N) {
         if let Some(sender) = &self.news
             && sender.try_send(news).is_err()
         {
@@ -166,6 +200,10 @@ impl Output {
 }
 
 impl Observer for Output {
+    fn listening(&mut self, listening: &Listening) {
+        self.tell(News::Listening(listening.clone()));
+    }
+
     fn begin(&mut self, opening: &Opening) {
         self.tell(News::Begin(opening.clone()));
     }
@@ -184,32 +222,44 @@ impl Observer for Output {
 }
 
 /// Takes news until there are no more. Yields the first error of writing; from then on nothing is written.
-fn write_all(
-    queue: &Receiver<News>,
-    mut format: Box<dyn Format>,
-    closing_only: bool,
+fn write_all<N>(
+    queue: &Receiver<N>,
+    mut write: impl FnMut(N, &mut String),
     mut sink: impl Write,
 ) -> io::Result<()> {
     let mut out = String::new();
     let mut written = Ok(());
     for news in queue {
-        match news {
-            News::Number(number) => format.number(number),
-            News::Begin(opening) if closing_only => format.begin(&opening, &mut String::new()),
-            News::Step(_) | News::Opened(_) if closing_only => {}
-            News::Begin(opening) => format.begin(&opening, &mut out),
-            News::Step(step) => format.step(&step, &mut out),
-            News::Opened(negotiation) => format.opened(&negotiation, &mut out),
-            News::End(summary) => format.end(&summary, &mut out),
-            News::Statistics(statistics) => format.statistics(&statistics, &mut out),
-            News::Failed(error) => format.failed(&error, &mut out),
-        }
+        write(news, &mut out);
         if written.is_ok() {
             written = sink.write_all(out.as_bytes()).and_then(|()| sink.flush());
         }
         out.clear();
     }
     written
+}
+
+fn write(format: &mut dyn Format, news: News, closing_only: bool, out: &mut String) {
+    match news {
+        News::Number(number) => format.number(number),
+        News::Listening(_) | News::Step(_) | News::Opened(_) if closing_only => {}
+        News::Listening(listening) => format.listening(&listening, out),
+        News::Served(served) => format.served(&served, out),
+        News::Begin(opening) if closing_only => format.begin(&opening, &mut String::new()),
+        News::Begin(opening) => format.begin(&opening, out),
+        News::Step(step) => format.step(&step, out),
+        News::Opened(negotiation) => format.opened(&negotiation, out),
+        News::End(summary) => format.end(&summary, out),
+        News::Statistics(statistics) => format.statistics(&statistics, out),
+        News::Failed(error) => format.failed(&error, out),
+    }
+}
+
+/// Colours as wanted, for all that is written from here on.
+fn style(reports: Reports, args: &OutputArgs) -> Style {
+    let color = wants_color(args.color, reports.is_terminal(), std::env::var_os("NO_COLOR").as_deref());
+    colored::control::set_override(color);
+    Style { color, verbose: args.verbose, explain: None }
 }
 
 /// NO_COLOR counts if it is not empty (no-color.org), and only against what was not asked for.
@@ -264,7 +314,9 @@ mod tests {
         }
         drop(news);
         let mut sink = Gone(0);
-        let written = write_all(&queue, Box::new(Verdict::default()), false, &mut sink);
+        let mut format = Verdict::default();
+        let write = |news, out: &mut String| write(&mut format, news, false, out);
+        let written = write_all(&queue, write, &mut sink);
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(sink.0, 2, "one write that went well, one that did not, and no more");
     }

@@ -55,7 +55,7 @@ impl Opened {
             }
             Sending::File(path) => open_file(path).map_err(|error| {
                 let (path, cause) = (path.display(), cause(&error));
-                Failure::not_possible(format_args!(
+                Failure::usage(format_args!(
                     "cannot read '{path}': {cause} (a text that begins with @ is written \\x40)"
                 ))
             }),

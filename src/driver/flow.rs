@@ -9,7 +9,7 @@ use super::hear::Heard;
 use super::observe::Observer;
 use super::plan::{Close, Open, Plan};
 use super::single::DriveError;
-use super::story::{Part, Story};
+use super::story::{Part, Story, Told};
 use super::talk::{Say, Talk};
 use super::verdict;
 use crate::guard::Tally;
@@ -77,12 +77,12 @@ impl<T: Talk> Flow<T> {
         local: SocketAddr,
         guard: GuardSummary,
         talk: T,
+        begun: Instant,
         out: &mut Outside<'_>,
     ) -> Result<Self, DriveError> {
         let addresses = Addresses::new(local.ip(), plan.remote.ip()).ok_or(DriveError::Families)?;
-        let begun = out.wire.now();
         Ok(Self {
-            story: Story::begin(out.observer, local, guard, &plan),
+            story: Story::begin(begun, out.observer, local, guard, &plan),
             stream: Stream::new(&plan.parameters, plan.nagle),
             talk,
             local,
@@ -124,7 +124,8 @@ impl<T: Talk> Flow<T> {
             let at = self.send(&segment, out)??;
             self.syn = Some(segment);
             let text = Excerpt::of(self.stream.text_of(&segment));
-            self.story.sent(out.observer, &segment, text, at, &reaction, self.stream.tcb(), Part::Call);
+            let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+            self.story.sent(told, &segment, text, &reaction, Part::Call);
         }
         Ok(())
     }
@@ -139,8 +140,10 @@ impl<T: Talk> Flow<T> {
     /// `syn`. Nothing of it is told or sent again; the client's ACK comes next.
     pub(super) fn recall(&mut self, syn: &Segment, out: &mut Outside<'_>) {
         let now = self.now(out);
-        let _ = self.stream.on_segment(syn, &[], now);
+        let reaction = self.stream.on_segment(syn, &[], now);
+        let told = Reaction { segment: None, clause: Clause::SynCookie, ..reaction };
         self.story.recalled(self.stream.tcb());
+        self.rung(Event::Quiet, now, Some(&told), out);
     }
 
     fn first_words(&mut self) -> Vec<u8> {
@@ -173,10 +176,11 @@ impl<T: Talk> Flow<T> {
         out: &mut Outside<'_>,
     ) -> Result<(), DriveError> {
         match *heard {
-            Heard::Segment { ref segment, text, ttl } => self.on_segment(segment, text, ttl, at, out)?,
+            Heard::Segment { ref segment, text, ttl, .. } => self.on_segment(segment, text, ttl, at, out)?,
             Heard::Icmp(error) => self.on_icmp(error, at, out)?,
             Heard::OurKernel(segment) => {
-                self.story.kernel_reset(out.observer, segment, at, self.stream.tcb())
+                let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+                self.story.kernel_reset(told, segment);
             }
             Heard::Unreadable(error) => self.rung(Event::Unreadable(error), at, None, out),
             Heard::Foreign => {}
@@ -185,7 +189,8 @@ impl<T: Talk> Flow<T> {
     }
 
     fn rung(&mut self, event: Event, at: Instant, reaction: Option<&Reaction>, out: &mut Outside<'_>) {
-        self.story.rung(out.observer, event, at, reaction, self.stream.tcb());
+        let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+        self.story.rung(told, event, reaction);
     }
 
     fn on_segment(
@@ -202,7 +207,8 @@ impl<T: Talk> Flow<T> {
         if self.plan.open == Open::Simultaneous && self.tcb().state() == State::SynSent {
             if segment.has(Flags::RST) {
                 // The peer is not there yet; our SYN goes out again with the timer.
-                self.story.passed_over(out.observer, segment, ttl, at, self.stream.tcb());
+                let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+                self.story.passed_over(told, segment, ttl);
                 return Ok(());
             }
             self.cross(segment, out)?;
@@ -217,7 +223,8 @@ impl<T: Talk> Flow<T> {
         let sent =
             if split { None } else { reaction.segment.map(|reply| self.send(&reply, out)).transpose()? };
         let excerpt = Excerpt::of(text);
-        self.story.received(out.observer, segment, excerpt, ttl, at, &reaction, self.stream.tcb());
+        let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+        self.story.received(told, segment, excerpt, ttl, &reaction);
         if split {
             self.send_apart(&reaction, out)?;
         }
@@ -236,7 +243,8 @@ impl<T: Talk> Flow<T> {
         let bare = segment.has(Flags::SYN) && !segment.has(Flags::ACK);
         let Some(syn) = self.syn.filter(|_| bare) else { return Ok(()) };
         if let Ok(at) = self.send(&syn, out)? {
-            self.story.sent_again(out.observer, &syn, at, self.stream.tcb());
+            let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+            self.story.sent_again(told, &syn);
         }
         Ok(())
     }
@@ -354,17 +362,15 @@ impl<T: Talk> Flow<T> {
         part: Part,
         out: &mut Outside<'_>,
     ) {
-        let Some(segment) = reaction.segment else { return };
-        let tcb = self.stream.tcb();
+        let (Some(segment), Some(sent)) = (reaction.segment, sent) else { return };
+        let at = sent.as_ref().map_or(self.latest, |at| *at);
+        let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
         match sent {
-            Some(Ok(at)) => {
+            Ok(_) => {
                 let text = Excerpt::of(self.stream.text_of(&segment));
-                self.story.sent(out.observer, &segment, text, at, reaction, tcb, part);
+                self.story.sent(told, &segment, text, reaction, part);
             }
-            Some(Err(error)) => {
-                self.story.unsent(out.observer, &segment, &error, self.latest, reaction, tcb, part);
-            }
-            None => {}
+            Err(error) => self.story.unsent(told, &segment, &error, reaction, part),
         }
     }
 

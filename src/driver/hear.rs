@@ -17,7 +17,7 @@ pub(super) fn copied<'p>(received: &Received<'_>, packet: &'p mut Vec<u8>) -> Re
 /// A packet that was read.
 pub(super) enum Heard<'p> {
     /// A segment of the peer's.
-    Segment { segment: Segment, text: &'p [u8], ttl: u8 },
+    Segment { segment: Segment, text: &'p [u8], ttl: u8, tos: u8 },
     /// A segment that the kernel of this machine sends on our behalf, unasked.
     OurKernel(Segment),
     /// An error about a segment of ours.
@@ -51,7 +51,9 @@ pub(super) fn hear<'p>(received: &Received<'p>, local: SocketAddr, remote: Socke
         Protocol::Tcp => match tcp::parse(packet.payload, packet.addresses, received.checksum) {
             Err(error) => unreadable(error, &packet),
             Ok(read) if received.sender == Sender::OurKernel => Heard::OurKernel(read.segment),
-            Ok(read) => Heard::Segment { segment: read.segment, text: read.text, ttl: packet.ttl },
+            Ok(read) => {
+                Heard::Segment { segment: read.segment, text: read.text, ttl: packet.ttl, tos: packet.tos }
+            }
         },
         Protocol::Icmp | Protocol::Icmpv6 => match icmp::parse(&packet) {
             Ok(Some(error)) if same(error.local, local) && same(error.remote, remote) => Heard::Icmp(error),

@@ -8,6 +8,8 @@ mod flow;
 mod hear;
 pub mod observe;
 pub mod plan;
+pub mod sending;
+pub mod serve;
 pub mod single;
 mod story;
 pub mod talk;
@@ -15,5 +17,6 @@ mod verdict;
 
 pub use observe::Observer;
 pub use plan::{Close, Linger, Open, Plan};
+pub use serve::{Host, Service, serve};
 pub use single::{DriveError, Ended, converse, run};
 pub use talk::{Say, Talk};

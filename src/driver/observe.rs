@@ -1,9 +1,11 @@
 //! Who is told what happens.
 
-use crate::record::{Negotiation, Opening, Step, Summary};
+use crate::record::{Listening, Negotiation, Opening, Step, Summary};
 
 /// Is told each thing as it happens, in order. It must not take long: the next segment waits.
 pub trait Observer {
+    /// A service waits for clients.
+    fn listening(&mut self, _listening: &Listening) {}
     /// An exchange begins.
     fn begin(&mut self, opening: &Opening);
     /// Something happened.

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use crate::record::Role;
 use crate::tcp::{Nagle, Options, Parameters, SeqNum};
+use crate::time::Instant;
 
 /// An exchange, decided in all its parts before the first segment.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Which exchange of a run it is, from 1.
     pub number: u32,
+    /// The moment that times are counted from, if not from the first step.
+    pub begun: Option<Instant>,
     /// Whether we begin or wait.
     pub role: Role,
     /// The other end.
@@ -57,6 +60,7 @@ impl Plan {
     pub fn new(remote: SocketAddr, iss: SeqNum) -> Self {
         Self {
             number: 1,
+            begun: None,
             role: Role::Active,
             remote,
             host: None,

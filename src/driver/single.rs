@@ -74,7 +74,8 @@ pub fn converse(
 ) -> Result<Ended, DriveError> {
     let mut buffer = vec![0; LONGEST_PACKET];
     let mut out = Outside { wire, observer, buffer: &mut buffer };
-    let flow = Flow::new(plan.clone(), guard.local(), story::summarize(guard), talk, &mut out)?;
+    let begun = out.wire.now();
+    let flow = Flow::new(plan.clone(), guard.local(), story::summarize(guard), talk, begun, &mut out)?;
     let mut exchange = Exchange { guard, flow, out, packet: Vec::new() };
     exchange.flow.open(&mut exchange.out)?;
     while exchange.flow.outcome.is_none() {

@@ -1,10 +1,11 @@
 //! Keeps the account of an exchange and tells it: rungs, numbers counted from the initial ones, times.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::observe::Observer;
 use super::plan::Plan;
-use crate::guard::{Guard, PassedOver, Proof, Tally};
+use crate::guard::{Discard, Guard, PassedOver, Proof, Standing, Tally};
 use crate::record::{Event, Excerpt, GuardSummary, Opening, Outcome, Relative, Step, Summary, View};
 use crate::tcp::{Arrow, Arrows, Clause, Flags, Reaction, Segment, SeqNum, State, Stream, Tcb};
 use crate::time::{self, Instant};
@@ -15,6 +16,13 @@ use crate::wire::SendError;
 pub(super) enum Part {
     Reply,
     Call,
+}
+
+/// Who is told of a step, when it happened, and what it left of the connection.
+pub(super) struct Told<'t> {
+    pub(super) observer: &'t mut dyn Observer,
+    pub(super) at: Instant,
+    pub(super) tcb: &'t Tcb,
 }
 
 pub(super) struct Story {
@@ -41,6 +49,7 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn begin(
+        now: Instant,
         observer: &mut dyn Observer,
         local: SocketAddr,
         guard: GuardSummary,
@@ -49,6 +58,7 @@ impl Story {
         observer.begin(&Opening {
             number: plan.number,
             role: plan.role,
+            at: plan.begun.map_or(Duration::ZERO, |begun| now - begun),
             local,
             remote: plan.remote,
             host: plan.host.clone(),
@@ -58,7 +68,7 @@ impl Story {
         });
         Self {
             exchange: plan.number,
-            begun: None,
+            begun: plan.begun,
             rungs: 0,
             late: false,
             peer_known: false,
@@ -76,40 +86,36 @@ impl Story {
 
     pub(super) fn sent(
         &mut self,
-        observer: &mut dyn Observer,
+        told: Told<'_>,
         segment: &Segment,
         text: Excerpt,
-        at: Instant,
         reaction: &Reaction,
-        tcb: &Tcb,
         part: Part,
     ) {
         let retransmission = self.count_retransmission(segment, reaction.clause);
         if segment.has(Flags::SYN) {
             self.syns += 1;
-            self.syn_at.get_or_insert(at);
+            self.syn_at.get_or_insert(told.at);
         }
         if segment.has(Flags::FIN) {
-            self.first_fin_at.get_or_insert(at);
+            self.first_fin_at.get_or_insert(told.at);
         }
-        let relative = self.relative(segment, tcb, Direction::Sent);
+        let relative = self.relative(segment, told.tcb, Direction::Sent);
         let event = Event::Sent { segment: *segment, relative, text, retransmission };
-        self.rung(observer, event, at, Some(&part.of(reaction)), tcb);
+        self.rung(told, event, Some(&part.of(reaction)));
     }
 
     pub(super) fn unsent(
         &mut self,
-        observer: &mut dyn Observer,
+        told: Told<'_>,
         segment: &Segment,
         error: &SendError,
-        at: Instant,
         reaction: &Reaction,
-        tcb: &Tcb,
         part: Part,
     ) {
-        let relative = self.relative(segment, tcb, Direction::Sent);
+        let relative = self.relative(segment, told.tcb, Direction::Sent);
         let event = Event::Unsent { segment: *segment, relative, why: error.to_string() };
-        self.rung(observer, event, at, Some(&part.of(reaction)), tcb);
+        self.rung(told, event, Some(&part.of(reaction)));
     }
 
     /// How often the segment was sent before, judged by its numbers. The SYN,ACK that answers a crossing
@@ -133,56 +139,36 @@ impl Story {
 
     pub(super) fn received(
         &mut self,
-        observer: &mut dyn Observer,
+        told: Told<'_>,
         segment: &Segment,
         text: Excerpt,
         ttl: u8,
-        at: Instant,
         reaction: &Reaction,
-        tcb: &Tcb,
     ) {
         for Arrow { from, to } in reaction.arrows.iter() {
             self.peer_known |= matches!(to, State::SynReceived | State::Established);
             if to == State::Established {
-                self.opened_at = Some(at);
+                self.opened_at = Some(told.at);
             }
             if to == State::TimeWait || (from, to) == (State::LastAck, State::Closed) {
-                self.closed_at = Some(at);
+                self.closed_at = Some(told.at);
             }
         }
         if reaction.clause == Clause::FinAccepted {
-            self.first_fin_at.get_or_insert(at);
+            self.first_fin_at.get_or_insert(told.at);
         }
-        let relative = self.relative(segment, tcb, Direction::Received);
-        self.rung(
-            observer,
-            Event::Received { segment: *segment, relative, text, ttl },
-            at,
-            Some(reaction),
-            tcb,
-        );
+        let relative = self.relative(segment, told.tcb, Direction::Received);
+        self.rung(told, Event::Received { segment: *segment, relative, text, ttl }, Some(reaction));
     }
 
-    pub(super) fn kernel_reset(
-        &mut self,
-        observer: &mut dyn Observer,
-        segment: Segment,
-        at: Instant,
-        tcb: &Tcb,
-    ) {
+    pub(super) fn kernel_reset(&mut self, told: Told<'_>, segment: Segment) {
         self.kernel_resets += 1;
-        let relative = self.relative(&segment, tcb, Direction::Sent);
-        self.rung(observer, Event::KernelReset(segment, relative), at, None, tcb);
+        let relative = self.relative(&segment, told.tcb, Direction::Sent);
+        self.rung(told, Event::KernelReset(segment, relative), None);
     }
 
-    pub(super) fn rung(
-        &mut self,
-        observer: &mut dyn Observer,
-        event: Event,
-        at: Instant,
-        reaction: Option<&Reaction>,
-        tcb: &Tcb,
-    ) {
+    pub(super) fn rung(&mut self, told: Told<'_>, event: Event, reaction: Option<&Reaction>) {
+        let Told { observer, at, tcb } = told;
         self.rungs += 1;
         observer.step(&Step {
             exchange: self.exchange,
@@ -227,31 +213,18 @@ impl Story {
     }
 
     /// A refusal that a simultaneous open passes over.
-    pub(super) fn passed_over(
-        &mut self,
-        observer: &mut dyn Observer,
-        segment: &Segment,
-        ttl: u8,
-        at: Instant,
-        tcb: &Tcb,
-    ) {
-        let relative = self.relative(segment, tcb, Direction::Received);
+    pub(super) fn passed_over(&mut self, told: Told<'_>, segment: &Segment, ttl: u8) {
+        let relative = self.relative(segment, told.tcb, Direction::Received);
         let event = Event::Received { segment: *segment, relative, text: Excerpt::default(), ttl };
-        self.rung(observer, event, at, None, tcb);
+        self.rung(told, event, None);
     }
 
     /// A SYN that goes out once more beside the timer.
-    pub(super) fn sent_again(
-        &mut self,
-        observer: &mut dyn Observer,
-        segment: &Segment,
-        at: Instant,
-        tcb: &Tcb,
-    ) {
+    pub(super) fn sent_again(&mut self, told: Told<'_>, segment: &Segment) {
         self.syns += 1;
-        let relative = self.relative(segment, tcb, Direction::Sent);
+        let relative = self.relative(segment, told.tcb, Direction::Sent);
         let event = Event::Sent { segment: *segment, relative, text: Excerpt::default(), retransmission: 0 };
-        self.rung(observer, event, at, None, tcb);
+        self.rung(told, event, None);
     }
 
     /// The open was carried by a cookie up to the client's ACK.
@@ -301,17 +274,31 @@ fn told(passed: &PassedOver) -> (&'static str, String) {
 
 /// A guard, in words.
 pub(super) fn summarize(guard: &Guard) -> GuardSummary {
-    let (proven, untested_because) = match guard.proof() {
+    summary_of(guard.name(), guard.discard(), guard.proof(), guard.passed_over())
+}
+
+/// A guard that stands for many.
+pub(super) fn summarize_standing(guard: &Standing) -> GuardSummary {
+    summary_of(guard.kind().name(), guard.discard(), guard.proof(), guard.passed_over())
+}
+
+fn summary_of(
+    name: &'static str,
+    discard: Option<Discard>,
+    proof: &Proof,
+    passed_over: &[PassedOver],
+) -> GuardSummary {
+    let (proven, untested_because) = match proof {
         Proof::Silent => (Some(true), None),
         Proof::Answered => (Some(false), None),
         Proof::Untestable(reason) => (None, Some(reason.clone())),
         Proof::NotAsked => (None, None),
     };
     GuardSummary {
-        name: guard.name(),
-        variant: guard.discard().map(crate::guard::Discard::name),
+        name,
+        variant: discard.map(Discard::name),
         proven,
         untested_because,
-        passed_over: guard.passed_over().iter().map(told).collect(),
+        passed_over: passed_over.iter().map(told).collect(),
     }
 }

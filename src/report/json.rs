@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::{Format, agreed};
 use crate::record::{
-    Event, Excerpt, IcmpEffect, Negotiation, Opening, Outcome, Relative, Statistics, Step, Summary,
+    Event, Excerpt, IcmpEffect, Listening, Negotiation, Opening, Outcome, Relative, Role, Served, Statistics,
+    Step, Summary,
 };
 use crate::tcp::options::OptionFault;
 use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
@@ -29,13 +30,17 @@ enum Line<'l> {
     Opened(OpenedLine),
     End(End),
     Statistics(StatisticsLine),
+    Listening(ListeningLine<'l>),
+    Served(ServedLine),
     Error { exchange: u32, message: &'l str },
 }
 
 #[derive(Serialize)]
-struct Begin<'l> {
+pub(super) struct Begin<'l> {
     version: &'static str,
     exchange: u32,
+    role: &'static str,
+    connection: Option<String>,
     local: String,
     remote: String,
     host: Option<&'l str>,
@@ -55,12 +60,12 @@ struct PassedOverLine<'l> {
 }
 
 #[derive(Serialize, Default)]
-struct StepLine {
+pub(super) struct StepLine {
     exchange: u32,
     n: u32,
     at_us: u64,
-    event: &'static str,
-    direction: Option<&'static str>,
+    pub(super) event: &'static str,
+    pub(super) direction: Option<&'static str>,
     flags: Option<String>,
     seq: Option<u32>,
     ack: Option<u32>,
@@ -71,13 +76,13 @@ struct StepLine {
     urgent: Option<u16>,
     options: Option<Vec<OptionLine>>,
     text: Option<String>,
-    ttl: Option<u8>,
+    pub(super) ttl: Option<u8>,
     retransmission: Option<u8>,
-    icmp: Option<IcmpLine>,
-    fault: Option<String>,
+    pub(super) icmp: Option<IcmpLine>,
+    pub(super) fault: Option<String>,
     arrows: Vec<ArrowLine>,
-    state: &'static str,
-    clause: Option<ClauseLine>,
+    state: Option<&'static str>,
+    pub(super) clause: Option<ClauseLine>,
     snd: Option<SndLine>,
     rcv: Option<RcvLine>,
     late: bool,
@@ -97,7 +102,7 @@ enum OptionLine {
 }
 
 #[derive(Serialize)]
-struct IcmpLine {
+pub(super) struct IcmpLine {
     #[serde(rename = "type")]
     kind: u8,
     code: u8,
@@ -113,10 +118,10 @@ struct ArrowLine {
 }
 
 #[derive(Serialize)]
-struct ClauseLine {
-    name: &'static str,
-    section: &'static str,
-    text: &'static str,
+pub(super) struct ClauseLine {
+    pub(super) name: &'static str,
+    pub(super) section: &'static str,
+    pub(super) text: &'static str,
 }
 
 #[derive(Serialize)]
@@ -176,6 +181,34 @@ struct End {
 }
 
 #[derive(Serialize)]
+struct ListeningLine<'l> {
+    version: &'static str,
+    at: Vec<String>,
+    guard: &'static str,
+    guard_variant: Option<&'static str>,
+    guard_proven: Option<bool>,
+    guard_untested_because: Option<&'l str>,
+    guard_passed_over: Vec<PassedOverLine<'l>>,
+    unix_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct ServedLine {
+    begun: u32,
+    connections: u32,
+    completed: u32,
+    unopened: u32,
+    cookies_sent: u32,
+    cookies_returned: u32,
+    passed_over: u32,
+    retransmissions: u32,
+    kernel_resets: u32,
+    packets_lost: u32,
+    text_sent: u64,
+    text_received: u64,
+}
+
+#[derive(Serialize)]
 struct StatisticsLine {
     exchanges: u32,
     completed: u32,
@@ -187,13 +220,14 @@ struct StatisticsLine {
     rtt_mdev_us: Option<u64>,
 }
 
-fn write(line: &Line<'_>, out: &mut String) {
+/// A line of any kind.
+pub(super) fn write(line: &impl Serialize, out: &mut String) {
     // Plain structs of strings and numbers: there is nothing in them that could fail to serialize.
     out.push_str(&serde_json::to_string(line).unwrap_or_default());
     out.push('\n');
 }
 
-fn micros(time: std::time::Duration) -> u64 {
+pub(super) fn micros(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -219,8 +253,42 @@ fn options(options: &Options) -> Vec<OptionLine> {
     options.iter().map(line).collect()
 }
 
+impl<'l> Begin<'l> {
+    pub(super) fn of(opening: &'l Opening) -> Self {
+        let guard = &opening.guard;
+        let passed_over = guard.passed_over.iter().map(|(guard, why)| PassedOverLine { guard, why });
+        Self {
+            version: VERSION,
+            exchange: opening.number,
+            role: if opening.role == Role::Passive { "passive" } else { "active" },
+            connection: (opening.role == Role::Passive).then(|| Role::name_of(opening.number)),
+            local: opening.local.to_string(),
+            remote: opening.remote.to_string(),
+            host: opening.host.as_deref(),
+            guard: guard.name,
+            guard_variant: guard.variant,
+            guard_proven: guard.proven,
+            guard_untested_because: guard.untested_because.as_deref(),
+            guard_passed_over: passed_over.collect(),
+            simulated: opening.simulated,
+            unix_seconds: opening.unix_seconds,
+        }
+    }
+}
+
 impl StepLine {
-    fn segment(&mut self, direction: &'static str, segment: &Segment, relative: &Relative, text: &Excerpt) {
+    /// Nothing yet but its place.
+    pub(super) fn at(exchange: u32, n: u32, at: std::time::Duration) -> Self {
+        Self { exchange, n, at_us: micros(at), ..Self::default() }
+    }
+
+    pub(super) fn segment(
+        &mut self,
+        direction: &'static str,
+        segment: &Segment,
+        relative: &Relative,
+        text: &Excerpt,
+    ) {
         self.event = "segment";
         self.direction = Some(direction);
         self.flags = Some(segment.flags.to_string());
@@ -235,18 +303,15 @@ impl StepLine {
         self.text = (segment.text_len > 0).then(|| text.as_bytes().escape_ascii().to_string());
     }
 
-    fn of(step: &Step, exchange: u32) -> Self {
+    fn of(step: &Step) -> Self {
         let mut line = Self {
-            exchange,
-            n: step.n,
-            at_us: micros(step.at),
             arrows: step.arrows.iter().map(|a| ArrowLine { from: a.from.name(), to: a.to.name() }).collect(),
-            state: step.state.name(),
+            state: Some(step.state.name()),
             clause: step.clause.map(clause),
             snd: Some(snd(&step.view.snd)),
             rcv: Some(rcv(&step.view.rcv)),
             late: step.late,
-            ..Self::default()
+            ..Self::at(step.exchange, step.n, step.at)
         };
         match &step.event {
             Event::Sent { segment, relative, text, retransmission } => {
@@ -301,7 +366,7 @@ const fn rcv(rcv: &Rcv) -> RcvLine {
     RcvLine { nxt: rcv.nxt.0, wnd: rcv.wnd.get(), up: rcv.up.0, irs: rcv.irs.0 }
 }
 
-fn icmp(error: &crate::packet::IcmpError, effect: &'static str) -> IcmpLine {
+pub(super) fn icmp(error: &crate::packet::IcmpError, effect: &'static str) -> IcmpLine {
     IcmpLine {
         kind: error.kind,
         code: error.code,
@@ -311,7 +376,7 @@ fn icmp(error: &crate::packet::IcmpError, effect: &'static str) -> IcmpLine {
     }
 }
 
-const fn effect_name(effect: IcmpEffect) -> &'static str {
+pub(super) const fn effect_name(effect: IcmpEffect) -> &'static str {
     match effect {
         IcmpEffect::Fatal => "fatal",
         IcmpEffect::Noted => "noted",
@@ -326,27 +391,11 @@ impl Format for Json {
 
     fn begin(&mut self, opening: &Opening, out: &mut String) {
         self.exchange = opening.number;
-        let guard = &opening.guard;
-        let passed_over = guard.passed_over.iter().map(|(guard, why)| PassedOverLine { guard, why });
-        let line = Begin {
-            version: VERSION,
-            exchange: opening.number,
-            local: opening.local.to_string(),
-            remote: opening.remote.to_string(),
-            host: opening.host.as_deref(),
-            guard: guard.name,
-            guard_variant: guard.variant,
-            guard_proven: guard.proven,
-            guard_untested_because: guard.untested_because.as_deref(),
-            guard_passed_over: passed_over.collect(),
-            simulated: opening.simulated,
-            unix_seconds: opening.unix_seconds,
-        };
-        write(&Line::Begin(line), out);
+        write(&Line::Begin(Begin::of(opening)), out);
     }
 
     fn step(&mut self, step: &Step, out: &mut String) {
-        write(&Line::Step(Box::new(StepLine::of(step, self.exchange))), out);
+        write(&Line::Step(Box::new(StepLine::of(step))), out);
     }
 
     fn opened(&mut self, negotiation: &Negotiation, out: &mut String) {
@@ -376,7 +425,7 @@ impl Format for Json {
             }
         };
         let line = End {
-            exchange: self.exchange,
+            exchange: summary.exchange,
             outcome: summary.outcome.name(),
             verdict: summary.outcome.to_string(),
             state,
@@ -413,6 +462,40 @@ impl Format for Json {
             rtt_mdev_us: trips.map(|trips| micros(trips.mdev)),
         };
         write(&Line::Statistics(line), out);
+    }
+
+    fn listening(&mut self, listening: &Listening, out: &mut String) {
+        let guard = &listening.guard;
+        let passed_over = guard.passed_over.iter().map(|(guard, why)| PassedOverLine { guard, why });
+        let line = ListeningLine {
+            version: VERSION,
+            at: listening.at.iter().map(ToString::to_string).collect(),
+            guard: guard.name,
+            guard_variant: guard.variant,
+            guard_proven: guard.proven,
+            guard_untested_because: guard.untested_because.as_deref(),
+            guard_passed_over: passed_over.collect(),
+            unix_seconds: listening.unix_seconds,
+        };
+        write(&Line::Listening(line), out);
+    }
+
+    fn served(&mut self, served: &Served, out: &mut String) {
+        let line = ServedLine {
+            begun: served.begun,
+            connections: served.connections,
+            completed: served.completed,
+            unopened: served.unopened,
+            cookies_sent: served.cookies_sent,
+            cookies_returned: served.cookies_returned,
+            passed_over: served.passed_over,
+            retransmissions: served.retransmissions,
+            kernel_resets: served.kernel_resets,
+            packets_lost: served.packets_lost,
+            text_sent: served.text_sent,
+            text_received: served.text_received,
+        };
+        write(&Line::Served(line), out);
     }
 
     fn failed(&mut self, error: &str, out: &mut String) {

@@ -3,17 +3,22 @@
 //! Nothing here knows a socket, a control block, the clock or standard output.
 
 pub mod agreed;
+pub mod hex;
 pub mod json;
 pub mod ladder;
+mod rungs;
+pub mod sending;
 pub mod text;
 pub mod verdict;
 
-use crate::record::{Negotiation, Opening, Statistics, Step, Summary};
+use crate::record::{Listening, Negotiation, Opening, Served, Statistics, Step, Summary};
 
 /// A way to write an exchange down. Each call appends to `out`, whole lines only.
 pub trait Format: Send {
     /// The number of the exchange that comes next, in case it cannot begin.
     fn number(&mut self, _number: u32) {}
+    /// A service waits for clients.
+    fn listening(&mut self, _listening: &Listening, _out: &mut String) {}
     /// An exchange begins.
     fn begin(&mut self, opening: &Opening, out: &mut String);
     /// Something happened.
@@ -24,6 +29,8 @@ pub trait Format: Send {
     fn end(&mut self, summary: &Summary, out: &mut String);
     /// A run of several exchanges is over.
     fn statistics(&mut self, statistics: &Statistics, out: &mut String);
+    /// A service is over.
+    fn served(&mut self, served: &Served, out: &mut String);
     /// The exchange could not be carried on, for a reason on this machine.
     fn failed(&mut self, error: &str, out: &mut String);
 }

@@ -1,15 +1,18 @@
 //! The closing lines: the verdict, and what it took. All that `--quiet` prints.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::text::{millis, short};
 use super::{Format, text};
-use crate::record::{Opening, Outcome, Statistics, Step, Summary, TimeWait};
+use crate::record::{Opening, Outcome, Role, Served, Statistics, Step, Summary, TimeWait};
 
 /// Prints no rung, only how it ended.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     target: String,
+    /// Clients whose connections are not over.
+    clients: HashMap<u32, String>,
 }
 
 /// The target as the user named it, with its address if that is something else.
@@ -37,29 +40,73 @@ pub fn facts(summary: &Summary) -> Vec<String> {
         facts.push("as expected".to_owned());
     }
     facts.push(format!("{} retransmitted", summary.retransmissions));
-    facts.push(match summary.held_back {
+    facts.push(held_back(summary.held_back));
+    facts
+}
+
+/// What one connection of many took: the guard counts for all of them together.
+pub(super) fn facts_of_one(summary: &Summary) -> Vec<String> {
+    let mut facts = facts(summary);
+    facts.pop();
+    facts.extend(alarms(summary));
+    facts
+}
+
+/// A service's closing lines.
+pub(super) fn served(served: &Served, out: &mut String) {
+    let Served { connections, completed, unopened, retransmissions, .. } = served;
+    let _ = writeln!(out, "--- tcpshake served ---");
+    let _ = writeln!(
+        out,
+        "{connections} connections, {completed} completed, {unopened} never opened, {retransmissions} segments retransmitted"
+    );
+    let mut facts = Vec::new();
+    for (octets, direction) in [(served.text_sent, "sent"), (served.text_received, "received")] {
+        if octets > 0 {
+            facts.push(format!("{octets} octets {direction}"));
+        }
+    }
+    if served.cookies_sent > 0 {
+        facts
+            .push(format!("{} SYN cookies sent, {} came back", served.cookies_sent, served.cookies_returned));
+    }
+    if served.passed_over > 0 {
+        facts.push(format!("{} SYNs passed over", served.passed_over));
+    }
+    if served.packets_lost > 0 || served.kernel_resets > 0 {
+        facts.extend(alarms_of(served.kernel_resets, served.packets_lost, false));
+    }
+    if !facts.is_empty() {
+        let _ = writeln!(out, "{}", text::fill(facts.iter().map(String::as_str), DOT, 80).join("\n"));
+    }
+}
+
+pub(super) fn held_back(answers: Option<u32>) -> String {
+    match answers {
         Some(answers) => format!("{answers} kernel answers held back"),
         None => "kernel answers not counted".to_owned(),
-    });
-    facts
+    }
 }
 
 /// What went wrong on this machine, whatever the verdict: told even where only one line is.
 pub fn alarms(summary: &Summary) -> Vec<String> {
+    let alarms = alarms_of(summary.kernel_resets, summary.packets_lost, summary.guard_lost);
+    summary.trouble.as_deref().map(text::clean).into_iter().chain(unmet(summary)).chain(alarms).collect()
+}
+
+pub(super) fn alarms_of(kernel_resets: u32, packets_lost: u32, guard_lost: bool) -> Vec<String> {
     let mut remarks = Vec::new();
-    remarks.extend(summary.trouble.as_deref().map(text::clean));
-    remarks.extend(unmet(summary));
-    if let resets @ 1.. = summary.kernel_resets {
-        remarks
-            .push(format!("the kernel of this machine sent {resets} RST of its own: no guard held it back"));
-    }
-    if summary.packets_lost > 0 {
+    if kernel_resets > 0 {
         remarks.push(format!(
-            "{} packets were lost on this machine, not read fast enough: steps may be missing",
-            summary.packets_lost
+            "the kernel of this machine sent {kernel_resets} RST of its own: no guard held it back"
         ));
     }
-    if summary.guard_lost {
+    if packets_lost > 0 {
+        remarks.push(format!(
+            "{packets_lost} packets were lost on this machine, not read fast enough: steps may be missing"
+        ));
+    }
+    if guard_lost {
         remarks.push("the guard was taken away meanwhile (a firewall reload?): nothing held the kernel back from then on (see: tcpshake guard status)".to_owned());
     }
     remarks
@@ -109,18 +156,31 @@ pub fn statistics(target: &str, statistics: &Statistics, out: &mut String) {
 
 impl Format for Verdict {
     fn begin(&mut self, opening: &Opening, _out: &mut String) {
-        self.target = target(opening);
+        if opening.role == Role::Passive {
+            self.clients.insert(opening.number, opening.remote.to_string());
+        } else {
+            self.target = target(opening);
+        }
     }
 
     fn step(&mut self, _step: &Step, _out: &mut String) {}
 
     fn end(&mut self, summary: &Summary, out: &mut String) {
+        if let Some(client) = self.clients.remove(&summary.exchange) {
+            let facts = facts_of_one(summary).join(DOT);
+            let _ = writeln!(out, "{client}: {}{DOT}{facts}", summary.outcome);
+            return;
+        }
         let facts = [facts(summary), alarms(summary)].concat().join(DOT);
         let _ = writeln!(out, "{}: {}{DOT}{facts}", self.target, summary.outcome);
     }
 
     fn statistics(&mut self, run: &Statistics, out: &mut String) {
         statistics(&self.target, run, out);
+    }
+
+    fn served(&mut self, service: &Served, out: &mut String) {
+        served(service, out);
     }
 
     fn failed(&mut self, _error: &str, _out: &mut String) {}

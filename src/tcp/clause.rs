@@ -48,6 +48,7 @@ clauses! {
     ListenIgnoresRst = "RFC 9293 3.10.7.2 first", "a RST in LISTEN answers nothing we sent";
     ListenRefusesAck = "RFC 9293 3.10.7.2 second", "nothing was sent from LISTEN, so no acknowledgment can be right: RST";
     ListenTakesSyn = "RFC 9293 3.10.7.2 third", "a SYN opens: its number is taken, ours goes out with the SYN,ACK";
+    SynCookie = "RFC 4987 3.6", "too many were half-open to remember this one: its SYN,ACK was a cookie, and the ACK has brought it back";
     ListenDrops = "RFC 9293 3.10.7.2 fourth", "neither SYN, ACK nor RST: dropped";
 
     SynSentBadAck = "RFC 9293 3.10.7.3 first", "it acknowledges what we never sent: RST with its own number";

@@ -5,11 +5,13 @@
 //! has them: `calls` (3.10.1 to 6), `arrives` and `checks` (3.10.7), `timeouts` (3.10.8). Every segment
 //! it sends is formed in `form`.
 
+pub mod answer;
 mod arrives;
 mod calls;
 mod checks;
 pub mod clause;
 mod congestion;
+pub mod cookie;
 pub mod flags;
 mod form;
 pub mod iss;
@@ -29,9 +31,11 @@ mod timeouts;
 mod timestamps;
 mod transfer;
 
+pub use answer::Meaning;
 pub use arrives::answer_in_closed;
 pub use calls::CallError;
 pub use clause::Clause;
+pub use cookie::Cookies;
 pub use flags::Flags;
 pub use form::reset_answering;
 pub use iss::IssGenerator;

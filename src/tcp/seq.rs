@@ -144,6 +144,8 @@ impl Mss {
     pub const DEFAULT_IPV4: Self = Self::of(536);
     /// What must be assumed of an IPv6 peer that sends no MSS option (MUST-15).
     pub const DEFAULT_IPV6: Self = Self::of(1220);
+    /// The most that can be said.
+    pub const LARGEST: Self = Self::of(u16::MAX);
     /// The least we let a peer talk us into, the option space of a header and a little text: a peer that
     /// announces 1 would otherwise make us send a segment an octet (K-03). Linux's floor is the same.
     pub const FLOOR: Self = Self::of(48);

@@ -12,20 +12,23 @@ use crate::net::interfaces::LOOPBACK;
 /// Which packets to let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// Our address.
+    /// Our address; the unspecified one of its family for any.
     pub local: IpAddr,
     /// Our port.
     pub local_port: u16,
-    /// The other end's address.
+    /// The other end's address; the unspecified one for any.
     pub remote: IpAddr,
     /// The other end's port; `None` for any.
     pub remote_port: Option<u16>,
-    /// Index of the interface to listen on. ICMP errors are also taken from loopback, where the kernel
+    /// Index of the interface to listen on; [`ALL_INTERFACES`] for any. ICMP errors are also taken from loopback, where the kernel
     /// puts those it makes for a dead neighbour.
     pub interface: u32,
     /// Index of the interface by which the kernel would answer, where that is another: its RST leaves there.
     pub kernels_interface: Option<u32>,
 }
+
+/// No interface has this index.
+pub const ALL_INTERFACES: u32 = 0;
 
 /// What drops everything.
 pub const DROP_ALL: [sock_filter; 1] = [statement(RET, 0)];
@@ -159,19 +162,9 @@ impl Selection {
         let mut code = Assembler::default();
         code.require(LD_H, AD_PROTOCOL, layout.ethertype);
 
-        code.load(LD_W, AD_IFINDEX);
-        code.test(JEQ, self.interface, Label::AnyProtocol, Label::Next);
-        if let Some(other) = self.kernels_interface {
-            code.test(JEQ, other, Label::LeavingTcpOnly, Label::Next);
+        if self.interface != ALL_INTERFACES {
+            self.choose_interface(&mut code, &layout);
         }
-        code.test(JEQ, LOOPBACK, Label::IcmpOnly, Label::Reject);
-
-        code.label(Label::LeavingTcpOnly);
-        code.load(LD_B, AD_PKTTYPE);
-        code.test(JEQ, u32::from(libc::PACKET_OUTGOING), Label::Next, Label::Reject);
-        code.load(LD_B, layout.protocol);
-        code.test(JEQ, TCP, Label::Tcp, Label::Reject);
-
         code.label(Label::AnyProtocol);
         code.load(LD_B, layout.protocol);
         code.test(JEQ, TCP, Label::Tcp, Label::Next);
@@ -230,8 +223,27 @@ impl Selection {
         code.finish()
     }
 
+    /// Goes on by what the interface is there for.
+    fn choose_interface(&self, code: &mut Assembler, layout: &Layout) {
+        code.load(LD_W, AD_IFINDEX);
+        code.test(JEQ, self.interface, Label::AnyProtocol, Label::Next);
+        if let Some(other) = self.kernels_interface {
+            code.test(JEQ, other, Label::LeavingTcpOnly, Label::Next);
+        }
+        code.test(JEQ, LOOPBACK, Label::IcmpOnly, Label::Reject);
+
+        code.label(Label::LeavingTcpOnly);
+        code.load(LD_B, AD_PKTTYPE);
+        code.test(JEQ, u32::from(libc::PACKET_OUTGOING), Label::Next, Label::Reject);
+        code.load(LD_B, layout.protocol);
+        code.test(JEQ, TCP, Label::Tcp, Label::Reject);
+    }
+
     #[expect(clippy::unused_self, reason = "reads as one of the requirements of the selection")]
     fn require_address(&self, code: &mut Assembler, at: u32, address: IpAddr) {
+        if address.is_unspecified() {
+            return;
+        }
         let mut words = |octets: &[u8]| {
             for (n, word) in octets.chunks_exact(4).enumerate() {
                 let word = u32::from_be_bytes(word.try_into().unwrap_or_default());

@@ -4,12 +4,13 @@
 //! Receiving through `AF_PACKET` shows what arrives before any firewall of this machine, tells offloaded
 //! checksums from bad ones, and carries the kernel's time stamps. Loopback works like any interface.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, SystemTime};
 
+use libc::sock_filter;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg};
@@ -61,20 +62,90 @@ pub const MARK: u32 = 0x53;
 /// GRO hands over merged segments of up to 64 KiB.
 const LONGEST_PACKET: usize = 64 * 1024;
 
-/// A wire made of sockets.
+/// For many connections at once.
+const SERVICE_BUFFER: usize = 8 << 20;
+
+/// A wire made of sockets: a pair for each address family it carries.
 pub struct RawWire {
     clock: Clock,
-    sender: Socket,
-    receiver: Socket,
-    destination: SockAddr,
-    wakes: Vec<OwnedFd>,
+    pairs: Vec<Pair>,
+    wake: Vec<OwnedFd>,
     own_resets: OwnResets,
+    scopes: Scopes,
     opened: Instant,
     buffer: Vec<u8>,
     control: Vec<u8>,
 }
 
+/// What sends and what receives packets of one family.
+struct Pair {
+    sender: Socket,
+    receiver: Socket,
+    to: To,
+}
+
+/// Where packets go.
+enum To {
+    /// All to this one; the scope of a link-local address is in it.
+    One(SockAddr),
+    /// Each where its header says, IPv4.
+    AnyV4,
+    /// Each where its header says, IPv6.
+    AnyV6,
+}
+
+/// By which interface link-local hosts have spoken to us: their address alone does not say.
+#[derive(Default)]
+struct Scopes(HashMap<Ipv6Addr, u32>);
+
+impl Scopes {
+    const MOST: usize = 4096;
+
+    fn note(&mut self, packet: &[u8], interface: u32) {
+        const SOURCE: usize = 8;
+        if let Some(source) = v6_address(packet, SOURCE).filter(Ipv6Addr::is_unicast_link_local) {
+            if self.0.len() >= Self::MOST {
+                self.0.clear();
+            }
+            self.0.insert(source, interface);
+        }
+    }
+}
+
+/// The address at this place of an IPv6 header.
+fn v6_address(packet: &[u8], at: usize) -> Option<Ipv6Addr> {
+    let is_v6 = packet.first().is_some_and(|first| first >> 4 == 6);
+    let octets = packet.get(at..)?.first_chunk::<16>().filter(|_| is_v6)?;
+    Some(Ipv6Addr::from(*octets))
+}
+
 impl RawWire {
+    /// Opens the sockets of a service: whatever comes for `selections`, one for each family, is taken, and each
+    /// packet goes where its header says.
+    pub fn open_service(selections: &[Selection], clock: Clock) -> Result<Self, OpenError> {
+        let open = |selection: &Selection| {
+            let any = SocketAddr::new(selection.local, 0);
+            let (sender, receiver) = (open_sender(any, None)?, open_receiver(selection)?);
+            let _ = sender.set_mark(MARK);
+            let _ = receiver.set_recv_buffer_size(SERVICE_BUFFER); // as much of it as the system allows
+            Ok(Pair { sender, receiver, to: if any.is_ipv4() { To::AnyV4 } else { To::AnyV6 } })
+        };
+        Ok(Self::of(selections.iter().map(open).collect::<Result<_, _>>()?, clock))
+    }
+
+    fn of(pairs: Vec<Pair>, clock: Clock) -> Self {
+        Self {
+            clock,
+            pairs,
+            wake: Vec::new(),
+            own_resets: OwnResets::default(),
+            scopes: Scopes::default(),
+            opened: clock.now(),
+            buffer: vec![0; LONGEST_PACKET],
+            control: nix::cmsg_space!(TimeSpec, [u8; AUXDATA_LEN]),
+        }
+    }
+
     /// Opens both sockets. Nothing that was not selected is ever queued: the filter stands before the
     /// packet socket is bound.
     pub fn open(spec: &RawSpec, clock: Clock) -> Result<Self, OpenError> {
@@ -84,45 +155,44 @@ impl RawWire {
         let _ = sender.set_mark(MARK);
         let mut destination = spec.remote;
         destination.set_port(0); // a raw IPv6 socket takes a port for a protocol number
-        Ok(Self {
-            clock,
-            sender,
-            receiver: open_receiver(&spec.selection)?,
-            destination: destination.into(),
-            wakes: Vec::new(),
-            own_resets: OwnResets::default(),
-            opened: clock.now(),
-            buffer: vec![0; LONGEST_PACKET],
-            control: nix::cmsg_space!(TimeSpec, [u8; AUXDATA_LEN]),
-        })
+        let pair =
+            Pair { sender, receiver: open_receiver(&spec.selection)?, to: To::One(destination.into()) };
+        Ok(Self::of(vec![pair], clock))
     }
 
     /// Turns to another connection with the same remote end, and forgets what came for the one before. Needs
     /// no privilege.
     pub fn turn_to(&mut self, selection: &Selection) -> Result<(), OpenError> {
         let mut turn = || -> io::Result<()> {
-            filter::attach(&self.receiver, &filter::DROP_ALL)?;
+            self.attach(&filter::DROP_ALL)?;
             while self.read().is_ok() {}
-            filter::attach(&self.receiver, &selection.program())
+            self.attach(&selection.program())
         };
         turn().map_err(|error| explain("select the packets to receive", error))
     }
 
-    /// Ends a wait when `descriptor` becomes readable, as those before it do.
+    fn attach(&self, program: &[sock_filter]) -> io::Result<()> {
+        self.pairs.iter().try_for_each(|pair| filter::attach(&pair.receiver, program))
+    }
+
+    /// Ends a wait when `descriptor` becomes readable; there may be several.
     pub fn wake_on(&mut self, descriptor: OwnedFd) {
-        self.wakes.push(descriptor);
+        self.wake.push(descriptor);
     }
 
     fn wait(&self, deadline: Option<Instant>) -> io::Result<Wait> {
         let timeout = deadline.map(|deadline| TimeSpec::from(deadline - self.clock.now()));
-        let descriptors = self.wakes.iter().map(AsFd::as_fd).chain([self.receiver.as_fd()]);
-        let mut fds: Vec<_> = descriptors.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let receivers = self.pairs.iter().map(|pair| pair.receiver.as_fd());
+        let all = receivers.chain(self.wake.iter().map(AsFd::as_fd));
+        let mut fds: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         retry(|| ppoll(&mut fds, timeout, None))?;
-        let ready = fds.iter().position(|fd| fd.any().unwrap_or(false));
-        Ok(match ready {
-            Some(wake) if wake < self.wakes.len() => Wait::Woken,
-            Some(_) => Wait::Packet,
-            None => Wait::DeadlinePassed,
+        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
+        let packet = ready.by_ref().take(self.pairs.len()).fold(false, |any, ready| any | ready);
+        let woken = ready.any(|ready| ready);
+        Ok(match (woken, packet) {
+            (true, _) => Wait::Woken,
+            (false, true) => Wait::Packet,
+            (false, false) => Wait::DeadlinePassed,
         })
     }
 }
@@ -181,7 +251,7 @@ impl Wire for RawWire {
     }
 
     fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
-        match self.sender.send_to(packet, &self.destination) {
+        match self.send_to_its_destination(packet) {
             Ok(_) => {
                 self.own_resets.sent(packet);
                 Ok(())
@@ -197,7 +267,7 @@ impl Wire for RawWire {
     }
 
     fn lost(&mut self) -> u32 {
-        sys::packets_dropped(&self.receiver)
+        self.pairs.iter().map(|pair| sys::packets_dropped(&pair.receiver)).sum()
     }
 
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
@@ -276,9 +346,45 @@ impl RawWire {
         self.own_resets.contain(self.buffer.get(..len).unwrap_or_default())
     }
 
+    fn send_to_its_destination(&self, packet: &[u8]) -> io::Result<usize> {
+        const V4_DESTINATION: usize = 16;
+        const V6_DESTINATION: usize = 24;
+        let v6 = v6_address(packet, V6_DESTINATION);
+        for Pair { sender, to, .. } in &self.pairs {
+            let destination = match (to, v6) {
+                (To::One(destination), _) => return sender.send_to(packet, destination),
+                (To::AnyV4, None) => packet
+                    .get(V4_DESTINATION..)
+                    .and_then(<[u8]>::first_chunk::<4>)
+                    .map(|octets| SocketAddr::from((*octets, 0))),
+                (To::AnyV6, Some(address)) => {
+                    let scope = self.scopes.0.get(&address).copied().unwrap_or_default();
+                    Some(SocketAddrV6::new(address, 0, 0, scope).into())
+                }
+                (To::AnyV4, Some(_)) | (To::AnyV6, None) => None,
+            };
+            if let Some(destination) = destination {
+                return sender.send_to(packet, &destination.into());
+            }
+        }
+        Err(io::ErrorKind::AddrNotAvailable.into())
+    }
+
+    /// The next packet that waits at one of the receivers.
     fn read(&mut self) -> Result<Read, Errno> {
+        let mut read = Err(Errno::EAGAIN);
+        for at in 0..self.pairs.len() {
+            read = self.read_from(at);
+            if !matches!(read, Err(Errno::EAGAIN)) {
+                break;
+            }
+        }
+        read
+    }
+
+    fn read_from(&mut self, at: usize) -> Result<Read, Errno> {
+        let fd = self.pairs.get(at).ok_or(Errno::EAGAIN)?.receiver.as_fd().as_raw_fd();
         let mut parts = [IoSliceMut::new(&mut self.buffer)];
-        let fd = self.receiver.as_fd().as_raw_fd();
         let message = recvmsg::<LinkAddr>(fd, &mut parts, Some(&mut self.control), MsgFlags::empty())?;
         let mut read = Read {
             len: message.bytes,
@@ -289,12 +395,16 @@ impl RawWire {
                 _ => Sender::Network,
             },
         };
+        let interface = message.address.map_or(0, |address| address.ifindex() as u32);
         for control in message.cmsgs()? {
             if let ControlMessageOwned::ScmTimestampns(stamp) = control {
                 read.stamp = Some(Duration::new(stamp.tv_sec() as u64, stamp.tv_nsec() as u32));
             } else if let ControlMessageOwned::Unknown(auxiliary) = control {
                 read.checksum = checksum_status(&auxiliary.data_bytes);
             }
+        }
+        if matches!(self.pairs.get(at), Some(Pair { to: To::AnyV6, .. })) {
+            self.scopes.note(self.buffer.get(..read.len).unwrap_or_default(), interface);
         }
         Ok(read)
     }

@@ -284,9 +284,9 @@ fn wrong_before_the_first_segment() {
         (&["--expect", "("], 2, "unclosed group"),
         (&["--until", "["], 2, "unclosed character class"),
         (&["--send", "@"], 2, "the name of the file is missing"),
-        (&["--send", &missing], 8, "no such file or directory"),
-        (&["--send", &a_folder], 8, "is a directory"),
-        (&["--send", "@/proc/self/mem"], 8, "cannot read '/proc/self/mem'"),
+        (&["--send", &missing], 2, "no such file or directory"),
+        (&["--send", &a_folder], 2, "is a directory"),
+        (&["--send", "@/proc/self/mem"], 2, "cannot read '/proc/self/mem'"),
         (&["--output", &nowhere], 8, "no such file or directory"),
         (&["--output", &a_folder[1..]], 8, "is a directory"),
         (&["--send", &itself, "--output", &file], 2, "cannot be sent and written at once"),
@@ -309,10 +309,10 @@ fn a_file_that_may_not_be_read() {
     let folder = Folder::new();
     let file = folder.file("secret");
     std::fs::write(&file, b"text").unwrap();
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o0)).unwrap();
     let target = world.server(echo).v4();
     bound_to(&[Capability::CAP_NET_RAW], || {
-        connect(&[&target, "--send", &format!("@{file}")]).assert_error(8, "permission denied");
+        connect(&[&target, "--send", &format!("@{file}")]).assert_error(2, "permission denied");
         connect(&[&target, "--output", &file]).assert_error(8, "permission denied");
     });
     assert_eq!(world.capture.segments(), []);

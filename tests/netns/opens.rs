@@ -90,7 +90,7 @@ fn options_that_cannot_be_are_named() {
         (&["--option", &alone_fits_not, "--option", "1"], "41 octets of options"),
         (&["--option", "mss:1"], "'mss' is no option kind"),
         (&["--wscale", "15"], "15 is not in 0..=14"),
-        (&["--tos", "256"], "256 is not in 0..=255"),
+        (&["--tos", "256"], "a number from 0 to 255"),
         (&["--no-options", "--timestamps"], "cannot be used with"),
         (&["--no-options", "--tfo-request"], "cannot be used with"),
         (&["--simultaneous"], "--source-port"),
@@ -181,7 +181,7 @@ fn tos_on_every_packet() {
     let world = World::new();
     let server = world.server(close_after_client);
     for (target, near) in [(server.v4(), NEAR), (server.v6(), IpAddr::V6(tcpshake::lab::NEAR_V6))] {
-        connect(&[&target, "--tos", "184"]).assert_ended(0, "completed");
+        connect(&[&target, "--tos", "0xb8"]).assert_ended(0, "completed");
         let captured = world.capture.segments();
         let ours: Vec<_> =
             captured.iter().filter(|seen| seen.source.ip() == near).map(|seen| seen.tos).collect();

@@ -7,6 +7,7 @@ use std::net::{AddrParseError, IpAddr};
 use clap::{Subcommand, ValueEnum};
 
 use super::ListFormat;
+use super::number::number;
 use crate::cli::exit::Exit;
 use crate::guard::{Choice, Kind, PortSet};
 
@@ -180,10 +181,6 @@ fn address(text: &str) -> Result<IpAddr, AddrParseError> {
 }
 
 fn mark(text: &str) -> Result<u32, String> {
-    let number = match text.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
     let not_one = || "a mark is a number above 0, such as 83 or 0x53".to_owned();
-    number.ok().filter(|mark| *mark != 0).ok_or_else(not_one)
+    number(text).ok().filter(|mark| *mark != 0).ok_or_else(not_one)
 }

@@ -1,10 +1,14 @@
 //! What can be typed: one definition for parsing, help and manual pages.
 
 mod data;
+mod flags;
 mod guard;
+mod listen;
+mod number;
 mod opening;
 mod option;
 mod path;
+mod send;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,10 +17,13 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use data::{DataArgs, Sending, Until};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
+pub use listen::{AnswerArgs, ListenArgs, ServiceArgs};
 pub use opening::OpeningArgs;
 pub use option::RawOption;
 pub use path::PathArgs;
+pub use send::{FieldArgs, FlagArgs, SendArgs, SendPaceArgs};
 
+use self::number::number;
 use super::exit::Exit;
 use crate::driver::Close;
 use crate::guard::{Choice, Kind};
@@ -64,6 +71,49 @@ pub enum Command {
     ///   tcpshake connect example.org:80 --send 'GET / HTTP/1.0\r\n\r\n' --half-close --output -
     #[command(after_help = Exit::table())]
     Connect(Box<ConnectArgs>),
+    /// Send one hand-built segment, and show every answer
+    ///
+    /// Any combination of the nine control bits, any value of any field, options and text as given, wrong header
+    /// length and checksum included. Nothing is added: no options, no second segment. Each answer is printed with
+    /// the rule of the RFCs that the peer must have followed, and so is silence.
+    ///
+    /// Only the segment asked for is sent. A SYN that is answered leaves a half-open connection at the peer, which
+    /// repeats its SYN,ACK for a while and then forgets it. The kernel, which would answer with RST, is held back
+    /// unless --guard none lets it.
+    ///
+    /// The source is always an address of this machine: answers to another would go to a host that asked for
+    /// nothing, and could not be shown here.
+    ///
+    /// The first answer decides the exit code: 0 if it is no RST, 3 for a RST to a SYN, 6 for a RST to anything
+    /// else; 5 for an ICMP error where no segment answers, 4 for silence. A RST is rightly met with silence: 0.
+    ///
+    /// Examples:
+    ///
+    ///   tcpshake send 10.0.0.5:80
+    ///
+    ///   tcpshake send 10.0.0.5:80 --flags FPU --count 3
+    ///
+    ///   tcpshake send 10.0.0.5:80 --option 2:05b4 --option 1 --option 3:07 --tos 0x02 -x
+    ///
+    ///   tcpshake send 10.0.0.5:80 --psh --ack --seq 4322 --ack-number 9001 --data 'GET / HTTP/1.0\r\n\r\n'
+    #[command(after_help = Exit::table())]
+    Send(Box<SendArgs>),
+    /// Wait for clients on a port, and answer them by hand
+    ///
+    /// Answers the SYNs of real clients with hand-built SYN,ACKs, many at a time, IPv4 and IPv6, and prints every
+    /// step of every connection, each by a short name. The kernel, which has no such listener, is kept from
+    /// refusing them. Where more are half-open than can be remembered, SYN cookies carry them. A signal resets
+    /// those that are open, reports, and exits.
+    ///
+    /// Examples:
+    ///
+    ///   tcpshake listen 8080 --respond 'HTTP/1.0 200 OK\r\n\r\nhello\n'
+    ///
+    ///   tcpshake listen 7 --echo --count 1 --bind 127.0.0.1
+    ///
+    ///   tcpshake listen 9000 --delay-synack 1500 --drop-first-syn 1
+    #[command(after_help = Exit::table())]
+    Listen(Box<ListenArgs>),
     /// Watch one whole exchange in a private network: no root, no remote host
     ///
     /// Makes two network namespaces joined by a cable, starts a server of the kernel's in one, and opens
@@ -265,8 +315,8 @@ pub struct SegmentArgs {
     #[arg(long, value_name = "OCTETS", default_value_t = Parameters::WINDOW, value_parser = clap::value_parser!(u32).range(..=1_073_725_440))]
     pub window: u32,
 
-    /// Type of service, or traffic class, of our packets
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    /// Type of service, or traffic class, of our packets, as in 184 or 0xb8
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, value_parser = number::<u8>)]
     pub tos: u8,
 
     /// Send small text without waiting for an acknowledgment (Nagle's algorithm, RFC 9293 section 3.7.4)

@@ -1,0 +1,206 @@
+//! `tcpshake listen`.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::answers::{Answer, Answering, End};
+use super::args::{CloseKind, ListenArgs};
+use super::data::{self, Purpose};
+use super::error::Failure;
+use super::exit::Exit;
+use super::output::Output;
+use super::signals::Signals;
+use crate::driver::{self, Host, Linger, Open, Plan, Service};
+use crate::guard::{Kind, LeaseError, PortLease, PortSet, Scope, SelfTest, Standing};
+use crate::net::interfaces::Interface;
+use crate::net::{privileges, route};
+use crate::record::{Role, Served};
+use crate::tcp::{IssGenerator, Mss, Offer, Parameters, SeqNum, WindowSize};
+use crate::time::{Clock, Instant};
+use crate::wire::filter::{ALL_INTERFACES, Selection};
+use crate::wire::raw::{self, RawWire};
+
+pub(super) fn run(args: &ListenArgs) -> Result<Exit, Failure> {
+    let answer = answer(args)?;
+    let bind = args.bind.map(|address| own(address.to_canonical())).transpose()?;
+    let signals = Signals::watch()?;
+    let mut output = Output::start(&args.output, None)?;
+    let result = serve(args, bind, answer, &signals, &mut output);
+    if let Err(failure) = &result {
+        output.failed(failure);
+    }
+    output.conclude(result, &signals)
+}
+
+fn serve(
+    args: &ListenArgs,
+    bind: Option<IpAddr>,
+    answer: Answer,
+    signals: &Signals,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let clock = Clock::new();
+    let at = places(bind, args.port);
+    let mut wire = RawWire::open_service(&at.iter().map(selection).collect::<Vec<_>>(), clock)?;
+    wire.wake_on(signals.descriptor()?);
+    let scope = Scope { address: bind, ports: PortSet::one(args.port), mark: raw::MARK };
+    let guard = Standing::stand(args.guard.into(), &scope, &mut SelfTest::new(clock))?;
+    // A firewall guard leaves the port to others; we do not.
+    let _leases = if guard.kind() == Kind::Listener { Vec::new() } else { take(&at)? };
+    privileges::give_up().map_err(|error| Failure::cannot("give up privileges", &error))?;
+
+    let service = service(args, at);
+    let mut machine = Machine {
+        answer,
+        iss: IssGenerator::new(rand::random()),
+        sizes: HashMap::new(),
+        ours: HashMap::new(),
+    };
+    let served = driver::serve(&guard, &mut wire, &service, &mut machine, output, &mut || signals.pending())?;
+    output.served(&served);
+    Ok(exit(&served))
+}
+
+/// The exit code of the first connection that did not end as asked. A service without a count ends by a signal:
+/// that is its way to end.
+fn exit(served: &Served) -> Exit {
+    match (served.signal, &served.first_failure) {
+        (Some(signal), _) => signal.into(),
+        (None, Some(outcome)) => outcome.into(),
+        (None, None) => Exit::Success,
+    }
+}
+
+fn own(address: IpAddr) -> Result<IpAddr, Failure> {
+    let is_own = route::is_own(address).then_some(address);
+    is_own.ok_or_else(|| Failure::not_possible(LeaseError::not_ours(address)))
+}
+
+/// Where clients reach us: at the one address, or at all of both families, as far as this machine has them.
+fn places(bind: Option<IpAddr>, port: u16) -> Vec<SocketAddr> {
+    let all = || {
+        let both = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
+        let has = |family: &IpAddr| {
+            let own = crate::net::interfaces::own_addresses();
+            own.iter().any(|address| address.is_ipv4() == family.is_ipv4())
+        };
+        both.into_iter().filter(has).collect()
+    };
+    let addresses: Vec<IpAddr> = bind.map_or_else(all, |address| vec![address]);
+    addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect()
+}
+
+fn selection(at: &SocketAddr) -> Selection {
+    let any = if at.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    Selection {
+        local: at.ip(),
+        local_port: at.port(),
+        remote: any,
+        remote_port: None,
+        interface: ALL_INTERFACES,
+        kernels_interface: None,
+    }
+}
+
+fn take(at: &[SocketAddr]) -> Result<Vec<PortLease>, LeaseError> {
+    at.iter().map(|at| PortLease::take(*at)).collect()
+}
+
+fn answer(args: &ListenArgs) -> Result<Answer, Failure> {
+    let answer = &args.answer;
+    if let Some(typed) = &answer.respond {
+        return Ok(Answer::Respond(data::read(typed, Purpose::Answer)?.into()));
+    }
+    let ends_first = matches!(close(args), CloseKind::Active | CloseKind::Reset | CloseKind::None);
+    let end = if ends_first { End::AfterFirst } else { End::WithClient };
+    Ok(if answer.echo { Answer::Echo(end) } else { Answer::Discard })
+}
+
+fn close(args: &ListenArgs) -> CloseKind {
+    let usual = if args.answer.respond.is_some() { CloseKind::Active } else { CloseKind::Passive };
+    args.answer.close.unwrap_or(usual)
+}
+
+fn service(args: &ListenArgs, at: Vec<SocketAddr>) -> Service {
+    let settings = &args.service;
+    let granted =
+        Offer::USUAL | Offer::TIMESTAMPS.only_if(settings.timestamps) | Offer::ECN.only_if(settings.ecn);
+    let plan = Plan {
+        role: Role::Passive,
+        ttl: settings.ttl,
+        open: if settings.split { Open::Split } else { Open::Usual },
+        close: close(args).into(),
+        timeout: settings.timeout,
+        linger: settings.linger.map_or(Linger::Enough, |millis| Linger::For(Duration::from_millis(millis))),
+        parameters: Parameters {
+            mss: settings.mss.and_then(Mss::new).unwrap_or(Mss::LARGEST),
+            window: WindowSize::new(settings.window),
+            offer: if settings.no_options { Offer::NOTHING } else { granted },
+            retries: settings.retries,
+            ..Parameters::default()
+        },
+        ..Plan::new((Ipv4Addr::UNSPECIFIED, 0).into(), SeqNum(0)) // each connection has its own
+    };
+    Service {
+        count: args.count,
+        iss: settings.isn.map(SeqNum),
+        delay_syn_ack: Duration::from_millis(settings.delay_synack),
+        drop_first_syns: settings.drop_first_syn,
+        most_half_open: settings.half_open,
+        ..Service::new(at, plan, rand::random())
+    }
+}
+
+/// What the service asks of this machine.
+struct Machine {
+    answer: Answer,
+    iss: IssGenerator,
+    /// What we announce to clients.
+    sizes: HashMap<IpAddr, Mss>,
+    /// Addresses that packets came to, and whether they are ours.
+    ours: HashMap<IpAddr, bool>,
+}
+
+impl Machine {
+    const MOST_REMEMBERED: usize = 4096;
+
+    fn look_up(client: IpAddr) -> Mss {
+        let (headers, default) =
+            if client.is_ipv4() { (40, Mss::DEFAULT_IPV4) } else { (60, Mss::DEFAULT_IPV6) };
+        const LONGEST_PACKET: u32 = 65_535;
+        let mtu = route::lookup(client, None, None, Some(raw::MARK)).ok().and_then(|route| {
+            let interface = Interface::by_index(route.interface).ok()?;
+            Some(route.mtu.unwrap_or(interface.mtu).min(interface.mtu).min(LONGEST_PACKET))
+        });
+        mtu.and_then(|mtu| Mss::new(mtu.saturating_sub(headers) as u16)).unwrap_or(default)
+    }
+}
+
+/// What was found out before, or is now; asking the kernel for each packet would take too long.
+fn remembered<T: Copy>(known: &mut HashMap<IpAddr, T>, address: IpAddr, find: fn(IpAddr) -> T) -> T {
+    if known.len() >= Machine::MOST_REMEMBERED {
+        known.clear();
+    }
+    *known.entry(address).or_insert_with(|| find(address))
+}
+
+impl Host for Machine {
+    type Talk = Answering;
+
+    fn is_ours(&mut self, address: IpAddr) -> bool {
+        remembered(&mut self.ours, address, route::is_own)
+    }
+
+    fn mss(&mut self, client: IpAddr) -> Mss {
+        remembered(&mut self.sizes, client, Self::look_up)
+    }
+
+    fn iss(&mut self, local: SocketAddr, remote: SocketAddr, now: Instant) -> SeqNum {
+        self.iss.iss(local, remote, now)
+    }
+
+    fn talk(&mut self) -> Answering {
+        Answering::new(self.answer.clone())
+    }
+}

@@ -1,0 +1,531 @@
+//! Many connections on one port: who is new, who is known, and what happens when there are too many.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::flow::{Flow, LONGEST_PACKET, Outside};
+use super::hear::{Heard, copied, hear};
+use super::observe::Observer;
+use super::plan::{Open, Plan};
+use super::single::{DriveError, PendingSignal};
+use super::story;
+use super::talk::Talk;
+use crate::guard::{Standing, Tally};
+use crate::packet::ip::IpFields;
+use crate::packet::{Addresses, Ports, Protocol, TcpPacket, emit, icmp, ip, tcp};
+use crate::record::{GuardSummary, Listening, Outcome, Served, Signal, Summary};
+use crate::tcp::{
+    Clause, Cookies, Flags, Mss, Offer, Opt, OptionsBuilder, Origin, Segment, SeqNum, State, UnscaledWindow,
+    answer_in_closed,
+};
+use crate::time::Instant;
+use crate::wire::{Arrival, Received, Sender, Wire};
+
+/// What a service does.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Where clients reach us, all at one port; unspecified addresses are all of their family.
+    pub at: Vec<SocketAddr>,
+    /// What each connection does; its ends, number and initial sequence number are its own.
+    pub plan: Plan,
+    /// The initial sequence number of every connection, if it is to be always the same.
+    pub iss: Option<SeqNum>,
+    /// The secret of the cookies.
+    pub cookie_key: [u8; 16],
+    /// End after so many connections.
+    pub count: Option<u32>,
+    /// Keep each SYN waiting so long.
+    pub delay_syn_ack: Duration,
+    /// Pass over so many SYNs of each client's.
+    pub drop_first_syns: u32,
+    /// Connections that may be half-open at a time; beyond it, cookies carry them.
+    pub most_half_open: usize,
+    /// Connections there may be at a time; beyond it a SYN is passed over.
+    pub most: usize,
+}
+
+impl Service {
+    /// As many as a busy server would keep half-open.
+    pub const MOST_HALF_OPEN: usize = 1024;
+    /// Connections at a time.
+    pub const MOST: usize = 16 * 1024;
+
+    /// A service at these places that keeps this secret, and whose connections follow `plan`.
+    pub const fn new(at: Vec<SocketAddr>, plan: Plan, cookie_key: [u8; 16]) -> Self {
+        Self {
+            at,
+            plan,
+            iss: None,
+            cookie_key,
+            count: None,
+            delay_syn_ack: Duration::ZERO,
+            drop_first_syns: 0,
+            most_half_open: Self::MOST_HALF_OPEN,
+            most: Self::MOST,
+        }
+    }
+
+    fn port(&self) -> u16 {
+        self.at.first().map_or(0, SocketAddr::port)
+    }
+}
+
+/// What a service asks of the machine it runs on.
+pub trait Host {
+    /// What each connection says and hears.
+    type Talk: Talk;
+
+    /// Whether packets to this address are for us.
+    fn is_ours(&mut self, address: IpAddr) -> bool;
+
+    /// What we announce to a client there (MUST-67).
+    fn mss(&mut self, client: IpAddr) -> Mss;
+
+    /// The initial sequence number of a connection.
+    fn iss(&mut self, local: SocketAddr, remote: SocketAddr, now: Instant) -> SeqNum;
+
+    /// Somebody to talk with the next client.
+    fn talk(&mut self) -> Self::Talk;
+}
+
+/// Serves until the count is reached or a signal comes.
+///
+/// The `guard` is the proof that the kernel is held back on the port.
+pub fn serve<H: Host>(
+    guard: &Standing,
+    wire: &mut dyn Wire,
+    service: &Service,
+    host: &mut H,
+    observer: &mut dyn Observer,
+    signal: PendingSignal<'_>,
+) -> Result<Served, DriveError> {
+    let mut buffer = vec![0; LONGEST_PACKET];
+    let guard = story::summarize_standing(guard);
+    observer.listening(&Listening {
+        at: service.at.clone(),
+        guard: guard.clone(),
+        unix_seconds: crate::time::unix_seconds(),
+    });
+    let mut server = Server {
+        service,
+        host,
+        guard,
+        cookies: Cookies::new(service.cookie_key),
+        last_cookie: None,
+        flows: HashMap::new(),
+        timers: BTreeSet::new(),
+        waiting: VecDeque::new(),
+        passed_over: HashMap::new(),
+        half_open: 0,
+        epoch: Instant::ORIGIN,
+        opened: 0,
+        served: Served::default(),
+        identification: 1,
+        out: Outside { wire, observer, buffer: &mut buffer },
+    };
+    server.run(signal)?;
+    server.served.packets_lost = server.out.wire.lost();
+    Ok(server.served)
+}
+
+/// Our end and the client's.
+type Key = (SocketAddr, SocketAddr);
+
+struct Entry<T> {
+    flow: Flow<T>,
+    deadline: Instant,
+    /// Until its SYN,ACK is acknowledged.
+    is_half_open: bool,
+    /// The verdict is told; only TIME-WAIT is left.
+    is_over: bool,
+}
+
+/// A SYN that is kept waiting.
+struct Waiting {
+    until: Instant,
+    key: Key,
+    packet: Vec<u8>,
+    at: Instant,
+}
+
+struct Server<'s, H: Host> {
+    service: &'s Service,
+    host: &'s mut H,
+    guard: GuardSummary,
+    cookies: Cookies,
+    last_cookie: Option<Instant>,
+    flows: HashMap<Key, Entry<H::Talk>>,
+    timers: BTreeSet<(Instant, Key)>,
+    waiting: VecDeque<Waiting>,
+    /// SYNs of a client that were passed over on purpose.
+    passed_over: HashMap<Key, u32>,
+    half_open: usize,
+    /// When the connections that are drawn together began.
+    epoch: Instant,
+    opened: u32,
+    served: Served,
+    identification: u16,
+    out: Outside<'s>,
+}
+
+/// SYNs that wait, or clients whose SYNs are counted, at a time.
+const MOST_REMEMBERED: usize = 4096;
+
+impl<H: Host> Server<'_, H> {
+    fn run(&mut self, signal: PendingSignal<'_>) -> Result<(), DriveError> {
+        let mut packet = Vec::new();
+        while !self.is_done() {
+            let deadline = self.deadline();
+            match self.out.wire.receive(deadline)? {
+                Arrival::Packet(received) => {
+                    let received = copied(&received, &mut packet);
+                    self.on_packet(&received)?;
+                }
+                Arrival::DeadlinePassed => {}
+                Arrival::Woken => {
+                    if let Some(signal) = signal() {
+                        return self.end_by(signal);
+                    }
+                }
+            }
+            self.fire_timers()?; // what never ceases to arrive holds up none of them
+        }
+        self.end_all(&Outcome::Silent { heard: true }) // half-open ones, whose clients have not answered
+    }
+
+    /// As many as were asked for have ended, and nothing of them is left in TIME-WAIT.
+    fn is_done(&self) -> bool {
+        self.service.count.is_some_and(|count| self.served.connections >= count)
+            && self.flows.values().all(|entry| entry.is_half_open)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let waiting = self.waiting.front().map(|waiting| waiting.until);
+        [timer, waiting].into_iter().flatten().min()
+    }
+
+    fn fire_timers(&mut self) -> Result<(), DriveError> {
+        let now = self.out.wire.now();
+        while self.waiting.front().is_some_and(|waiting| waiting.until <= now)
+            && let Some(Waiting { key, packet, at, .. }) = self.waiting.pop_front()
+        {
+            if let Some(read) = read(&packet) {
+                self.on_syn(key, &read, &packet, at)?;
+            }
+        }
+        while let Some((at, key)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, key));
+            if let Some(entry) = self.flows.get_mut(&key) {
+                entry.flow.on_deadline(at, &mut self.out)?;
+                self.settle(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_packet(&mut self, received: &Received<'_>) -> Result<(), DriveError> {
+        let Some(key) = key_of(received, self.service.port()) else { return Ok(()) };
+        if let Some(entry) = self.flows.get_mut(&key) {
+            let heard = hear(received, key.0, key.1);
+            entry.flow.on_packet(&heard, received.at, &mut self.out)?;
+            self.settle(key);
+            let begins_anew = matches!(&heard, Heard::Segment { segment, .. } if is_bare_syn(segment));
+            if begins_anew && !self.flows.contains_key(&key) {
+                return self.on_first_syn(key, received);
+            }
+            return Ok(());
+        }
+        if received.sender == Sender::OurKernel {
+            self.served.kernel_resets += 1;
+            return Ok(());
+        }
+        let heard = hear(received, key.0, key.1);
+        let Heard::Segment { ref segment, .. } = heard else { return Ok(()) };
+        if !is_sane(key) || !self.host.is_ours(key.0.ip()) {
+            return Ok(()); // MUST-57, MUST-63: to or from what is no host
+        }
+        if is_bare_syn(segment) {
+            return self.on_first_syn(key, received);
+        }
+        if self.recall(key, segment)? {
+            if let Some(entry) = self.flows.get_mut(&key) {
+                entry.flow.on_packet(&heard, received.at, &mut self.out)?;
+            }
+            self.settle(key);
+            return Ok(());
+        }
+        let (answer, _) = answer_in_closed(segment);
+        answer.map_or(Ok(()), |answer| self.send(key, &answer))
+    }
+
+    /// A SYN of a client that we know nothing of.
+    fn on_first_syn(&mut self, key: Key, received: &Received<'_>) -> Result<(), DriveError> {
+        if self.is_passed_over(key) {
+            self.served.passed_over += 1;
+            return Ok(());
+        }
+        if !self.service.delay_syn_ack.is_zero() && self.waiting.len() < MOST_REMEMBERED {
+            let until = received.at + self.service.delay_syn_ack;
+            self.waiting.push_back(Waiting { until, key, packet: received.octets.to_vec(), at: received.at });
+            return Ok(());
+        }
+        read(received.octets).map_or(Ok(()), |read| self.on_syn(key, &read, received.octets, received.at))
+    }
+
+    fn is_passed_over(&mut self, key: Key) -> bool {
+        if self.service.drop_first_syns == 0 {
+            return false;
+        }
+        if self.passed_over.len() >= MOST_REMEMBERED {
+            self.passed_over.clear();
+        }
+        let seen = self.passed_over.entry(key).or_insert(0);
+        *seen += 1;
+        *seen <= self.service.drop_first_syns
+    }
+
+    fn on_syn(
+        &mut self,
+        key: Key,
+        read: &(Segment, u8),
+        packet: &[u8],
+        at: Instant,
+    ) -> Result<(), DriveError> {
+        let (segment, ttl) = *read;
+        let text = text_of(packet);
+        if self.service.count.is_some_and(|count| self.opened >= count) {
+            let (answer, _) = answer_in_closed(&segment); // nobody listens any more
+            return answer.map_or(Ok(()), |answer| self.send(key, &answer));
+        }
+        if !self.flows.contains_key(&key) {
+            if self.flows.len() >= self.service.most {
+                self.served.passed_over += 1;
+                return Ok(());
+            }
+            if self.half_open >= self.service.most_half_open {
+                return self.send_cookie(key, &segment);
+            }
+            let iss = self.service.iss.unwrap_or_else(|| self.host.iss(key.0, key.1, at));
+            self.begin(key, iss, self.service.plan.parameters.offer, at)?;
+        }
+        if let Some(entry) = self.flows.get_mut(&key) {
+            let heard = Heard::Segment { segment, text, ttl, tos: 0 };
+            entry.flow.on_packet(&heard, at, &mut self.out)?;
+        }
+        self.settle(key);
+        Ok(())
+    }
+
+    /// A connection in LISTEN.
+    fn begin(&mut self, key: Key, iss: SeqNum, offer: Offer, at: Instant) -> Result<(), DriveError> {
+        let (local, remote) = key;
+        self.served.begun += 1;
+        if self.flows.is_empty() {
+            self.epoch = at;
+        }
+        let begun = Some(self.epoch);
+        let mut plan = Plan { begun, number: self.served.begun, remote, iss, ..self.service.plan.clone() };
+        plan.parameters.mss = self.host.mss(remote.ip()).min(self.service.plan.parameters.mss);
+        plan.parameters.default_peer_mss =
+            if remote.is_ipv4() { Mss::DEFAULT_IPV4 } else { Mss::DEFAULT_IPV6 };
+        plan.parameters.offer = offer;
+        let origin = if plan.open == Open::Split { Origin::Split } else { Origin::Passive };
+        let mut flow = Flow::new(plan, local, self.guard.clone(), self.host.talk(), at, &mut self.out)?;
+        flow.listen(origin, &mut self.out);
+        let deadline = flow.deadline();
+        self.half_open += 1;
+        self.timers.insert((deadline, key));
+        self.flows.insert(key, Entry { flow, deadline, is_half_open: true, is_over: false });
+        Ok(())
+    }
+
+    /// What cannot be remembered goes out with the SYN,ACK, and comes back with the client's ACK.
+    fn send_cookie(&mut self, key: Key, syn: &Segment) -> Result<(), DriveError> {
+        let (local, remote) = key;
+        let now = self.out.wire.now();
+        let default = if remote.is_ipv4() { Mss::DEFAULT_IPV4 } else { Mss::DEFAULT_IPV6 };
+        let theirs = syn.options.syn().mss.unwrap_or(default);
+        let ours = self.host.mss(remote.ip()).min(self.service.plan.parameters.mss);
+        let options = OptionsBuilder::default().push(Opt::Mss(ours.get()));
+        let window = self.service.plan.parameters.window.get();
+        let syn_ack = Segment {
+            seq: self.cookies.make(local, remote, syn.seq, theirs, now),
+            ack: syn.seq + 1,
+            flags: Flags::SYN | Flags::ACK,
+            window: UnscaledWindow(u16::try_from(window).unwrap_or(u16::MAX)),
+            options: options.map(OptionsBuilder::build).unwrap_or_default(),
+            ..Segment::default()
+        };
+        self.last_cookie = Some(now);
+        self.served.cookies_sent += 1;
+        self.send(key, &syn_ack)
+    }
+
+    /// Takes up a connection whose cookie a client's segment brings back.
+    fn recall(&mut self, key: Key, segment: &Segment) -> Result<bool, DriveError> {
+        let now = self.out.wire.now();
+        let Some(ack) =
+            segment.acknowledgment().filter(|_| !segment.has(Flags::SYN) && !segment.has(Flags::RST))
+        else {
+            return Ok(false);
+        };
+        let good_until = self.last_cookie.map(|at| at + Cookies::PERIOD * 2);
+        if good_until.is_none_or(|until| now > until) || self.flows.len() >= self.service.most {
+            return Ok(false); // nobody has one to bring back
+        }
+        let (iss, irs) = (ack - 1, segment.seq - 1);
+        let Some(remembered) = self.cookies.recall(key.0, key.1, irs, iss, now) else { return Ok(false) };
+        self.begin(key, iss, Offer::MSS, now)?;
+        let mss = OptionsBuilder::default().push(Opt::Mss(remembered.mss.get()));
+        let syn = Segment {
+            seq: irs,
+            flags: Flags::SYN,
+            window: segment.window,
+            options: mss.map(OptionsBuilder::build).unwrap_or_default(),
+            ..Segment::default()
+        };
+        if let Some(entry) = self.flows.get_mut(&key) {
+            entry.flow.recall(&syn, &mut self.out);
+        }
+        self.served.cookies_returned += 1;
+        Ok(true)
+    }
+
+    /// After each event of a connection: its timer, what it counts as, and its end.
+    fn settle(&mut self, key: Key) {
+        let Some(entry) = self.flows.get_mut(&key) else { return };
+        let state = entry.flow.tcb().state();
+        if entry.is_half_open && state.is_synchronized() {
+            entry.is_half_open = false;
+            self.half_open -= 1;
+            self.opened += 1;
+        }
+        let was_open = !entry.is_half_open;
+        if entry.flow.outcome.is_none() && state == State::Listen {
+            // The open came to nothing.
+            let refused = entry.flow.resets_received > 0;
+            entry.flow.outcome =
+                Some(if refused { Outcome::Refused } else { Outcome::Silent { heard: true } });
+        }
+        if entry.flow.outcome.is_some() && !entry.is_over {
+            entry.is_over = true;
+            let tally = Tally { held_back: None, lost: false };
+            let summary = entry.flow.summarize(tally, 0);
+            entry.flow.story.end(self.out.observer, &summary);
+            entry.flow.keep(summary.time_wait.map_or(Duration::ZERO, |time| time.kept), &self.out);
+            self.served.count(&summary, was_open);
+        }
+        let now = self.out.wire.now();
+        let is_gone = entry.is_over && (state != State::TimeWait || now >= entry.flow.phase_ends);
+        self.timers.remove(&(entry.deadline, key));
+        if is_gone {
+            self.half_open -= usize::from(!was_open);
+            self.flows.remove(&key);
+        } else {
+            entry.deadline = entry.flow.deadline();
+            self.timers.insert((entry.deadline, key));
+        }
+    }
+
+    /// A segment without a connection.
+    fn send(&mut self, key: Key, segment: &Segment) -> Result<(), DriveError> {
+        let (local, remote) = key;
+        let addresses = Addresses::new(local.ip(), remote.ip()).ok_or(DriveError::Families)?;
+        self.identification = self.identification.wrapping_add(1).max(1);
+        let plan = &self.service.plan;
+        let ip = IpFields { addresses, ttl: plan.ttl, identification: self.identification, tos: plan.tos };
+        let ports = Ports { source: local.port(), destination: remote.port() };
+        let len = emit(&ip, ports, segment, &[], self.out.buffer)?;
+        // One that does not leave is lost, as it might be anywhere on its way.
+        let _ = self.out.wire.send(self.out.buffer.get(..len).unwrap_or_default());
+        Ok(())
+    }
+
+    fn end_by(&mut self, signal: Signal) -> Result<(), DriveError> {
+        self.served.signal = Some(signal);
+        self.end_all(&Outcome::Interrupted(signal))
+    }
+
+    /// Whoever is still there is told that it is over.
+    fn end_all(&mut self, outcome: &Outcome) -> Result<(), DriveError> {
+        let mut keys: Vec<Key> = self.flows.keys().copied().collect();
+        keys.sort_by_key(|key| self.flows.get(key).map(|entry| entry.flow.plan.number));
+        for key in keys {
+            let Some(entry) = self.flows.get_mut(&key).filter(|entry| !entry.is_over) else { continue };
+            entry.flow.abort(outcome.clone(), Clause::Abort, &mut self.out)?;
+            self.settle(key);
+        }
+        Ok(())
+    }
+}
+
+impl Served {
+    /// Takes the summary of a connection that is over.
+    fn count(&mut self, summary: &Summary, was_open: bool) {
+        self.retransmissions += summary.retransmissions;
+        self.kernel_resets += summary.kernel_resets;
+        if !was_open {
+            self.unopened += 1;
+            return;
+        }
+        self.connections += 1;
+        let completed = matches!(summary.outcome, Outcome::Completed(_));
+        self.completed += u32::from(completed);
+        if !completed && self.first_failure.is_none() {
+            self.first_failure = Some(summary.outcome.clone());
+        }
+        self.text_sent += summary.text_sent;
+        self.text_received += summary.text_received;
+    }
+}
+
+fn is_bare_syn(segment: &Segment) -> bool {
+    segment.has(Flags::SYN) && !segment.has(Flags::ACK) && !segment.has(Flags::RST)
+}
+
+/// Whose packet it is, as far as its head tells.
+fn key_of(received: &Received<'_>, port: u16) -> Option<Key> {
+    let packet = ip::parse_quoted(received.octets).ok()?;
+    let (source, destination) = (packet.addresses.source(), packet.addresses.destination());
+    match packet.protocol {
+        Protocol::Tcp => {
+            let &[s0, s1, d0, d1] = packet.payload.first_chunk()?;
+            let from = SocketAddr::new(source, u16::from_be_bytes([s0, s1]));
+            let to = SocketAddr::new(destination, u16::from_be_bytes([d0, d1]));
+            let key = if received.sender == Sender::Network { (to, from) } else { (from, to) };
+            (key.0.port() == port).then_some(key)
+        }
+        Protocol::Icmp | Protocol::Icmpv6 => {
+            let error = icmp::parse(&packet).ok()??;
+            Some((error.local, error.remote)).filter(|(local, _)| local.port() == port)
+        }
+        Protocol::Other(_) => None,
+    }
+}
+
+/// The segment in a packet that was found good before, and the packet's TTL.
+fn read(packet: &[u8]) -> Option<(Segment, u8)> {
+    let whole = ip::parse(packet).ok()?;
+    Some((parsed(&whole)?.segment, whole.ttl))
+}
+
+fn text_of(packet: &[u8]) -> &[u8] {
+    ip::parse(packet).ok().and_then(|whole| Some(parsed(&whole)?.text)).unwrap_or_default()
+}
+
+fn parsed<'p>(packet: &ip::IpPacket<'p>) -> Option<TcpPacket<'p>> {
+    tcp::parse(packet.payload, packet.addresses, crate::packet::TransportChecksum::LeftToCard).ok()
+}
+
+/// Whether a client can be there: one host, with a port, and not our own end.
+fn is_sane((local, remote): Key) -> bool {
+    let is_host = match remote.ip() {
+        IpAddr::V4(ip) => {
+            !ip.is_broadcast() && !ip.is_multicast() && ip.octets()[0] != 0 && ip.octets()[0] < 240
+        }
+        IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
+    };
+    is_host && remote.port() != 0 && local != remote
+}
