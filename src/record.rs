@@ -22,6 +22,8 @@ pub struct Opening {
     pub remote: SocketAddr,
     /// The name the user gave for it, if it was no address.
     pub host: Option<String>,
+    /// Which of that name's addresses it is, if there are several.
+    pub among: Option<Among>,
     /// What keeps the kernel's RST in.
     pub guard: GuardSummary,
     /// When, since the first of those that are drawn together.
@@ -30,6 +32,15 @@ pub struct Opening {
     pub simulated: bool,
     /// When, in whole seconds since 1970; zero where time is simulated.
     pub unix_seconds: u64,
+}
+
+/// One of several, as the system orders them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Among {
+    /// Which, from 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
 }
 
 /// Who begins.

@@ -3,24 +3,21 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::args::{CloseKind, ConnectArgs, OpeningArgs, RawOption, Sending};
+use super::args::{CloseKind, ConnectArgs, Sending};
 use super::conversation::Conversation;
 use super::error::Failure;
 use super::exit::Exit;
 use super::output::{Output, Reports};
-use super::path::{Equipment, Path};
+use super::path::Equipment;
 use super::queue::Bell;
 use super::signals::Signals;
 use super::sink::{self, Place, Sink};
 use super::source::{Opened, Source};
+use super::way::Way;
 use crate::driver::{self, Ended, Linger, Open, Plan};
 use crate::net::privileges;
 use crate::record::{Outcome, Signal, Statistics};
-use crate::tcp::options::OptionsBuilder;
-use crate::tcp::{
-    IssGenerator, Mss, Nagle, Offer, Options, Origin, Parameters, SeqNum, Stream, WindowScale, WindowSize,
-};
-use crate::time::Instant;
+use crate::tcp::{IssGenerator, Nagle, SeqNum};
 
 pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
     let prepared = Connection::prepare(args);
@@ -39,10 +36,7 @@ pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
 /// Everything that is the same for each exchange of a run.
 struct Connection<'a> {
     args: &'a ConnectArgs,
-    path: Path<'a>,
-    parameters: Parameters,
-    /// Options of our SYN behind those of the parameters.
-    syn_options: Options,
+    ways: Vec<Way<'a>>,
     iss: IssGenerator,
     /// What is to be sent, until an exchange takes it.
     opened: Option<Opened>,
@@ -55,32 +49,24 @@ impl<'a> Connection<'a> {
     fn prepare(args: &'a ConnectArgs) -> Result<Self, Failure> {
         check(args)?;
         let opened = args.data.send.as_ref().map(Opened::open).transpose()?;
-        if args.pace.count > 1 && opened.as_ref().is_some_and(Opened::can_be_read_but_once) {
-            return Err(Failure::usage("what --send reads comes but once (leave out --count)"));
+        let ways = Way::all(args)?;
+        let are_many = args.pace.count > 1 || ways.len() > 1;
+        if are_many && opened.as_ref().is_some_and(Opened::can_be_read_but_once) {
+            return Err(Failure::usage(
+                "what --send reads comes but once (leave out --count and --all-addresses)",
+            ));
         }
-        let path = Path::find(&args.path)?;
-        let parameters = parameters(args, &path);
-        let syn_options = syn_options(&args.opening, &parameters)?;
         // Last, for it empties a file.
         let read = opened.as_ref().and_then(Opened::file);
         let place = args.data.output.as_deref().map(|file| Place::open(file, read)).transpose()?;
-        Ok(Self {
-            parameters,
-            syn_options,
-            iss: IssGenerator::new(rand::random()),
-            bell: Bell::new()?,
-            args,
-            path,
-            opened,
-            place,
-        })
+        Ok(Self { iss: IssGenerator::new(rand::random()), bell: Bell::new()?, args, ways, opened, place })
     }
 
     /// The exchanges, and all that came written.
     fn run(mut self, signals: &Signals, output: &mut Output) -> Result<Exit, Failure> {
         const PATIENCE: Duration = Duration::from_millis(500); // for what a signal has ended
         let sink = self.place.take().map(|place| place.start(&self.bell)).transpose()?;
-        let result = self.repeat(sink.as_ref(), signals, output);
+        let result = self.go_all_ways(sink.as_ref(), signals, output);
         let Some(sink) = sink else { return result };
         let by_signal = matches!(result, Ok(Exit::Interrupted | Exit::Terminated | Exit::HungUp));
         let written = sink.finish(signals, by_signal.then_some(PATIENCE));
@@ -91,72 +77,105 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// The exchanges, one after the other; the exit code is that of the first that did not end as asked.
-    fn repeat(
+    /// One way after the other; the exit code is that of the first exchange that did not end as asked.
+    fn go_all_ways(
         &mut self,
         sink: Option<&Sink>,
         signals: &Signals,
         output: &mut Output,
     ) -> Result<Exit, Failure> {
-        let mut statistics = Statistics::default();
+        let ways = std::mem::take(&mut self.ways);
+        let mut equipments: Vec<Equipment> = ways.iter().map(|way| way.path.equipment()).collect();
+        let many = ways.len() > 1;
+        for (way, equipment) in
+            ways.iter().zip(&mut equipments).filter(|(way, _)| many && !way.path.keeps_its_port())
+        {
+            way.path.equip_early(equipment, signals)?;
+        }
         let mut exit = Exit::Success;
-        let mut equipment = self.path.equipment();
-        let result = (1..=self.args.pace.count).try_for_each(|number| {
-            let begun = self.path.clock.now();
+        let mut left = ways.len() as u32;
+        for (way, equipment) in ways.iter().zip(equipments) {
+            let first = (ways.len() as u32 - left) * self.args.pace.count + 1;
+            left -= 1;
+            let turn = Turn { way, first, left, sink, signals };
+            match self.repeat(turn, equipment, &mut exit, output) {
+                Ok(()) => {}
+                Err(End::Trouble) => break,
+                Err(End::Signal(signal)) => return Ok(signal.into()),
+                Err(End::Failure(failure)) => return Err(failure),
+            }
+        }
+        Ok(exit)
+    }
+
+    /// The exchanges of one way, one after the other.
+    fn repeat(
+        &mut self,
+        turn: Turn<'_>,
+        mut equipment: Equipment,
+        exit: &mut Exit,
+        output: &mut Output,
+    ) -> Result<(), End> {
+        let (count, interval, clock) = (self.args.pace.count, self.args.pace.interval, turn.way.path.clock);
+        let mut statistics = Statistics::default();
+        let result = (0..count).try_for_each(|nth| {
+            let begun = clock.now();
             statistics.exchanges += 1;
-            let Ended { summary, cut_short } =
-                self.exchange(number, &mut equipment, sink, signals, output)?;
+            let Ended { summary, cut_short } = self.exchange(turn, nth, &mut equipment, output)?;
             statistics.add(&summary);
-            if exit == Exit::Success {
-                exit = Exit::from(&summary);
+            if *exit == Exit::Success {
+                *exit = Exit::from(&summary);
             }
             if summary.trouble.is_some() {
                 return Err(End::Trouble);
             }
-            let is_last = number == self.args.pace.count;
+            let is_last = nth + 1 == count;
             let signal = match (summary.outcome, cut_short) {
                 (Outcome::Interrupted(signal), _) | (_, Some(signal)) => Some(signal),
                 _ if is_last => None,
-                _ => signals.wait(self.args.pace.interval.saturating_sub(self.path.clock.now() - begun)),
+                _ => turn.signals.wait(interval.saturating_sub(clock.now() - begun)),
             };
             signal.map_or(Ok(()), |signal| Err(End::Signal(signal)))
         });
-        if self.args.pace.count > 1 {
+        if count > 1 {
             output.statistics(&statistics);
         }
-        match result {
-            Ok(()) | Err(End::Trouble) => Ok(exit),
-            Err(End::Signal(signal)) => Ok(signal.into()),
-            Err(End::Failure(failure)) => Err(failure),
-        }
+        result
     }
 
+    /// The `nth` exchange of one way, from 0.
     fn exchange(
         &mut self,
-        number: u32,
+        turn: Turn<'_>,
+        nth: u32,
         equipment: &mut Equipment,
-        sink: Option<&Sink>,
-        signals: &Signals,
         output: &mut Output,
     ) -> Result<Ended, Failure> {
+        let (Turn { way, sink, signals, .. }, number) = (turn, turn.first + nth);
         output.number(number);
         let source = self.source()?;
-        let (guard, wire) = self.path.equip(equipment, signals)?;
-        if number == 1 {
+        let (guard, wire) = way.path.equip(equipment, signals)?;
+        if nth == 0 {
             wire.wake_on(self.bell.descriptor()?);
         }
-        if number == self.args.pace.count || self.path.needs_no_more(&guard) {
+        if self.needs_no_more(turn, nth) || (turn.are_equipped() && way.path.needs_no_more(&guard)) {
             privileges::give_up().map_err(|error| Failure::cannot("give up privileges", &error))?;
         }
-        let plan = self.plan(number, guard.local());
+        let plan = self.plan(way, number, guard.local());
         let mut talk = Conversation::new(source, sink, &self.args.data);
         let mut pending = || {
             self.bell.still();
             signals.pending()
         };
         let ended = driver::converse(&guard, wire, &plan, &mut talk, output, &mut pending)?;
-        self.path.hand_back(equipment, guard);
+        way.path.hand_back(equipment, guard);
         Ok(ended)
+    }
+
+    /// Whether nothing is to be opened after this exchange's.
+    const fn needs_no_more(&self, turn: Turn<'_>, nth: u32) -> bool {
+        let is_last = nth + 1 == self.args.pace.count && turn.left == 0;
+        is_last || (self.args.pace.count == 1 && turn.are_equipped())
     }
 
     /// What to say, from its beginning.
@@ -166,19 +185,20 @@ impl<'a> Connection<'a> {
         opened.start(&self.bell)
     }
 
-    fn plan(&self, number: u32, local: SocketAddr) -> Plan {
+    fn plan(&self, way: &Way<'_>, number: u32, local: SocketAddr) -> Plan {
         let ConnectArgs { opening, segments, pace, data, .. } = self.args;
         let chosen = segments.isn.map(SeqNum);
-        let remote = self.path.remote;
-        let iss = chosen.unwrap_or_else(|| self.iss.iss(local, remote, self.path.clock.now()));
+        let remote = way.path.remote;
+        let iss = chosen.unwrap_or_else(|| self.iss.iss(local, remote, way.path.clock.now()));
         Plan {
             number,
-            host: self.path.host.clone(),
-            parameters: self.parameters,
+            host: way.path.host.clone(),
+            among: way.path.among,
+            parameters: way.parameters,
             ttl: segments.ttl,
             tos: segments.tos,
             open: if opening.simultaneous { Open::Simultaneous } else { Open::Usual },
-            syn_options: self.syn_options,
+            syn_options: way.syn_options,
             text_on_syn: opening.syn_data,
             nagle: nagle(segments.no_nagle),
             close: segments.close.into(),
@@ -188,6 +208,25 @@ impl<'a> Connection<'a> {
             linger: pace.linger.map_or(Linger::Enough, |millis| Linger::For(Duration::from_millis(millis))),
             ..Plan::new(remote, iss)
         }
+    }
+}
+
+/// The turn of one way.
+#[derive(Clone, Copy)]
+struct Turn<'t> {
+    way: &'t Way<'t>,
+    /// The number of its first exchange.
+    first: u32,
+    /// How many ways come after it.
+    left: u32,
+    sink: Option<&'t Sink>,
+    signals: &'t Signals,
+}
+
+impl Turn<'_> {
+    /// Whether the ways after it have all they need. A port that was asked for goes from one to the next.
+    const fn are_equipped(&self) -> bool {
+        self.left == 0 || !self.way.path.keeps_its_port()
     }
 }
 
@@ -216,44 +255,6 @@ impl From<Failure> for End {
     fn from(failure: Failure) -> Self {
         Self::Failure(failure)
     }
-}
-
-/// What we announce follows from the interface (MUST-67) and the options.
-fn parameters(args: &ConnectArgs, path: &Path<'_>) -> Parameters {
-    let (headers, default_peer_mss) =
-        if path.remote.is_ipv4() { (40, Mss::DEFAULT_IPV4) } else { (60, Mss::DEFAULT_IPV6) };
-    let from_mtu = path.mtu.saturating_sub(headers) as u16;
-    Parameters {
-        mss: args.segments.mss.and_then(Mss::new).or(Mss::new(from_mtu)).unwrap_or(default_peer_mss),
-        default_peer_mss,
-        window: WindowSize::new(args.segments.window),
-        offer: offer(&args.opening),
-        window_scale: args.opening.wscale.map(WindowScale::new),
-        retries: args.pace.retries,
-        ..Parameters::default()
-    }
-}
-
-fn offer(args: &OpeningArgs) -> Offer {
-    let options = if args.no_options { Offer::NOTHING } else { Offer::USUAL };
-    options.without(Offer::SACK.only_if(args.no_sack))
-        | Offer::TIMESTAMPS.only_if(args.timestamps)
-        | Offer::ECN.only_if(args.ecn)
-}
-
-/// What stands on our SYN behind the options of the connection's own, if there is room for all of them.
-fn syn_options(args: &OpeningArgs, parameters: &Parameters) -> Result<Options, Failure> {
-    const FAST_OPEN_REQUEST: &str = "34"; // no cookie yet (RFC 7413 section 4.1.1)
-    let fast_open = args.tfo_request.then_some(FAST_OPEN_REQUEST).into_iter().map(str::parse);
-    let asked: Vec<RawOption> = fast_open.flatten().chain(args.option.iter().cloned()).collect();
-    let too_long =
-        |error| Failure::usage(format_args!("{error} (leave out one of --option, or --timestamps)"));
-    let options = RawOption::list(&asked).map_err(too_long)?;
-    // The SYN as the connection will make it.
-    let syn = Stream::new(parameters, Nagle::On).open(Origin::Active, SeqNum(0), &[], Instant::ORIGIN);
-    let own = syn.ok().and_then(|reaction| reaction.segment).map_or(Options::NONE, |syn| syn.options);
-    OptionsBuilder::joining(&own, &options).map_err(too_long)?;
-    Ok(options)
 }
 
 const fn nagle(off: bool) -> Nagle {

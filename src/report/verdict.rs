@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::text::{millis, short};
 use super::{Format, text};
-use crate::record::{Opening, Outcome, Role, Served, Statistics, Step, Summary, TimeWait};
+use crate::record::{Among, Opening, Outcome, Role, Served, Statistics, Step, Summary, TimeWait};
 
 /// Prints no rung, only how it ended.
 #[derive(Clone, Debug, Default)]
@@ -18,9 +18,16 @@ pub struct Verdict {
 /// The target as the user named it, with its address if that is something else.
 pub fn target(opening: &Opening) -> String {
     match &opening.host {
-        Some(host) => format!("{} ({})", text::clean(host), opening.remote),
+        Some(host) => format!("{} ({}{})", text::clean(host), opening.remote, among(opening)),
         None => opening.remote.to_string(),
     }
+}
+
+/// Which of several addresses it is.
+fn among(opening: &Opening) -> String {
+    let family = if opening.remote.is_ipv4() { "IPv4" } else { "IPv6" };
+    let which = |Among { number, of }| format!(", {family}, address {number} of {of}");
+    opening.among.map(which).unwrap_or_default()
 }
 
 /// Between facts on one line.

@@ -1,7 +1,7 @@
 //! What a SYN can offer and carry, as a capture saw it and a kernel answered; and opens from both sides.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
@@ -10,9 +10,11 @@ use tcpshake::tcp::{Flags, Segment};
 
 use crate::Named;
 use crate::capture::{Seen, assert_told_as_captured};
-use crate::run::{Run, Running, connect, text};
+use crate::run::{
+    Dialogue, Folder, Run, Running, Said, TCPSHAKE, command as program, connect, text, unwrapped,
+};
 use crate::scripted::{IRS, segment, start, syn_ack};
-use crate::world::{PATIENCE, World, close_after_client};
+use crate::world::{PATIENCE, Server, World, close_after_client};
 
 pub(crate) const TESTS: &[Named] = &[
     ("each_option_stands_on_the_syn_in_its_place", each_option_stands_on_the_syn_in_its_place),
@@ -28,6 +30,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("what_was_dropped_or_changed_is_told", what_was_dropped_or_changed_is_told),
     ("simultaneous_with_a_kernel", simultaneous_with_a_kernel),
     ("simultaneous_with_ourselves", simultaneous_with_ourselves),
+    ("all_addresses_one_after_the_other", all_addresses_one_after_the_other),
+    ("all_addresses_tell_the_first_failure", all_addresses_tell_the_first_failure),
 ];
 
 const NEAR: IpAddr = IpAddr::V4(NEAR_V4);
@@ -197,8 +201,8 @@ fn no_nagle_sends_small_text_at_once() {
         let mut peer = crate::scripted::Scripted::start(&world, client);
         let target = peer.address.to_string();
         let common = ["connect", &target, "--source-port", "40000", "--send", "-", "--format", "json"];
-        let mut program = crate::run::command(crate::run::TCPSHAKE, &[&common, arguments].concat());
-        let mut talk = crate::run::Dialogue::start(&mut program);
+        let mut program = program(TCPSHAKE, &[&common, arguments].concat());
+        let mut talk = Dialogue::start(&mut program);
         peer.open();
         talk.say_octets(b"one");
         let first = peer.hear();
@@ -298,4 +302,73 @@ fn simultaneous_with_ourselves() {
         assert!(run.states().contains(&"SYN-RECEIVED"), "{:?}", run.states());
         assert_eq!((&run.end()["text_sent"], &run.end()["text_received"]), (&5.into(), &5.into()));
     }
+}
+
+/// A shell command with these addresses for the name `two.test`.
+fn with_addresses(folder: &Folder, addresses: &[&str], command: &str) -> Said {
+    let hosts = folder.file("hosts");
+    let lines: String = addresses.iter().map(|address| format!("{address} two.test\n")).collect();
+    std::fs::write(&hosts, lines).unwrap();
+    let script = format!("mount --bind {hosts} /etc/hosts && exec {TCPSHAKE} {command}");
+    Said::by(&mut program("unshare", &["--mount", "sh", "-ec", &script]))
+}
+
+fn all_addresses_one_after_the_other() {
+    let world = World::new();
+    let folder = Folder::new();
+    let port = world.server(close_after_client).port;
+    let addresses = ["10.99.0.2", "fd99::2", "203.0.113.1"]; // to the last there is no route
+    for guard in ["", "--guard nft", "--source-port 40000", "--guard nft --source-port 40000"] {
+        let command = format!("connect two.test:{port} --all-addresses --format json --linger 10 {guard}");
+        let said = with_addresses(&folder, &addresses, &command);
+        let run = Run { code: said.code, lines: said.json(), stderr: said.stderr };
+        run.assert_ended(0, "completed");
+        let begins: Vec<_> = run.lines.iter().filter(|line| line["type"] == "begin").collect();
+        let mut remotes: Vec<_> = begins.iter().map(|begin| begin["remote"].as_str().unwrap()).collect();
+        remotes.sort_unstable();
+        assert_eq!(remotes, [format!("10.99.0.2:{port}"), format!("[fd99::2]:{port}")]);
+        for (nth, begin) in (1..).zip(&begins) {
+            assert_eq!(
+                (&begin["exchange"], &begin["address_count"], &begin["guard_proven"]),
+                (&nth.into(), &3.into(), &true.into())
+            );
+        }
+        assert_told_as_captured(&run, &world.capture.segments());
+    }
+    let common = format!("connect two.test:{port} --color never --linger 10");
+    let said = with_addresses(&folder, &addresses[..2], &format!("{common} --all-addresses")).assert_well();
+    for words in [
+        format!("two.test (10.99.0.2:{port}, IPv4, address "),
+        format!("two.test ([fd99::2]:{port}, IPv6, address "),
+    ] {
+        assert!(unwrapped(&said.stdout).contains(&words), "{}", said.stdout);
+    }
+    for n in [1, 2] {
+        assert!(unwrapped(&said.stdout).contains(&format!("address {n} of 2)")), "{}", said.stdout);
+    }
+    let one = with_addresses(&folder, &addresses[..2], &format!("{common} -q")).assert_well();
+    assert!(one.stdout.lines().count() == 1 && one.stdout.contains("address 1 of 2)"), "{}", one.stdout);
+    with_addresses(&folder, &addresses[2..], &format!("{common} --all-addresses"))
+        .assert_complaint(5, "203.0.113.1");
+    let said = with_addresses(&folder, &addresses, &format!("{common} --all-addresses --send -"));
+    said.assert_complaint(2, "comes but once");
+}
+
+/// The exit code is that of the first that did not end as asked, and the others are tried all the same.
+fn all_addresses_tell_the_first_failure() {
+    let world = World::new();
+    let folder = Folder::new();
+    let listener = world.lab.far.run(|| TcpListener::bind(("fd99::2", 0))).unwrap();
+    let port = Server::start(listener, close_after_client).port;
+    let command =
+        format!("connect two.test:{port} --all-addresses --format json --linger 10 --count 2 --interval 0");
+    let said = with_addresses(&folder, &["10.99.0.2", "fd99::2"], &command);
+    let ends = said.json().into_iter().filter(|line| line["type"] == "end");
+    let mut outcomes: Vec<_> = ends.map(|end| end["outcome"].as_str().unwrap().to_owned()).collect();
+    outcomes.sort_unstable();
+    assert_eq!(
+        (said.code, outcomes),
+        (Some(3), ["completed", "completed", "refused", "refused"].map(str::to_owned).to_vec())
+    );
+    assert_eq!(said.json().iter().filter(|line| line["type"] == "statistics").count(), 2);
 }

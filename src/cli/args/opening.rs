@@ -12,6 +12,11 @@ pub struct OpeningArgs {
     #[arg(long, requires = "source_port")]
     pub simultaneous: bool,
 
+    /// Make the exchange with every address of the name that has a route, in the system's order, instead of with
+    /// the first
+    #[arg(long)]
+    pub all_addresses: bool,
+
     /// Put the beginning of the text on the SYN, as far as it is known by then
     #[arg(long, requires = "send")]
     pub syn_data: bool,
