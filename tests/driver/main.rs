@@ -12,5 +12,6 @@
 
 mod numbers;
 mod script;
+mod talks;
 mod trouble;
 mod verdicts;

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tcpshake::driver::observe::Kept;
+use tcpshake::driver::talk::{Recital, Talk};
 use tcpshake::driver::{self, Close, DriveError, Ended, Plan};
 use tcpshake::guard::Guard;
 use tcpshake::packet::checksum::Sum;
@@ -221,18 +222,29 @@ pub(crate) struct Told {
     pub(crate) ended: Ended,
 }
 
-pub(crate) fn try_run(mut script: Script, plan: &Plan) -> (Kept, Result<Ended, DriveError>) {
+pub(crate) fn try_run(script: Script, plan: &Plan) -> (Kept, Result<Ended, DriveError>) {
+    let mut talk = Recital::new(plan.text.clone(), plan.await_text);
+    try_converse(script, plan, &mut talk)
+}
+
+fn try_converse(mut script: Script, plan: &Plan, talk: &mut dyn Talk) -> (Kept, Result<Ended, DriveError>) {
     let guard = Guard::not_needed(SocketAddr::from((LOCAL, LOCAL_PORT)));
     let mut kept = Kept::default();
     let signal = std::rc::Rc::new(Cell::new(None));
     // The wire keeps the signal; the driver asks for it elsewhere.
     let mut wire = Shared { script: &mut script, signal: std::rc::Rc::clone(&signal) };
-    let ended = driver::run(&guard, &mut wire, plan, &mut kept, &mut || signal.take());
+    let ended = driver::converse(&guard, &mut wire, plan, talk, &mut kept, &mut || signal.take());
     (kept, ended)
 }
 
 pub(crate) fn run(script: Script, plan: &Plan) -> Told {
     let (kept, ended) = try_run(script, plan);
+    Told { kept, ended: ended.unwrap() }
+}
+
+/// With somebody of the test's own who talks.
+pub(crate) fn converse(script: Script, plan: &Plan, talk: &mut dyn Talk) -> Told {
+    let (kept, ended) = try_converse(script, plan, talk);
     Told { kept, ended: ended.unwrap() }
 }
 
