@@ -22,6 +22,8 @@ pub struct Opening {
     pub remote: SocketAddr,
     /// The name the user gave for it, if it was no address.
     pub host: Option<String>,
+    /// Which of that name's addresses it is, if there are several.
+    pub among: Option<Among>,
     /// What keeps the kernel's RST in.
     pub guard: GuardSummary,
     /// When, since the first of those that are drawn together.
@@ -30,6 +32,15 @@ pub struct Opening {
     pub simulated: bool,
     /// When, in whole seconds since 1970; zero where time is simulated.
     pub unix_seconds: u64,
+}
+
+/// One of several, as the system orders them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Among {
+    /// Which, from 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
 }
 
 /// Who begins.
@@ -438,12 +449,22 @@ pub struct Summary {
     pub text_received: u64,
     /// The last ICMP error that ended nothing.
     pub noted: Option<IcmpError>,
+    /// What was expected to come, as a pattern; `None` if nothing was.
+    pub expected: Option<String>,
     /// Whether what came is what was expected; `None` if nothing was.
     pub as_expected: Option<bool>,
     /// What went wrong on this machine with what was to be said or kept, for which the exchange was closed.
     pub trouble: Option<String>,
     /// If we hold TIME-WAIT: how long it is by the book, and how much of it is kept.
     pub time_wait: Option<TimeWait>,
+}
+
+impl Summary {
+    /// Whether all went as the user has asked.
+    pub fn is_as_asked(&self) -> bool {
+        let completed = matches!(self.outcome, Outcome::Completed(_));
+        completed && self.as_expected != Some(false) && self.trouble.is_none()
+    }
 }
 
 /// TIME-WAIT, shortened.
@@ -517,7 +538,7 @@ pub struct RoundTrips {
 impl Statistics {
     /// Takes the summary of an exchange that was counted when it began.
     pub fn add(&mut self, summary: &Summary) {
-        self.completed += u32::from(matches!(summary.outcome, Outcome::Completed(_)));
+        self.completed += u32::from(summary.is_as_asked());
         self.retransmissions += summary.retransmissions;
         self.rtts.extend(summary.rtt);
     }

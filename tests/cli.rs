@@ -118,7 +118,12 @@ fn json_is_one_object_a_line() {
     let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
     assert_eq!((kinds[0], kinds[kinds.len() - 1]), ("begin", "end"));
-    assert!(kinds[1..kinds.len() - 1].iter().all(|kind| *kind == "step"));
+    assert!(kinds[1..kinds.len() - 1].iter().all(|kind| ["step", "opened"].contains(kind)));
+    let opened = &lines[kinds.iter().position(|kind| *kind == "opened").unwrap()];
+    assert_eq!(
+        (&opened["agreed"], &opened["ttl"]),
+        (&serde_json::json!(["sack", "window-scale"]), &64.into())
+    );
     let syn = &lines[1];
     for (field, value) in [
         ("n", Value::from(1)),

@@ -1,7 +1,7 @@
 //! Exit codes: one list for the program, its help, its manual page and its tests.
 
 use crate::record::sending::Verdict;
-use crate::record::{Outcome, Signal};
+use crate::record::{Outcome, Signal, Summary};
 
 macro_rules! exits {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
@@ -57,6 +57,18 @@ impl From<Signal> for Exit {
             Signal::Interrupt => Self::Interrupted,
             Signal::Terminate => Self::Terminated,
             Signal::HangUp => Self::HungUp,
+        }
+    }
+}
+
+impl From<&Summary> for Exit {
+    /// What went wrong here comes first; what was expected counts where all else went well.
+    fn from(summary: &Summary) -> Self {
+        match (Self::from(&summary.outcome), &summary.trouble, summary.as_expected) {
+            (exit @ (Self::Interrupted | Self::Terminated | Self::HungUp), ..) => exit,
+            (_, Some(_), _) => Self::NotPossible,
+            (Self::Success, None, Some(false)) => Self::ExpectationFailed,
+            (exit, ..) => exit,
         }
     }
 }

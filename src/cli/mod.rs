@@ -3,6 +3,7 @@
 mod answers;
 pub mod args;
 mod connect;
+mod conversation;
 mod data;
 mod demo;
 mod doctor;
@@ -14,9 +15,13 @@ mod listen;
 pub mod manual;
 mod output;
 mod path;
+mod queue;
 mod send;
 mod signals;
+mod sink;
+mod source;
 mod target;
+mod way;
 
 use std::ffi::OsString;
 

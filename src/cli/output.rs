@@ -14,7 +14,7 @@ use super::signals::Signals;
 use crate::driver::Observer;
 use crate::net::privileges;
 use crate::record::sending;
-use crate::record::{Listening, Opening, Served, Signal, Statistics, Step, Summary};
+use crate::record::{Listening, Negotiation, Opening, Served, Signal, Statistics, Step, Summary};
 use crate::report::json::Json;
 use crate::report::ladder::{Ladder, Style};
 use crate::report::sending::{Closing, Lines};
@@ -30,12 +30,37 @@ pub(super) struct Output<N = News> {
     lost: u64,
 }
 
+/// Where reports go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reports {
+    ToStandardOutput,
+    /// Standard output carries the peer's text.
+    ToStandardError,
+}
+
+impl Reports {
+    fn is_terminal(self) -> bool {
+        match self {
+            Self::ToStandardOutput => io::stdout().is_terminal(),
+            Self::ToStandardError => io::stderr().is_terminal(),
+        }
+    }
+
+    fn sink(self) -> Box<dyn Write> {
+        match self {
+            Self::ToStandardOutput => Box::new(io::stdout()),
+            Self::ToStandardError => Box::new(io::stderr()),
+        }
+    }
+}
+
 /// What an exchange has to tell.
 pub(super) enum News {
     Number(u32),
     Listening(Listening),
     Begin(Opening),
     Step(Box<Step>),
+    Opened(Negotiation),
     End(Box<Summary>),
     Statistics(Statistics),
     Served(Box<Served>),
@@ -51,14 +76,23 @@ impl Output {
         args: &OutputArgs,
         explain: Option<fn(&Step) -> Option<String>>,
     ) -> Result<Self, Failure> {
-        let style = Style { explain, ..style(args) };
+        Self::start_on(Reports::ToStandardOutput, args, explain)
+    }
+
+    /// Starts the writer of exchanges, for where reports go.
+    pub(super) fn start_on(
+        reports: Reports,
+        args: &OutputArgs,
+        explain: Option<fn(&Step) -> Option<String>>,
+    ) -> Result<Self, Failure> {
+        let style = Style { explain, ..style(reports, args) };
         let mut format: Box<dyn Format> = match (args.format, args.quiet) {
             (FormatKind::Json, _) => Box::new(Json::default()),
             (FormatKind::Ladder, true) => Box::new(Verdict::default()),
             (FormatKind::Ladder, false) => Box::new(Ladder::new(style)),
         };
         let quiet_json = args.quiet && args.format == FormatKind::Json;
-        Self::by(BACKLOG, move |news, out| write(format.as_mut(), news, quiet_json, out))
+        Self::by(reports, BACKLOG, move |news, out| write(format.as_mut(), news, quiet_json, out))
     }
 
     pub(super) fn number(&mut self, number: u32) {
@@ -83,26 +117,31 @@ impl Output<sending::News> {
     pub(super) fn of_segments(SendArgs { output: args, hex, .. }: &SendArgs) -> Result<Self, Failure> {
         const PACKETS: usize = 1024; // of 64 KiB at most
         let backlog = if *hex { PACKETS } else { BACKLOG };
+        let reports = Reports::ToStandardOutput;
         let mut format: Box<dyn report::sending::Format> = match (args.format, args.quiet) {
             (FormatKind::Json, quiet) => {
                 Box::new(report::sending::Json { lines: if quiet { Lines::Closing } else { Lines::All } })
             }
             (FormatKind::Ladder, true) => Box::new(Closing::default()),
-            (FormatKind::Ladder, false) => Box::new(report::sending::Ladder::new(style(args))),
+            (FormatKind::Ladder, false) => Box::new(report::sending::Ladder::new(style(reports, args))),
         };
-        Self::by(backlog, move |news, out| format.write(&news, out))
+        Self::by(reports, backlog, move |news, out| format.write(&news, out))
     }
 }
 
 impl<N: Send + 'static> Output<N> {
-    /// Starts the writer for standard output: `write` turns news into lines.
-    fn by(backlog: usize, write: impl FnMut(N, &mut String) + Send + 'static) -> Result<Self, Failure> {
+    /// Starts the writer: `write` turns news into lines.
+    fn by(
+        reports: Reports,
+        backlog: usize,
+        write: impl FnMut(N, &mut String) + Send + 'static,
+    ) -> Result<Self, Failure> {
         let (news, queue) = sync_channel(backlog);
         let start = || -> io::Result<Self> {
             let (done, open_while_writing) = io::pipe()?;
             let write = move || {
                 let _open = open_while_writing;
-                write_all(&queue, write, io::stdout())
+                write_all(&queue, write, reports.sink())
             };
             let writer = privileges::thread("output", write)?;
             Ok(Self { news: Some(news), writer, done, lost: 0 })
@@ -174,6 +213,10 @@ impl Observer for Output {
         self.tell(News::Step(Box::new(step.clone())));
     }
 
+    fn opened(&mut self, negotiation: &Negotiation) {
+        self.tell(News::Opened(*negotiation));
+    }
+
     fn end(&mut self, summary: &Summary) {
         self.tell(News::End(Box::new(summary.clone())));
     }
@@ -200,12 +243,13 @@ fn write_all<N>(
 fn write(format: &mut dyn Format, news: News, closing_only: bool, out: &mut String) {
     match news {
         News::Number(number) => format.number(number),
-        News::Listening(_) | News::Step(_) if closing_only => {}
+        News::Listening(_) | News::Step(_) | News::Opened(_) if closing_only => {}
         News::Listening(listening) => format.listening(&listening, out),
         News::Served(served) => format.served(&served, out),
         News::Begin(opening) if closing_only => format.begin(&opening, &mut String::new()),
         News::Begin(opening) => format.begin(&opening, out),
         News::Step(step) => format.step(&step, out),
+        News::Opened(negotiation) => format.opened(&negotiation, out),
         News::End(summary) => format.end(&summary, out),
         News::Statistics(statistics) => format.statistics(&statistics, out),
         News::Failed(error) => format.failed(&error, out),
@@ -213,8 +257,8 @@ fn write(format: &mut dyn Format, news: News, closing_only: bool, out: &mut Stri
 }
 
 /// Colours as wanted, for all that is written from here on.
-fn style(args: &OutputArgs) -> Style {
-    let color = wants_color(args.color, io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
+fn style(reports: Reports, args: &OutputArgs) -> Style {
+    let color = wants_color(args.color, reports.is_terminal(), std::env::var_os("NO_COLOR").as_deref());
     colored::control::set_override(color);
     Style { color, verbose: args.verbose, explain: None }
 }

@@ -11,6 +11,7 @@ use crate::guard::{Guard, LeaseError, PortLease, SelfTest};
 use crate::net::interfaces::{Interface, LOOPBACK};
 use crate::net::names::{self, Family};
 use crate::net::route::{self, Destination, Route};
+use crate::record::Among;
 use crate::time::Clock;
 use crate::wire::filter::Selection;
 use crate::wire::raw::{self, RawSpec, RawWire};
@@ -20,6 +21,8 @@ pub(super) struct Path<'a> {
     args: &'a PathArgs,
     pub(super) remote: SocketAddr,
     pub(super) host: Option<String>,
+    /// Which of that name's addresses it is, if there are several.
+    pub(super) among: Option<Among>,
     /// Our address, and the port if one was chosen.
     local: SocketAddr,
     interface: Interface,
@@ -37,7 +40,17 @@ pub(super) struct Equipment {
 }
 
 impl<'a> Path<'a> {
+    /// The path to the first address of the target's that has a route.
     pub(super) fn find(args: &'a PathArgs) -> Result<Self, Failure> {
+        Self::find_some(args, 1)?.pop().ok_or_else(|| Failure::usage("the host has no address"))
+    }
+
+    /// The paths to all addresses that have a route, in the resolver's order; without any, the first one's error.
+    pub(super) fn find_all(args: &'a PathArgs) -> Result<Vec<Self>, Failure> {
+        Self::find_some(args, usize::MAX)
+    }
+
+    fn find_some(args: &'a PathArgs, most: usize) -> Result<Vec<Self>, Failure> {
         let target = Target::parse(&args.host, args.port.as_deref())?;
         let source = args.source.map(|source| source.to_canonical());
         if let Some(source) = source.filter(|source| !route::is_own(*source)) {
@@ -50,7 +63,31 @@ impl<'a> Path<'a> {
         };
         let bound = args.interface.as_deref().map(usable_interface).transpose()?;
         let addresses = names::resolve(&target.host, target.port, family)?;
-        let (remote, route) = first_reachable(&addresses, source, bound.as_ref())?;
+        let reached = addresses.iter().map(|address| reachable(*address, source, bound.as_ref()));
+        let of = addresses.len() as u32;
+        let (mut paths, mut first_failure) = (Vec::new(), None);
+        for (number, reached) in (1..).zip(reached) {
+            match reached {
+                Ok((remote, route)) => paths.push(Self {
+                    host: target.name(),
+                    among: (of > 1).then_some(Among { number, of }),
+                    ..Self::to(remote, &route, source, args)?
+                }),
+                Err(failure) => first_failure = first_failure.or(Some(failure)),
+            }
+            if paths.len() == most {
+                break;
+            }
+        }
+        first_failure.filter(|_| paths.is_empty()).map_or(Ok(paths), Err)
+    }
+
+    fn to(
+        remote: SocketAddr,
+        route: &Route,
+        source: Option<IpAddr>,
+        args: &'a PathArgs,
+    ) -> Result<Self, Failure> {
         let interface = Interface::by_index(route.interface)
             .map_err(|error| Failure::cannot(format_args!("look up the interface to {remote}"), &error))?;
         let address = source.or(route.source).ok_or_else(|| {
@@ -63,7 +100,8 @@ impl<'a> Path<'a> {
         Ok(Self {
             mtu: route.mtu.unwrap_or(interface.mtu).min(interface.mtu).min(LONGEST_PACKET),
             local: local_end(address, args.source_port.unwrap_or(0), remote, &interface),
-            host: target.name(),
+            host: None,
+            among: None,
             clock: Clock::new(),
             args,
             remote,
@@ -74,6 +112,13 @@ impl<'a> Path<'a> {
     /// Nothing is open yet.
     pub(super) fn equipment(&self) -> Equipment {
         Equipment { wire: None, test: SelfTest::new(self.clock), guard: None }
+    }
+
+    /// Opens all that takes privileges, for an exchange later.
+    pub(super) fn equip_early(&self, equipment: &mut Equipment, signals: &Signals) -> Result<(), Failure> {
+        let (guard, _) = self.equip(equipment, signals)?;
+        equipment.guard = Some(guard);
+        Ok(())
     }
 
     /// A port of ours that the kernel is kept from, and the wire turned to it. The wire before the guard: its
@@ -152,7 +197,8 @@ impl<'a> Path<'a> {
         equipment.guard = Some(guard).filter(|_| self.keeps_its_port());
     }
 
-    const fn keeps_its_port(&self) -> bool {
+    /// Whether every exchange of the run is from the same port.
+    pub(super) const fn keeps_its_port(&self) -> bool {
         self.args.source_port.is_some()
     }
 }
@@ -192,22 +238,6 @@ fn usable_interface(name: &str) -> Result<Interface, Failure> {
         )));
     }
     Ok(interface)
-}
-
-/// The first address with a route, in the resolver's order; without any, the first one's error.
-fn first_reachable(
-    addresses: &[SocketAddr],
-    source: Option<IpAddr>,
-    interface: Option<&Interface>,
-) -> Result<(SocketAddr, Route), Failure> {
-    let mut first_failure = None;
-    for address in addresses {
-        match reachable(*address, source, interface) {
-            Ok(found) => return Ok(found),
-            Err(failure) => first_failure = first_failure.or(Some(failure)),
-        }
-    }
-    Err(first_failure.unwrap_or_else(|| Failure::usage("the host has no address")))
 }
 
 fn reachable(

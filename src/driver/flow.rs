@@ -269,7 +269,7 @@ impl<T: Talk> Flow<T> {
 
     fn renew_patience(&mut self, out: &Outside<'_>) {
         let lasts = self.phase == Phase::Open || (self.phase == Phase::Closing && self.plan.half_close);
-        if lasts && self.outcome.is_none() {
+        if lasts && self.outcome.is_none() && self.trouble.is_none() {
             self.phase_ends = self.now(out) + self.plan.timeout;
         }
     }
@@ -286,6 +286,14 @@ impl<T: Talk> Flow<T> {
             if let Some(update) = self.stream.read(taken, now) {
                 self.call(&update, out)?;
             }
+        }
+    }
+
+    /// At the end: nobody offers again what is not taken now.
+    pub(super) fn hand_over_rest(&mut self) {
+        let unread = self.stream.unread();
+        if !unread.is_empty() {
+            self.talk.hear_rest(unread);
         }
     }
 
@@ -379,6 +387,7 @@ impl<T: Talk> Flow<T> {
         {
             self.enter_phase(Phase::Open, out);
         }
+        self.trouble = self.trouble.take().or_else(|| self.talk.trouble());
         if self.phase != Phase::Open {
             return Ok(());
         }
@@ -430,8 +439,7 @@ impl<T: Talk> Flow<T> {
     }
 
     fn end_as_planned(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        if let Some(trouble) = self.talk.trouble() {
-            self.trouble = Some(trouble);
+        if self.trouble.is_some() {
             return self.close(out); // properly, whatever the plan was
         }
         let peer_closed = self.tcb().state() == State::CloseWait;
@@ -546,6 +554,7 @@ impl<T: Talk> Flow<T> {
             noted: self.noted,
             packets_lost: lost,
             time_wait,
+            expected: self.talk.expectation(),
             as_expected: self.talk.is_as_expected(),
             trouble: self.trouble.clone(),
             ..self.story.summary(outcome, &self.stream, tally)

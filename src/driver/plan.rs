@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::record::Role;
+use crate::record::{Among, Role};
 use crate::tcp::{Nagle, Options, Parameters, SeqNum};
 use crate::time::Instant;
 
@@ -20,6 +20,8 @@ pub struct Plan {
     pub remote: SocketAddr,
     /// The name the user gave for it.
     pub host: Option<String>,
+    /// Which of that name's addresses it is, if there are several.
+    pub among: Option<Among>,
     /// Our initial sequence number.
     pub iss: SeqNum,
     /// How the connection behaves.
@@ -64,6 +66,7 @@ impl Plan {
             role: Role::Active,
             remote,
             host: None,
+            among: None,
             iss,
             parameters: Parameters::default(),
             ttl: 64,

@@ -130,6 +130,7 @@ impl<'s> Sending<'s> {
             local,
             remote: order.remote,
             host: order.host.clone(),
+            among: None,
             guard: summarize(guard),
             simulated: false,
             unix_seconds: time::unix_seconds(),

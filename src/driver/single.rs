@@ -84,6 +84,7 @@ pub fn converse(
             exchange.flow.abort(Outcome::Interrupted(signal), Clause::Abort, &mut exchange.out)?;
         }
     }
+    exchange.flow.hand_over_rest();
     exchange.look_for_leaks()?;
     let lost = exchange.out.wire.lost();
     let summary = exchange.flow.summarize(guard.tally(exchange.flow.resets_received), lost);

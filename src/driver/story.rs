@@ -62,6 +62,7 @@ impl Story {
             local,
             remote: plan.remote,
             host: plan.host.clone(),
+            among: plan.among,
             guard,
             simulated: plan.simulated,
             unix_seconds: if plan.simulated { 0 } else { time::unix_seconds() },
@@ -206,6 +207,7 @@ impl Story {
             text_received: stream.received(),
             noted: None,
             time_wait: None,
+            expected: None,
             as_expected: None,
             trouble: None,
         }

@@ -9,18 +9,29 @@ pub trait Talk {
     /// closes the peer's window.
     fn hear(&mut self, text: &[u8]) -> usize;
 
+    /// Takes all that is left once the connection has ended: no more than our window was.
+    fn hear_rest(&mut self, text: &[u8]) {
+        self.hear(text);
+    }
+
     /// The peer has no more to say.
     fn peer_is_done(&mut self) {}
 
     /// Whether all has come that is waited for before we close.
     fn has_heard_enough(&self) -> bool;
 
+    /// What is expected, in words; `None` if nothing is.
+    fn expectation(&self) -> Option<String> {
+        None
+    }
+
     /// Whether what was heard is what was expected; `None` if nothing was.
     fn is_as_expected(&self) -> Option<bool> {
         None
     }
 
-    /// What went wrong on this machine with what is said or heard: the exchange is closed, and this reported.
+    /// What went wrong on this machine with what is said or heard: the exchange is closed, and this reported. Once it
+    /// has gone wrong it stays so.
     fn trouble(&mut self) -> Option<String> {
         None
     }
@@ -83,12 +94,20 @@ impl<T: Talk + ?Sized> Talk for &mut T {
         (**self).hear(text)
     }
 
+    fn hear_rest(&mut self, text: &[u8]) {
+        (**self).hear_rest(text);
+    }
+
     fn peer_is_done(&mut self) {
         (**self).peer_is_done();
     }
 
     fn has_heard_enough(&self) -> bool {
         (**self).has_heard_enough()
+    }
+
+    fn expectation(&self) -> Option<String> {
+        (**self).expectation()
     }
 
     fn is_as_expected(&self) -> Option<bool> {

@@ -1,14 +1,14 @@
-//! One JSON object a line: `begin`, `step`, `end`, for several exchanges `statistics`, and `error` where
+//! One JSON object a line: `begin`, `step`, `opened`, `end`, for several exchanges `statistics`, and `error` where
 //! one could not be carried on.
 //!
 //! The records themselves are not serializable; these mirrors are what the outside may rely on.
 
 use serde::Serialize;
 
-use super::Format;
+use super::{Format, agreed};
 use crate::record::{
-    Event, Excerpt, IcmpEffect, Listening, Opening, Outcome, Relative, Role, Served, Statistics, Step,
-    Summary,
+    Event, Excerpt, IcmpEffect, Listening, Negotiation, Opening, Outcome, Relative, Role, Served, Statistics,
+    Step, Summary,
 };
 use crate::tcp::options::OptionFault;
 use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
@@ -27,6 +27,7 @@ pub struct Json {
 enum Line<'l> {
     Begin(Begin<'l>),
     Step(Box<StepLine>),
+    Opened(OpenedLine),
     End(End),
     Statistics(StatisticsLine),
     Listening(ListeningLine<'l>),
@@ -43,6 +44,8 @@ pub(super) struct Begin<'l> {
     local: String,
     remote: String,
     host: Option<&'l str>,
+    address_number: Option<u32>,
+    address_count: Option<u32>,
     guard: &'static str,
     guard_variant: Option<&'static str>,
     guard_proven: Option<bool>,
@@ -142,6 +145,20 @@ struct RcvLine {
 }
 
 #[derive(Serialize)]
+struct OpenedLine {
+    exchange: u32,
+    agreed: Vec<&'static str>,
+    refused: Vec<&'static str>,
+    our_mss: u16,
+    peer_mss: Option<u16>,
+    our_scale: u8,
+    peer_scale: u8,
+    peer_window: u16,
+    ttl: u8,
+    hops: u8,
+}
+
+#[derive(Serialize)]
 struct End {
     exchange: u32,
     outcome: &'static str,
@@ -158,6 +175,9 @@ struct End {
     packets_lost: u32,
     text_sent: u64,
     text_received: u64,
+    expected: Option<String>,
+    as_expected: Option<bool>,
+    trouble: Option<String>,
     time_wait_full_ms: Option<u64>,
     time_wait_kept_ms: Option<u64>,
 }
@@ -247,6 +267,8 @@ impl<'l> Begin<'l> {
             local: opening.local.to_string(),
             remote: opening.remote.to_string(),
             host: opening.host.as_deref(),
+            address_number: opening.among.map(|among| among.number),
+            address_count: opening.among.map(|among| among.of),
             guard: guard.name,
             guard_variant: guard.variant,
             guard_proven: guard.proven,
@@ -380,6 +402,22 @@ impl Format for Json {
         write(&Line::Step(Box::new(StepLine::of(step))), out);
     }
 
+    fn opened(&mut self, negotiation: &Negotiation, out: &mut String) {
+        let line = OpenedLine {
+            exchange: negotiation.exchange,
+            agreed: agreed::names(negotiation.granted),
+            refused: agreed::names(negotiation.refused()),
+            our_mss: negotiation.our_mss.get(),
+            peer_mss: negotiation.peer_mss.map(crate::tcp::Mss::get),
+            our_scale: negotiation.our_scale,
+            peer_scale: negotiation.peer_scale,
+            peer_window: negotiation.peer_window,
+            ttl: negotiation.ttl,
+            hops: negotiation.hops(),
+        };
+        write(&Line::Opened(line), out);
+    }
+
     fn end(&mut self, summary: &Summary, out: &mut String) {
         let (state, error) = match &summary.outcome {
             Outcome::ResetAfterOpening { state } | Outcome::CloseIncomplete { state, .. } => {
@@ -406,6 +444,9 @@ impl Format for Json {
             packets_lost: summary.packets_lost,
             text_sent: summary.text_sent,
             text_received: summary.text_received,
+            expected: summary.expected.clone(),
+            as_expected: summary.as_expected,
+            trouble: summary.trouble.clone(),
             time_wait_full_ms: summary.time_wait.map(|time| millis(time.full)),
             time_wait_kept_ms: summary.time_wait.map(|time| millis(time.kept)),
         };

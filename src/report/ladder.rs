@@ -12,9 +12,10 @@ use colored::Color;
 
 use super::rungs::{Drawn, Mark, PassedOver, Place, Rungs, SPAN, WIDTH, draw};
 use super::text::{fill, short, wrap};
-use super::{Format, verdict};
+use super::{Format, agreed, verdict};
 use crate::record::{
-    Event, Excerpt, IcmpEffect, Listening, Opening, Outcome, Role, Served, Statistics, Step, Summary, View,
+    Event, Excerpt, IcmpEffect, Listening, Negotiation, Opening, Role, Served, Statistics, Step, Summary,
+    View,
 };
 use crate::tcp::{Clause, State};
 
@@ -173,6 +174,15 @@ impl Format for Ladder {
         }
     }
 
+    fn opened(&mut self, negotiation: &Negotiation, out: &mut String) {
+        if self.role == Role::Passive && !self.style.verbose {
+            return; // between the rungs of other connections it would be lost
+        }
+        for sentence in agreed::sentences(negotiation) {
+            self.rungs.dimmed(out, &sentence);
+        }
+    }
+
     fn end(&mut self, summary: &Summary, out: &mut String) {
         if self.role == Role::Passive {
             let line = [vec![summary.outcome.to_string()], verdict::facts_of_one(summary)].concat();
@@ -183,8 +193,7 @@ impl Format for Ladder {
             }
             return;
         }
-        let completed = matches!(summary.outcome, Outcome::Completed(_));
-        let color = if completed { Color::Green } else { Color::Red };
+        let color = if summary.is_as_asked() { Color::Green } else { Color::Red };
         let verdict = wrap(&summary.outcome.to_string(), WIDTH).join("\n");
         let _ = writeln!(out, "\n{}", self.rungs.paint(&verdict, color));
         let facts = verdict::facts(summary);

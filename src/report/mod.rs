@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a socket, a control block, the clock or standard output.
 
+pub mod agreed;
 pub mod hex;
 pub mod json;
 pub mod ladder;
@@ -10,7 +11,7 @@ pub mod sending;
 pub mod text;
 pub mod verdict;
 
-use crate::record::{Listening, Opening, Served, Statistics, Step, Summary};
+use crate::record::{Listening, Negotiation, Opening, Served, Statistics, Step, Summary};
 
 /// A way to write an exchange down. Each call appends to `out`, whole lines only.
 pub trait Format: Send {
@@ -22,6 +23,8 @@ pub trait Format: Send {
     fn begin(&mut self, opening: &Opening, out: &mut String);
     /// Something happened.
     fn step(&mut self, step: &Step, out: &mut String);
+    /// It is open: this was agreed on.
+    fn opened(&mut self, _negotiation: &Negotiation, _out: &mut String) {}
     /// The verdict.
     fn end(&mut self, summary: &Summary, out: &mut String);
     /// A run of several exchanges is over.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::text::{millis, short};
 use super::{Format, text};
-use crate::record::{Opening, Outcome, Role, Served, Statistics, Step, Summary, TimeWait};
+use crate::record::{Among, Opening, Outcome, Role, Served, Statistics, Step, Summary, TimeWait};
 
 /// Prints no rung, only how it ended.
 #[derive(Clone, Debug, Default)]
@@ -18,9 +18,16 @@ pub struct Verdict {
 /// The target as the user named it, with its address if that is something else.
 pub fn target(opening: &Opening) -> String {
     match &opening.host {
-        Some(host) => format!("{} ({})", text::clean(host), opening.remote),
+        Some(host) => format!("{} ({}{})", text::clean(host), opening.remote, among(opening)),
         None => opening.remote.to_string(),
     }
+}
+
+/// Which of several addresses it is.
+fn among(opening: &Opening) -> String {
+    let family = if opening.remote.is_ipv4() { "IPv4" } else { "IPv6" };
+    let which = |Among { number, of }| format!(", {family}, address {number} of {of}");
+    opening.among.map(which).unwrap_or_default()
 }
 
 /// Between facts on one line.
@@ -35,6 +42,9 @@ pub fn facts(summary: &Summary) -> Vec<String> {
         if octets > 0 {
             facts.push(format!("{octets} octets {direction}"));
         }
+    }
+    if summary.as_expected == Some(true) {
+        facts.push("as expected".to_owned());
     }
     facts.push(format!("{} retransmitted", summary.retransmissions));
     facts.push(held_back(summary.held_back));
@@ -87,7 +97,8 @@ pub(super) fn held_back(answers: Option<u32>) -> String {
 
 /// What went wrong on this machine, whatever the verdict: told even where only one line is.
 pub fn alarms(summary: &Summary) -> Vec<String> {
-    alarms_of(summary.kernel_resets, summary.packets_lost, summary.guard_lost)
+    let alarms = alarms_of(summary.kernel_resets, summary.packets_lost, summary.guard_lost);
+    summary.trouble.as_deref().map(text::clean).into_iter().chain(unmet(summary)).chain(alarms).collect()
 }
 
 pub(super) fn alarms_of(kernel_resets: u32, packets_lost: u32, guard_lost: bool) -> Vec<String> {
@@ -106,6 +117,16 @@ pub(super) fn alarms_of(kernel_resets: u32, packets_lost: u32, guard_lost: bool)
         remarks.push("the guard was taken away meanwhile (a firewall reload?): nothing held the kernel back from then on (see: tcpshake guard status)".to_owned());
     }
     remarks
+}
+
+/// What was expected and did not come, if the connection was open at all.
+fn unmet(summary: &Summary) -> Option<String> {
+    let expected = summary.expected.as_deref().filter(|_| summary.as_expected == Some(false))?;
+    summary.open_time?;
+    Some(match summary.text_received {
+        0 => format!("expected '{}', and nothing came", text::clean(expected)),
+        _ => format!("expected '{}', which is not in what came", text::clean(expected)),
+    })
 }
 
 /// Things the reader should know beyond the verdict, a line each.

@@ -40,6 +40,23 @@ impl Options {
         self.octets.get(..usize::from(self.len)).unwrap_or_default()
     }
 
+    /// The octets without the End of Option List behind the last option; all of them if they cannot be read.
+    fn unpadded(&self) -> &[u8] {
+        let octets = self.as_bytes();
+        let (mut at, mut end) = (0, 0);
+        while let Some(&kind) = octets.get(at) {
+            at += match (kind, octets.get(at + 1)) {
+                (kind::END | kind::NOP, _) => 1,
+                (_, Some(&length @ 2..)) if at + usize::from(length) <= octets.len() => usize::from(length),
+                _ => return octets,
+            };
+            if kind != kind::END {
+                end = at;
+            }
+        }
+        octets.get(..end).unwrap_or_default()
+    }
+
     /// Whether the header ends after its 20 fixed octets.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
@@ -364,13 +381,13 @@ impl OptionsBuilder {
         Ok(())
     }
 
-    /// `first`, and behind it `second`: both as on the wire, without the padding between them.
+    /// `first`, and behind it `second`: both as on the wire, without the padding behind either.
     pub fn joining(first: &Options, second: &Options) -> Result<Options, OptionsTooLong> {
         let mut joined = Self::default();
         for option in first.iter().flatten() {
             joined = joined.push(option)?;
         }
-        joined.append(second.as_bytes())?;
+        joined.append(second.unpadded())?;
         Ok(joined.build())
     }
 
@@ -484,6 +501,21 @@ mod tests {
             let options = Options::from_wire(&octets).unwrap();
             assert_eq!(options.sack_blocks().count(), 0, "length {length}");
         }
+    }
+
+    /// The padding of one is no part of the other: what fits to the octet does.
+    #[test]
+    fn lists_are_joined_without_their_padding() {
+        let list = |octets: &[u8]| Options::from_wire(octets).unwrap();
+        let join = |first: &[u8], second: &[u8]| {
+            OptionsBuilder::joining(&list(first), &list(second)).map(|joined| joined.as_bytes().to_vec())
+        };
+        assert_eq!(join(&[4, 2], &[254, 4, 0, 0]).unwrap(), [4, 2, 254, 4, 0, 0, 0, 0]);
+        assert_eq!(join(&[4, 2], &[34, 2]).unwrap(), [4, 2, 34, 2]);
+        let long = [&[9, 21][..], &[0; 19]].concat();
+        assert_eq!(join(&[9; 19].map(|_| 1), &long).unwrap().len(), 40);
+        assert_eq!(join(&[1; 20], &long).unwrap_err(), OptionsTooLong(41));
+        assert_eq!(join(&[], &[9, 0, 0, 0]).unwrap(), [9, 0, 0, 0], "unreadable: as it is");
     }
 
     #[test]

@@ -13,5 +13,6 @@
 mod numbers;
 mod script;
 mod sending;
+mod talks;
 mod trouble;
 mod verdicts;

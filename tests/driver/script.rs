@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tcpshake::driver::observe::Kept;
 use tcpshake::driver::sending::Order;
+use tcpshake::driver::talk::{Recital, Talk};
 use tcpshake::driver::{self, Close, DriveError, Ended, Plan};
 use tcpshake::guard::Guard;
 use tcpshake::packet::checksum::Sum;
@@ -223,13 +224,18 @@ pub(crate) struct Told {
     pub(crate) ended: Ended,
 }
 
-pub(crate) fn try_run(mut script: Script, plan: &Plan) -> (Kept, Result<Ended, DriveError>) {
+pub(crate) fn try_run(script: Script, plan: &Plan) -> (Kept, Result<Ended, DriveError>) {
+    let mut talk = Recital::new(plan.text.clone(), plan.await_text);
+    try_converse(script, plan, &mut talk)
+}
+
+fn try_converse(mut script: Script, plan: &Plan, talk: &mut dyn Talk) -> (Kept, Result<Ended, DriveError>) {
     let guard = Guard::not_needed(SocketAddr::from((LOCAL, LOCAL_PORT)));
     let mut kept = Kept::default();
     let signal = std::rc::Rc::new(Cell::new(None));
     // The wire keeps the signal; the driver asks for it elsewhere.
     let mut wire = Shared { script: &mut script, signal: std::rc::Rc::clone(&signal) };
-    let ended = driver::run(&guard, &mut wire, plan, &mut kept, &mut || signal.take());
+    let ended = driver::converse(&guard, &mut wire, plan, talk, &mut kept, &mut || signal.take());
     (kept, ended)
 }
 
@@ -247,6 +253,12 @@ pub(crate) fn send(mut script: Script, order: &Order) -> (Vec<News>, Result<send
     let verdict =
         driver::sending::send(&guard, &mut wire, order, &mut |news| told.push(news), &mut || signal.take());
     (told, verdict)
+}
+
+/// With somebody of the test's own who talks.
+pub(crate) fn converse(script: Script, plan: &Plan, talk: &mut dyn Talk) -> Told {
+    let (kept, ended) = try_converse(script, plan, talk);
+    Told { kept, ended: ended.unwrap() }
 }
 
 /// Passes a signal from the script to where the driver looks for it.

@@ -15,6 +15,7 @@
 mod capture;
 mod closes;
 mod conntrack;
+mod data;
 mod deaths;
 mod demo;
 mod doctor;
@@ -23,6 +24,7 @@ mod guards;
 mod hostile;
 mod killed;
 mod near;
+mod opens;
 mod privileges;
 mod refusals;
 mod reload;
@@ -67,6 +69,8 @@ fn main() -> ExitCode {
         doctor::TESTS,
         guards::TESTS,
         closes::TESTS,
+        data::TESTS,
+        opens::TESTS,
         refusals::TESTS,
         trouble::TESTS,
         hostile::TESTS,

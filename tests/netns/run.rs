@@ -117,6 +117,11 @@ impl Dialogue {
         Self::spawn(command.stdin(Stdio::piped()))
     }
 
+    /// With whatever it has for an input.
+    pub(crate) fn with_input(command: &mut Command) -> Self {
+        Self::spawn(command)
+    }
+
     fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (input, output) = (child.stdin.take(), child.stdout.take().map(BufReader::new));
@@ -148,7 +153,11 @@ impl Dialogue {
     }
 
     pub(crate) fn say(&mut self) {
-        self.input.as_mut().unwrap().write_all(b"\n").unwrap();
+        self.say_octets(b"\n");
+    }
+
+    pub(crate) fn say_octets(&mut self, octets: &[u8]) {
+        self.input.as_mut().unwrap().write_all(octets).unwrap();
     }
 
     /// Closes the reading end of its standard output.

@@ -1,9 +1,11 @@
 //! What can be typed: one definition for parsing, help and manual pages.
 
+mod data;
 mod flags;
 mod guard;
 mod listen;
 mod number;
+mod opening;
 mod option;
 mod path;
 mod send;
@@ -13,12 +15,15 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+pub use data::{DataArgs, Sending, Until};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
 pub use listen::{AnswerArgs, ListenArgs, ServiceArgs};
+pub use opening::OpeningArgs;
 pub use option::RawOption;
 pub use path::PathArgs;
 pub use send::{FieldArgs, FlagArgs, SendArgs, SendPaceArgs};
 
+use self::number::number;
 use super::exit::Exit;
 use crate::driver::Close;
 use crate::guard::{Choice, Kind};
@@ -62,6 +67,8 @@ pub enum Command {
     ///   tcpshake connect -6 example.org 443 --close reset --format json
     ///
     ///   tcpshake connect 10.0.0.5:22 --count 5 --timeout 2 --quiet
+    ///
+    ///   tcpshake connect example.org:80 --send 'GET / HTTP/1.0\r\n\r\n' --half-close --output -
     #[command(after_help = Exit::table())]
     Connect(Box<ConnectArgs>),
     /// Send one hand-built segment, and show every answer
@@ -267,6 +274,14 @@ pub struct ConnectArgs {
     #[command(flatten)]
     pub path: PathArgs,
 
+    /// How to open
+    #[command(flatten)]
+    pub opening: OpeningArgs,
+
+    /// What to say and hear
+    #[command(flatten)]
+    pub data: DataArgs,
+
     /// How to write our segments
     #[command(flatten)]
     pub segments: SegmentArgs,
@@ -300,9 +315,13 @@ pub struct SegmentArgs {
     #[arg(long, value_name = "OCTETS", default_value_t = Parameters::WINDOW, value_parser = clap::value_parser!(u32).range(..=1_073_725_440))]
     pub window: u32,
 
-    /// Send a bare SYN, without MSS, SACK-permitted and window scale
-    #[arg(long, conflicts_with = "mss")]
-    pub no_options: bool,
+    /// Type of service, or traffic class, of our packets, as in 184 or 0xb8
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, value_parser = number::<u8>)]
+    pub tos: u8,
+
+    /// Send small text without waiting for an acknowledgment (Nagle's algorithm, RFC 9293 section 3.7.4)
+    #[arg(long)]
+    pub no_nagle: bool,
 
     /// How to end the connection
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]

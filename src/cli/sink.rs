@@ -1,0 +1,116 @@
+//! Where received text goes: a file or standard output, written by a thread of its own.
+
+use std::fs::File;
+use std::io::{self, PipeReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::Failure;
+use super::queue::{Bell, Queue};
+use super::signals::Signals;
+use crate::cause::cause;
+use crate::net::privileges;
+use crate::record::Signal;
+
+/// Whether this names standard output.
+pub(super) fn is_standard_output(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// A place for text, found to be writable.
+#[derive(Debug)]
+pub(super) struct Place {
+    file: File,
+    name: String,
+}
+
+impl Place {
+    /// Opens it, and empties it if it is a file; one that is `read` meanwhile is not.
+    pub(super) fn open(path: &Path, read: Option<&File>) -> Result<Self, Failure> {
+        if is_standard_output(path) {
+            let file = io::stdout().as_fd().try_clone_to_owned();
+            let file = file.map_err(|error| Failure::cannot("write to standard output", &error))?.into();
+            return Ok(Self { file, name: "standard output".into() });
+        }
+        let name = format!("'{}'", path.display());
+        let cannot = |error: io::Error| Failure::cannot(format_args!("write to {name}"), &error);
+        let file = File::options().write(true).create(true).truncate(false).open(path).map_err(cannot)?;
+        if read.is_some_and(|read| are_one(read, &file)) {
+            return Err(Failure::usage(format_args!("{name} cannot be sent and written at once")));
+        }
+        if file.metadata().map_err(cannot)?.is_file() {
+            file.set_len(0).map_err(cannot)?;
+        }
+        Ok(Self { file, name })
+    }
+
+    /// Begins to write what will be put.
+    pub(super) fn start(self, bell: &Bell) -> Result<Sink, Failure> {
+        let queue = Queue::new(bell);
+        let emptied = Arc::clone(&queue);
+        let start = || -> io::Result<Sink> {
+            let (done, open_while_writing) = io::pipe()?;
+            privileges::thread("sink", move || {
+                let _open = open_while_writing;
+                write_all(&self, &emptied);
+            })?;
+            Ok(Sink { queue, done })
+        };
+        start().map_err(|error| Failure::cannot("start to write", &error))
+    }
+}
+
+/// Whether both are the same file on a disk.
+fn are_one(one: &File, other: &File) -> bool {
+    let identity = |file: &File| {
+        let data = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        Some((data.dev(), data.ino()))
+    };
+    identity(one).is_some_and(|one| identity(other) == Some(one))
+}
+
+fn write_all(place: &Place, queue: &Queue) {
+    while let Some(octets) = queue.take() {
+        if let Err(error) = (&place.file).write_all(&octets) {
+            return queue.fail(format!("cannot write to {}: {}", place.name, cause(&error)));
+        }
+    }
+}
+
+/// Takes received text as far as there is room for it.
+#[derive(Debug)]
+pub(super) struct Sink {
+    queue: Arc<Queue>,
+    /// Hangs up once the writer has ended, however.
+    done: PipeReader,
+}
+
+impl Sink {
+    /// Takes a part of `text`; yields how much.
+    pub(super) fn put(&self, text: &[u8]) -> usize {
+        self.queue.try_put(text)
+    }
+
+    /// Takes all of `text`.
+    pub(super) fn put_rest(&self, text: &[u8]) {
+        self.queue.put_rest(text);
+    }
+
+    /// Why the writer has ended before its time.
+    pub(super) fn error(&self) -> Option<String> {
+        self.queue.error()
+    }
+
+    /// Waits until all is written, for a signal, or for no longer than `most`. Yields the signal.
+    pub(super) fn finish(self, signals: &Signals, most: Option<Duration>) -> Result<Option<Signal>, Failure> {
+        self.queue.complete();
+        let caught = signals.wait_for(self.done.as_fd(), most);
+        match self.error() {
+            Some(error) => Err(Failure::not_possible(error)),
+            None => Ok(caught.map(|caught| caught.signal)),
+        }
+    }
+}
