@@ -102,6 +102,7 @@ clauses! {
     LossRecovery = "RFC 6582 3.2", "only part of what was under way is acknowledged: the next that is missing is sent again";
     WindowUpdate = "RFC 9293 3.8.6.2.2", "our user has taken text: the window opens again";
     SillyWindowTimeout = "RFC 9293 3.8.6.2.1", "the peer's window stays small: what fits is sent after all";
+    TailLossProbe = "RFC 8985 7", "nothing has come back for two round trips: the oldest is sent again, long before the timer";
     RetransmissionTimeout = "RFC 6298 5.4", "no acknowledgment in time: sent again, and the wait doubles";
     RetransmissionLimit = "RFC 9293 3.8.3", "sent again as often as allowed without an answer: given up";
     ZeroWindowProbe = "RFC 9293 3.8.6.1", "the peer's window is closed: one octet asks whether it still is";

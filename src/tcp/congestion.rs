@@ -56,6 +56,8 @@ pub(super) struct Congestion {
     sacked: Ranges,
     /// Octets acknowledged since congestion avoidance last widened the window.
     credit: u32,
+    /// A probe was sent since the last progress.
+    probed: bool,
 }
 
 impl Congestion {
@@ -201,6 +203,7 @@ impl Congestion {
 
     /// `octets` more were acknowledged; `flight` is what is left.
     pub(super) fn on_progress(&mut self, octets: u32, flight: Flight) {
+        self.probed = false;
         self.sacked.remove_before(flight.una);
         if flight.una.after(self.resent) {
             self.resent = flight.una;
@@ -297,6 +300,25 @@ impl Congestion {
         self.resent = oldest.end;
         self.oldest_resent_at = flight.nxt;
         self.at_once = None;
+    }
+
+    /// Whether nothing but the timer would find a loss at the end of this flight: more than a segment is under way,
+    /// and since the last progress no probe was sent.
+    pub(super) fn wants_probe(&self, flight: Flight) -> bool {
+        let by_timer = matches!(self.recovery, Recovery::Timeout { .. });
+        !self.probed && !by_timer && self.smss > 0 && flight.len() > self.smss
+    }
+
+    /// The oldest is sent again by a probe. What had to be probed for counts as lost (RFC 8985 section 7.4).
+    pub(super) fn on_probe(&mut self, oldest: Range, flight: Flight) {
+        if self.recovery == Recovery::None {
+            self.halve(flight);
+            self.cwnd = self.ssthresh;
+            self.recovery = Recovery::Fast { until: flight.nxt };
+            self.resent = flight.una;
+        }
+        self.sent_again(oldest, flight);
+        self.probed = true;
     }
 
     /// ssthresh: half of what is under way, at least two segments (RFC 5681 equation 4).

@@ -81,6 +81,8 @@ pub struct Deadline {
 pub enum Timer {
     /// The acknowledgment of what we sent is overdue (RFC 6298).
     Retransmission,
+    /// Nothing came back for two round trips of what a transfer has under way (RFC 8985 section 7).
+    TailLossProbe,
     /// The peer's window is closed and text waits (RFC 9293 section 3.8.6.1).
     Persist,
     /// 2 MSL after both sides have closed (RFC 9293 section 3.6.1).

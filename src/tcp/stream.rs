@@ -1,5 +1,7 @@
 //! A connection with its text: the control block, and the queues beside it.
 
+use std::time::Duration;
+
 use super::calls::CallError;
 use super::clause::Clause;
 use super::octets::{Incoming, Outgoing};
@@ -23,10 +25,18 @@ pub struct Stream {
     outgoing: Outgoing,
     incoming: Incoming,
     offered_window: WindowSize,
+    loss_probes: LossProbes,
     /// When text was sent last.
     sent_at: Instant,
     acknowledged: u64,
     received: u64,
+}
+
+/// Tail loss probes (RFC 8985 section 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LossProbes {
+    On,
+    Off,
 }
 
 impl Stream {
@@ -41,10 +51,17 @@ impl Stream {
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
             offered_window: parameters.window,
+            loss_probes: LossProbes::On,
             sent_at: Instant::ORIGIN,
             acknowledged: 0,
             received: 0,
         }
+    }
+
+    /// The same, with nothing but RFC 6298's timer for losses that nothing else shows.
+    pub const fn without_loss_probes(mut self) -> Self {
+        self.loss_probes = LossProbes::Off;
+        self
     }
 
     /// The control block: its state and variables.
@@ -92,7 +109,7 @@ impl Stream {
         let reaction = self.tcb.send_beside(&self.beside, text.len() as u32, now)?;
         self.outgoing.push(text);
         self.note_sent(&reaction, now);
-        Ok(reaction)
+        Ok(self.probing(reaction, now))
     }
 
     fn note_sent(&mut self, reaction: &Reaction, now: Instant) {
@@ -131,7 +148,7 @@ impl Stream {
             self.note_sent(&reaction, now);
             self.acknowledged += self.outgoing.acknowledge(self.tcb.snd().una) as u64;
         }
-        reaction
+        self.probing(reaction, now)
     }
 
     /// Nothing of one peer may reach the next.
@@ -161,7 +178,20 @@ impl Stream {
     pub fn transmit(&mut self, now: Instant) -> Option<Reaction> {
         let reaction = self.tcb.transmit_beside(&mut self.beside, now)?;
         self.note_sent(&reaction, now);
-        Some(reaction)
+        Some(self.probing(reaction, now))
+    }
+
+    /// Where the retransmission timer runs for a flight, a probe comes before it.
+    fn probing(&mut self, reaction: Reaction, now: Instant) -> Reaction {
+        const LEAST: Duration = Duration::from_millis(10); // the peer's system, and ours, take their time
+        if self.loss_probes == LossProbes::Off {
+            return reaction;
+        }
+        let rtt = self.tcb.smoothed_rtt().filter(|_| self.beside.congestion.wants_probe(self.tcb.flight()));
+        if let Some(rtt) = rtt {
+            self.tcb.hasten((rtt * 2).max(LEAST), now);
+        }
+        Reaction { deadline: self.tcb.deadline(), ..reaction }
     }
 
     /// The text that a segment of ours carries.

@@ -348,6 +348,14 @@ impl Tcb {
         arrow
     }
 
+    /// Puts a probe in front of the retransmission timer, `after` from now, if that is what runs and runs longer.
+    pub(super) fn hasten(&mut self, after: Duration, now: Instant) {
+        if self.timer == Some(Timer::Retransmission) && now + after < self.timer_at {
+            self.timer_at = now + after;
+            self.timer = Some(Timer::TailLossProbe);
+        }
+    }
+
     /// Arms the timer that the present state and queues need, counted from `now`.
     pub(super) fn rearm(&mut self, now: Instant) {
         let text_waits = self.snd.nxt.before(self.snd.end) && self.state.is_synchronized();

@@ -19,6 +19,7 @@ impl Tcb {
         self.tell_time(now);
         Some(match due.timer {
             Timer::TimeWait => self.walk(State::Closed, None, Clause::TimeWaitTimeout),
+            Timer::TailLossProbe => self.probe_tail(beside, now),
             Timer::Persist => self.probe_window(beside, now),
             Timer::Retransmission => self.retransmit(beside, Clause::RetransmissionTimeout, now),
         })
@@ -44,6 +45,17 @@ impl Tcb {
         let range = Range { start: oldest.seq, end: oldest.end() };
         beside.congestion.on_timeout(range, self.flight());
         self.reaction([], Some(oldest), clause)
+    }
+
+    /// The last segments of a flight, or a segment sent again, have nothing behind them that could show their
+    /// loss: the oldest goes out once more, and then it is the retransmission timer's turn. RFC 8985 would send
+    /// the newest, which says more to a peer that reports what it has, but nothing to one that does not.
+    fn probe_tail(&mut self, beside: &mut Transfer, now: Instant) -> Reaction {
+        self.timing = None;
+        let oldest = self.form_oldest();
+        beside.congestion.on_probe(Range { start: oldest.seq, end: oldest.end() }, self.flight());
+        self.rearm(now);
+        self.reaction([], Some(oldest), Clause::TailLossProbe)
     }
 
     /// R2 is reached. A passive open goes back to LISTEN (E-08), any other is over.

@@ -17,6 +17,7 @@ mod bulk;
 mod congestion;
 mod on_syn;
 mod pattern;
+mod probes;
 mod reassembly;
 mod recovery;
 mod rig;

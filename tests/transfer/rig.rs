@@ -67,6 +67,8 @@ impl From {
 pub struct Setup {
     pub parameters: Parameters,
     pub nagle: Nagle,
+    /// Whether losses that nothing shows are probed for; by RFC 6298 alone they are not.
+    pub probes: bool,
     pub iss: SeqNum,
     pub irs: SeqNum,
     /// The window of the peer's SYN,ACK.
@@ -89,12 +91,18 @@ impl Setup {
         Self {
             parameters,
             nagle: Nagle::On,
+            probes: false,
             iss: SeqNum(u32::MAX - 2500), // the wrap falls into the third segment
             irs: SeqNum(u32::MAX - 1200),
             window: 60_000,
             peer: vec![Opt::SackPermitted],
             peer_mss: SMSS as u16,
         }
+    }
+
+    /// Losses at the end of a flight are probed for.
+    pub fn probing() -> Self {
+        Self { probes: true, ..Self::new() }
     }
 
     /// A peer that knows no SACK.
@@ -116,8 +124,9 @@ impl Setup {
     }
 
     pub fn begin(self, origin: Origin, on_syn: u32) -> Rig {
+        let stream = Stream::new(&self.parameters, self.nagle);
         let mut rig = Rig {
-            stream: Stream::new(&self.parameters, self.nagle),
+            stream: if self.probes { stream } else { stream.without_loss_probes() },
             now: Instant::from_nanos(5_000_000_000),
             out: Vec::new(),
             clause: Clause::Send,
