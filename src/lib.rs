@@ -16,7 +16,7 @@
 //! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`guard`] | keeps the kernel's RST in: listener, nft, iptables, self-test; guards held for others | `wire`, `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`record`] | what happened, as plain values | `tcp`, `packet` |
-//! | [`driver`] | joins machine, packets, wire and time: one exchange, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `cause`, `time` |
+//! | [`driver`] | joins machine, packets, wire and time: one exchange, many on one port, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `cause`, `time` |
 //! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
 //! | [`doctor`] | whether this machine can do it, and what mends it | `guard`, `driver`, `wire`, `net`, `lab`, `record`, `tcp`, `cause`, `time` |
 //! | [`report`] | record to text, a format a file: ladder, JSON, verdict | `record`, `packet`, `tcp` |
@@ -43,6 +43,32 @@
 //! [`tcp::Tcb`] is one flat block with the RFC's names; its answer to any event is a
 //! [`tcp::Reaction`]: at most one segment, the arrows walked, the [`tcp::Clause`] that decided, the next
 //! deadline. It never sees an octet of text, only numbers; text stays with its owner.
+//!
+//! # Data
+//!
+//! ```text
+//! tcp::Stream = Tcb + Transfer (numbers: congestion, what arrived behind gaps) + Outgoing, Incoming (octets)
+//!
+//!     driver::Talk ─ say ─► Stream::send ──► segments      what is said and heard can be a text, a file, a pipe:
+//!                  ◄ hear ─ Stream::unread ◄─ segments     who does not take it closes the peer's window
+//! ```
+//!
+//! A connection that carries no text needs the 128 octets of its [`tcp::Tcb`] and nothing else; what a transfer
+//! needs stands beside it, in the [`tcp::Stream`].
+//!
+//! # Many connections
+//!
+//! ```text
+//! cli::listen ─► RawWire::open_service (IPv4 and IPv6, all interfaces) ─► Standing guard ─► driver::serve
+//!
+//!    packet ─► known? ── its Flow: stream, story, plan          each flow has one deadline in an ordered set
+//!              a SYN? ── few half-open: a Flow in LISTEN
+//!                        many: a SYN,ACK whose number is a cookie; nothing is kept
+//!              a cookie? a Flow, taken up where the cookie says
+//!              else: the RST of CLOSED
+//! ```
+//!
+//! A flow is one connection without a wire: [`driver::run`] drives one, [`driver::serve()`] many.
 //!
 //! # One segment
 //!
