@@ -36,7 +36,7 @@ pub(super) struct Answering {
 }
 
 /// An echo that is not taken keeps no more than this.
-const MOST_QUEUED: usize = 256 * 1024;
+const MOST_QUEUED: usize = 64 * 1024;
 
 impl Answering {
     pub(super) const fn new(answer: Answer) -> Self {

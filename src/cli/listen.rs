@@ -128,6 +128,7 @@ fn service(args: &ListenArgs, at: Vec<SocketAddr>) -> Service {
         Offer::USUAL | Offer::TIMESTAMPS.only_if(settings.timestamps) | Offer::ECN.only_if(settings.ecn);
     let plan = Plan {
         role: Role::Passive,
+        queue: Service::QUEUE,
         ttl: settings.ttl,
         open: if settings.split { Open::Split } else { Open::Usual },
         close: close(args).into(),

@@ -33,6 +33,9 @@ pub(super) struct Outside<'o> {
 /// An IPv4 or IPv6 packet is no longer than this.
 pub(super) const LONGEST_PACKET: usize = 65_575;
 
+/// Both ECN bits of the type of service (RFC 3168 section 5).
+const CONGESTION_EXPERIENCED: u8 = 0b11;
+
 /// What is under way; each part has `plan.timeout` to end, and what makes progress has it anew.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -176,7 +179,12 @@ impl<T: Talk> Flow<T> {
         out: &mut Outside<'_>,
     ) -> Result<(), DriveError> {
         match *heard {
-            Heard::Segment { ref segment, text, ttl, .. } => self.on_segment(segment, text, ttl, at, out)?,
+            Heard::Segment { ref segment, text, ttl, tos } => {
+                if tos & CONGESTION_EXPERIENCED == CONGESTION_EXPERIENCED {
+                    self.stream.note_congestion();
+                }
+                self.on_segment(segment, text, ttl, at, out)?;
+            }
             Heard::Icmp(error) => self.on_icmp(error, at, out)?,
             Heard::OurKernel(segment) => {
                 let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
@@ -420,7 +428,7 @@ impl<T: Talk> Flow<T> {
     /// Queues what there is to say and room for.
     fn speak(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
         while !self.said_all && self.outcome.is_none() {
-            let room = self.stream.room();
+            let room = self.stream.room().min(self.plan.queue.saturating_sub(self.stream.queued()));
             if room == 0 {
                 return Ok(());
             }

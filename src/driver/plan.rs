@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::record::{Among, Role};
-use crate::tcp::{Nagle, Options, Parameters, SeqNum};
+use crate::tcp::{Nagle, Options, Parameters, SeqNum, Stream};
 use crate::time::Instant;
 
 /// An exchange, decided in all its parts before the first segment.
@@ -40,6 +40,8 @@ pub struct Plan {
     pub wait_after_open: Duration,
     /// Whether small text waits for an acknowledgment.
     pub nagle: Nagle,
+    /// Octets that may wait to be sent or acknowledged; no more than [`Stream::QUEUE`].
+    pub queue: usize,
     /// Text to send once open.
     pub text: Vec<u8>,
     /// Octets to wait for before an active close.
@@ -76,6 +78,7 @@ impl Plan {
             text_on_syn: false,
             wait_after_open: Duration::ZERO,
             nagle: Nagle::On,
+            queue: Stream::QUEUE,
             text: Vec::new(),
             await_text: 0,
             close: Close::Active,

@@ -49,7 +49,9 @@ impl Service {
     /// As many as a busy server would keep half-open.
     pub const MOST_HALF_OPEN: usize = 1024;
     /// Connections at a time.
-    pub const MOST: usize = 16 * 1024;
+    pub const MOST: usize = 4096;
+    /// Octets that may wait for one client: times [`MOST`](Self::MOST), what clients that do not read cost.
+    pub const QUEUE: usize = 128 * 1024;
 
     /// A service at these places that keeps this secret, and whose connections follow `plan`.
     pub const fn new(at: Vec<SocketAddr>, plan: Plan, cookie_key: [u8; 16]) -> Self {
@@ -190,14 +192,21 @@ impl<H: Host> Server<'_, H> {
                 }
             }
             self.fire_timers()?; // what never ceases to arrive holds up none of them
+            if self.is_taken_up() && self.half_open > 0 {
+                self.end_all(&Outcome::Silent { heard: true }, |entry| entry.is_half_open)?;
+            }
         }
-        self.end_all(&Outcome::Silent { heard: true }) // half-open ones, whose clients have not answered
+        Ok(())
+    }
+
+    /// As many as were asked for have come; nobody else is waited for.
+    fn is_taken_up(&self) -> bool {
+        self.service.count.is_some_and(|count| self.opened >= count)
     }
 
     /// As many as were asked for have ended, and nothing of them is left in TIME-WAIT.
     fn is_done(&self) -> bool {
-        self.service.count.is_some_and(|count| self.served.connections >= count)
-            && self.flows.values().all(|entry| entry.is_half_open)
+        self.is_taken_up() && self.flows.is_empty()
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -295,7 +304,7 @@ impl<H: Host> Server<'_, H> {
     ) -> Result<(), DriveError> {
         let (segment, ttl) = *read;
         let text = text_of(packet);
-        if self.service.count.is_some_and(|count| self.opened >= count) {
+        if self.is_taken_up() {
             let (answer, _) = answer_in_closed(&segment); // nobody listens any more
             return answer.map_or(Ok(()), |answer| self.send(key, &answer));
         }
@@ -445,15 +454,17 @@ impl<H: Host> Server<'_, H> {
 
     fn end_by(&mut self, signal: Signal) -> Result<(), DriveError> {
         self.served.signal = Some(signal);
-        self.end_all(&Outcome::Interrupted(signal))
+        self.end_all(&Outcome::Interrupted(signal), |_| true)
     }
 
     /// Whoever is still there is told that it is over.
-    fn end_all(&mut self, outcome: &Outcome) -> Result<(), DriveError> {
+    fn end_all(&mut self, outcome: &Outcome, which: fn(&Entry<H::Talk>) -> bool) -> Result<(), DriveError> {
         let mut keys: Vec<Key> = self.flows.keys().copied().collect();
         keys.sort_by_key(|key| self.flows.get(key).map(|entry| entry.flow.plan.number));
         for key in keys {
-            let Some(entry) = self.flows.get_mut(&key).filter(|entry| !entry.is_over) else { continue };
+            let Some(entry) = self.flows.get_mut(&key).filter(|entry| !entry.is_over && which(entry)) else {
+                continue;
+            };
             entry.flow.abort(outcome.clone(), Clause::Abort, &mut self.out)?;
             self.settle(key);
         }

@@ -22,6 +22,9 @@ impl Arrival<'_> {
         self.check_rst()?; // second
         self.check_syn()?; // fourth
         self.check_ack()?; // fifth
+        if self.seg.has(Flags::CWR) {
+            self.tcb.echoes_congestion = false; // the peer has slowed down
+        }
         self.note_urgent(); // sixth
         self.take_text(); // seventh
         self.check_fin(); // eighth

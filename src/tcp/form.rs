@@ -32,7 +32,7 @@ impl Tcb {
         Segment {
             seq: self.snd.nxt,
             ack: self.rcv.nxt,
-            flags: Flags::ACK,
+            flags: if self.echoes_congestion { Flags::ACK | Flags::ECE } else { Flags::ACK },
             window: self.rcv.wnd >> self.rcv_scale(),
             options: self.timestamps_option().build(),
             ..Segment::default()

@@ -93,6 +93,11 @@ impl Stream {
         Ok(reaction)
     }
 
+    /// Octets that wait to be sent or acknowledged.
+    pub fn queued(&self) -> usize {
+        self.outgoing.len()
+    }
+
     /// Octets that [`send`](Self::send) takes now.
     pub fn room(&self) -> usize {
         Self::QUEUE.saturating_sub(self.outgoing.len())
@@ -149,6 +154,11 @@ impl Stream {
             self.acknowledged += self.outgoing.acknowledge(self.tcb.snd().una) as u64;
         }
         self.probing(reaction, now)
+    }
+
+    /// [`Tcb::note_congestion`].
+    pub fn note_congestion(&mut self) {
+        self.tcb.note_congestion();
     }
 
     /// Nothing of one peer may reach the next.

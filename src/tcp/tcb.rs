@@ -193,6 +193,8 @@ pub struct Tcb {
     /// The shift we offer; in force once both sides have offered one.
     pub(super) offered_scale: WindowScale,
     pub(super) snd_scale: WindowScale,
+    /// Whether our acknowledgments echo congestion, until the peer says that it has heard (RFC 3168 section 6.1.3).
+    pub(super) echoes_congestion: bool,
     /// What both SYNs have, as far as the peer's is known.
     pub(super) granted: Offer,
     pub(super) retransmissions: u8,
@@ -228,6 +230,7 @@ impl Tcb {
             offered_window: parameters.window,
             offered_scale: scale,
             snd_scale: WindowScale::default(),
+            echoes_congestion: false,
             granted: Offer::NOTHING,
             retransmissions: 0,
             retries: parameters.retries,
@@ -278,6 +281,11 @@ impl Tcb {
         self.timer.map(|timer| Deadline { at: self.timer_at, timer })
     }
 
+    /// The packet of the next segment was marked on its way: congestion experienced (RFC 3168 section 5).
+    pub fn note_congestion(&mut self) {
+        self.echoes_congestion |= self.granted.has(Offer::ECN) && self.state.is_synchronized();
+    }
+
     /// What both sides have agreed on.
     pub const fn granted(&self) -> Offer {
         self.granted
@@ -309,6 +317,7 @@ impl Tcb {
         self.peer_mss = self.default_peer_mss;
         self.snd_scale = WindowScale::default();
         self.granted = Offer::NOTHING;
+        self.echoes_congestion = false;
         self.closing = Closing::No;
     }
 

@@ -69,6 +69,8 @@ const SERVICE_BUFFER: usize = 8 << 20;
 pub struct RawWire {
     clock: Clock,
     pairs: Vec<Pair>,
+    /// The pair that was read last.
+    turn: usize,
     wake: Vec<OwnedFd>,
     own_resets: OwnResets,
     scopes: Scopes,
@@ -137,6 +139,7 @@ impl RawWire {
         Self {
             clock,
             pairs,
+            turn: 0,
             wake: Vec::new(),
             own_resets: OwnResets::default(),
             scopes: Scopes::default(),
@@ -373,8 +376,9 @@ impl RawWire {
     /// The next packet that waits at one of the receivers.
     fn read(&mut self) -> Result<Read, Errno> {
         let mut read = Err(Errno::EAGAIN);
-        for at in 0..self.pairs.len() {
-            read = self.read_from(at);
+        for _ in 0..self.pairs.len() {
+            self.turn = (self.turn + 1) % self.pairs.len(); // a flood of one family does not keep out the other
+            read = self.read_from(self.turn);
             if !matches!(read, Err(Errno::EAGAIN)) {
                 break;
             }

@@ -21,6 +21,7 @@ mod calls;
 mod close_wait;
 mod closed;
 mod closing;
+mod ecn;
 mod established;
 mod exchanges;
 mod fin_wait_1;
