@@ -297,6 +297,8 @@ pub enum Outcome {
     },
     /// The network said that the peer cannot be reached.
     Unreachable(IcmpError),
+    /// A client's open came to nothing.
+    NotOpened(NotOpened),
     /// It was open, and the peer reset it.
     ResetAfterOpening {
         /// The state it was in.
@@ -311,6 +313,15 @@ pub enum Outcome {
     },
     /// The user ended it.
     Interrupted(Signal),
+}
+
+/// Why a client's open came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOpened {
+    /// It answered our SYN,ACK with a RST.
+    Reset,
+    /// It never answered.
+    NoAnswer,
 }
 
 /// What an exchange that was opened still lacked when it was given up.
@@ -376,6 +387,7 @@ impl Outcome {
             Self::Completed(_) => "completed",
             Self::Refused => "refused",
             Self::Silent { .. } => "silent",
+            Self::NotOpened(_) => "not-opened",
             Self::Unreachable(_) => "unreachable",
             Self::ResetAfterOpening { .. } => "reset",
             Self::CloseIncomplete { .. } => "close-incomplete",
@@ -398,6 +410,10 @@ impl fmt::Display for Outcome {
             }
             Self::Silent { heard: true } => {
                 f.write_str("silent: something came, but nothing that acknowledged our SYN")
+            }
+            Self::NotOpened(NotOpened::Reset) => f.write_str("not opened: the client reset our SYN,ACK"),
+            Self::NotOpened(NotOpened::NoAnswer) => {
+                f.write_str("not opened: the client never acknowledged our SYN,ACK")
             }
             Self::Unreachable(error) => write!(f, "unreachable: {error}"),
             Self::ResetAfterOpening { state } => write!(f, "reset by the peer in {state}"),

@@ -161,6 +161,7 @@ impl<'a> Connection<'a> {
         if self.needs_no_more(turn, nth) || (turn.are_equipped() && way.path.needs_no_more(&guard)) {
             privileges::give_up().map_err(|error| Failure::cannot("give up privileges", &error))?;
         }
+        sink.map_or(Ok(()), Sink::empty)?;
         let plan = self.plan(way, number, guard.local());
         let mut talk = Conversation::new(source, sink, &self.args.data);
         let mut pending = || {

@@ -35,9 +35,12 @@ impl<'c> Conversation<'c> {
             return;
         }
         self.beginning.extend_from_slice(text.get(..room).unwrap_or_default());
-        if let Some(Until::Match(pattern)) = self.awaited {
-            self.matched = self.matched || pattern.is_match(&self.beginning);
-        }
+        let pattern = match self.awaited {
+            Some(Until::Match(pattern)) => Some(pattern),
+            None => self.expected,
+            Some(Until::Octets(_) | Until::Fin) => None,
+        };
+        self.matched = self.matched || pattern.is_some_and(|pattern| pattern.is_match(&self.beginning));
     }
 }
 
@@ -61,7 +64,7 @@ impl Talk for Conversation<'_> {
 
     fn has_heard_enough(&self) -> bool {
         match self.awaited {
-            None => true,
+            None => self.expected.is_none() || self.matched,
             Some(Until::Octets(octets)) => self.heard >= *octets,
             Some(Until::Match(_)) => self.matched,
             Some(Until::Fin) => false, // with the peer's FIN there is nothing to wait for any more

@@ -1,7 +1,7 @@
 //! Exit codes: one list for the program, its help, its manual page and its tests.
 
 use crate::record::sending::Verdict;
-use crate::record::{Outcome, Signal, Summary};
+use crate::record::{NotOpened, Outcome, Signal, Summary};
 
 macro_rules! exits {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
@@ -77,8 +77,8 @@ impl From<&Outcome> for Exit {
     fn from(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Completed(_) => Self::Success,
-            Outcome::Refused => Self::Refused,
-            Outcome::Silent { .. } => Self::Silent,
+            Outcome::Refused | Outcome::NotOpened(NotOpened::Reset) => Self::Refused,
+            Outcome::Silent { .. } | Outcome::NotOpened(NotOpened::NoAnswer) => Self::Silent,
             Outcome::Unreachable(_) => Self::Unreachable,
             Outcome::ResetAfterOpening { .. } => Self::Reset,
             Outcome::CloseIncomplete { .. } => Self::CloseIncomplete,

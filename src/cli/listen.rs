@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::answers::{Answer, Answering, End};
-use super::args::{CloseKind, ListenArgs};
+use super::args::{EndKind, ListenArgs};
 use super::data::{self, Purpose};
 use super::error::Failure;
 use super::exit::Exit;
@@ -103,8 +103,17 @@ fn selection(at: &SocketAddr) -> Selection {
     }
 }
 
-fn take(at: &[SocketAddr]) -> Result<Vec<PortLease>, LeaseError> {
-    at.iter().map(|at| PortLease::take(*at)).collect()
+fn take(at: &[SocketAddr]) -> Result<Vec<PortLease>, Failure> {
+    at.iter().map(|at| PortLease::take(*at).map_err(|error| no_port(&error))).collect()
+}
+
+fn no_port(error: &LeaseError) -> Failure {
+    let remedy = match error {
+        LeaseError::Taken { .. } => " (end that, or listen on another port)",
+        LeaseError::Privileged(_) => " (run it with sudo, or listen on a port from 1024 on)",
+        LeaseError::NotOurs { .. } | LeaseError::Io { .. } => "",
+    };
+    Failure::not_possible(format_args!("cannot listen: {error}{remedy}"))
 }
 
 fn answer(args: &ListenArgs) -> Result<Answer, Failure> {
@@ -112,13 +121,13 @@ fn answer(args: &ListenArgs) -> Result<Answer, Failure> {
     if let Some(typed) = &answer.respond {
         return Ok(Answer::Respond(data::read(typed, Purpose::Answer)?.into()));
     }
-    let ends_first = matches!(close(args), CloseKind::Active | CloseKind::Reset | CloseKind::None);
+    let ends_first = close(args) != EndKind::Passive;
     let end = if ends_first { End::AfterFirst } else { End::WithClient };
     Ok(if answer.echo { Answer::Echo(end) } else { Answer::Discard })
 }
 
-fn close(args: &ListenArgs) -> CloseKind {
-    let usual = if args.answer.respond.is_some() { CloseKind::Active } else { CloseKind::Passive };
+fn close(args: &ListenArgs) -> EndKind {
+    let usual = if args.answer.respond.is_some() { EndKind::Active } else { EndKind::Passive };
     args.answer.close.unwrap_or(usual)
 }
 

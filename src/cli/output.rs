@@ -183,6 +183,13 @@ impl<N: Send + 'static> Output<N> {
     fn finish_soon(mut self, signals: &Signals) {
         drop(self.news.take());
         self.wait_a_little(Some(signals));
+        if self.lost > 0 {
+            let _ = writeln!(
+                io::stderr(),
+                "tcpshake: {} steps were not shown: nobody read the output fast enough",
+                self.lost
+            );
+        }
     }
 
     /// A reader that reads gets all of it.

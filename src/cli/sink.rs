@@ -5,7 +5,7 @@ use std::io::{self, PipeReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::error::Failure;
@@ -28,7 +28,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Opens it, and empties it if it is a file; one that is `read` meanwhile is not.
+    /// Opens it; one that is `read` meanwhile is refused.
     pub(super) fn open(path: &Path, read: Option<&File>) -> Result<Self, Failure> {
         if is_standard_output(path) {
             let file = io::stdout().as_fd().try_clone_to_owned();
@@ -41,8 +41,8 @@ impl Place {
         if read.is_some_and(|read| are_one(read, &file)) {
             return Err(Failure::usage(format_args!("{name} cannot be sent and written at once")));
         }
-        if file.metadata().map_err(cannot)?.is_file() {
-            file.set_len(0).map_err(cannot)?;
+        if file.metadata().map_err(cannot)?.is_dir() {
+            return Err(cannot(io::ErrorKind::IsADirectory.into()));
         }
         Ok(Self { file, name })
     }
@@ -53,11 +53,12 @@ impl Place {
         let emptied = Arc::clone(&queue);
         let start = || -> io::Result<Sink> {
             let (done, open_while_writing) = io::pipe()?;
+            let file = Mutex::new(Some(self.file.try_clone()?));
             privileges::thread("sink", move || {
                 let _open = open_while_writing;
                 write_all(&self, &emptied);
             })?;
-            Ok(Sink { queue, done })
+            Ok(Sink { queue, file, done })
         };
         start().map_err(|error| Failure::cannot("start to write", &error))
     }
@@ -84,11 +85,21 @@ fn write_all(place: &Place, queue: &Queue) {
 #[derive(Debug)]
 pub(super) struct Sink {
     queue: Arc<Queue>,
+    /// What is written to, until it is emptied.
+    file: Mutex<Option<File>>,
     /// Hangs up once the writer has ended, however.
     done: PipeReader,
 }
 
 impl Sink {
+    /// Empties a file: an exchange begins, so what was in it is no longer wanted.
+    pub(super) fn empty(&self) -> Result<(), Failure> {
+        let is_file = |file: &File| file.metadata().is_ok_and(|data| data.is_file());
+        let file = self.file.lock().ok().and_then(|mut file| file.take()).filter(is_file);
+        let emptied = file.map_or(Ok(()), |file| file.set_len(0));
+        emptied.map_err(|error| Failure::cannot("empty the file of --output", &error))
+    }
+
     /// Takes a part of `text`; yields how much.
     pub(super) fn put(&self, text: &[u8]) -> usize {
         self.queue.try_put(text)

@@ -16,7 +16,7 @@ use crate::guard::Tally;
 use crate::packet::ip::IpFields;
 use crate::packet::{Addresses, IcmpError, Ports, Severity, emit};
 use crate::record::{
-    Ending, Event, Excerpt, GuardSummary, IcmpEffect, Negotiation, Outcome, Summary, TimeWait,
+    Ending, Event, Excerpt, GuardSummary, IcmpEffect, Negotiation, Outcome, Role, Summary, TimeWait,
 };
 use crate::tcp::{Clause, Flags, OptionsBuilder, Origin, Reaction, Segment, State, Stream, Tcb};
 use crate::time::Instant;
@@ -62,6 +62,7 @@ pub(super) struct Flow<T> {
     pub(super) outcome: Option<Outcome>,
     noted: Option<IcmpError>,
     heard: bool,
+    pub(super) was_open: bool,
     said_all: bool,
     trouble: Option<String>,
     pub(super) resets_received: u32,
@@ -96,6 +97,7 @@ impl<T: Talk> Flow<T> {
             outcome: None,
             noted: None,
             heard: false,
+            was_open: false,
             said_all: false,
             trouble: None,
             resets_received: 0,
@@ -263,7 +265,7 @@ impl<T: Talk> Flow<T> {
         let ack = Segment { flags: Flags::ACK, options: crate::tcp::Options::NONE, ..syn_ack };
         let syn = Segment { flags: Flags::SYN, ack: crate::tcp::SeqNum(0), ..syn_ack };
         for segment in [ack, syn] {
-            let apart = Reaction { segment: Some(segment), ..*reaction };
+            let apart = Reaction { segment: Some(segment), clause: Clause::ListenSplits, ..*reaction };
             let sent = self.send(&segment, out)?;
             self.tell(&apart, Some(sent), Part::Reply, out);
         }
@@ -399,14 +401,30 @@ impl<T: Talk> Flow<T> {
         if self.phase != Phase::Open {
             return Ok(());
         }
-        if self.tcb().state() == State::CloseWait {
-            self.talk.peer_is_done();
-        }
-        self.speak(out)?;
+        self.converse(out)?;
         self.end_as_planned(out)
     }
 
+    /// Says and hears until neither makes room for the other. The peer is done when its last word was heard.
+    fn converse(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        loop {
+            let unread = self.stream.unread().len();
+            if unread == 0 && self.tcb().state() == State::CloseWait {
+                self.talk.peer_is_done();
+            }
+            self.speak(out)?;
+            if unread == 0 {
+                return Ok(());
+            }
+            self.hand_over(out)?;
+            if self.stream.unread().len() == unread {
+                return Ok(());
+            }
+        }
+    }
+
     fn enter_open(&mut self, out: &mut Outside<'_>) {
+        self.was_open = true;
         if let Some((syn, ttl)) = self.peer_syn {
             out.observer.opened(&Negotiation::new(
                 self.plan.number,
@@ -519,6 +537,12 @@ impl<T: Talk> Flow<T> {
             return Ok(()); // what is kept of TIME-WAIT is over
         }
         let outcome = verdict::given_up(self.tcb().state(), self.tcb(), self.noted, self.heard);
+        if self.plan.role == Role::Passive && !self.was_open {
+            // The SYN may have been anybody's: no RST goes to whom it named.
+            self.outcome = Some(outcome);
+            let over = self.stream.on_user_timeout();
+            return over.map_or(Ok(()), |reaction| self.call(&reaction, out));
+        }
         self.abort(outcome, Clause::UserTimeout, out)
     }
 

@@ -14,7 +14,7 @@ use super::talk::Talk;
 use crate::guard::{Standing, Tally};
 use crate::packet::ip::IpFields;
 use crate::packet::{Addresses, Ports, Protocol, TcpPacket, emit, icmp, ip, tcp};
-use crate::record::{GuardSummary, Listening, Outcome, Served, Signal, Summary};
+use crate::record::{GuardSummary, Listening, NotOpened, Outcome, Served, Signal, Summary};
 use crate::tcp::{
     Clause, Cookies, Flags, Mss, Offer, Opt, OptionsBuilder, Origin, Segment, SeqNum, State, UnscaledWindow,
     answer_in_closed,
@@ -265,6 +265,9 @@ impl<H: Host> Server<'_, H> {
             self.settle(key);
             return Ok(());
         }
+        if !segment.has(Flags::ACK) && !self.is_taken_up() {
+            return Ok(()); // LISTEN drops what is neither SYN, ACK nor RST (section 3.10.7.2 fourth)
+        }
         let (answer, _) = answer_in_closed(segment);
         answer.map_or(Ok(()), |answer| self.send(key, &answer))
     }
@@ -274,6 +277,9 @@ impl<H: Host> Server<'_, H> {
         if self.is_passed_over(key) {
             self.served.passed_over += 1;
             return Ok(());
+        }
+        if self.waiting.iter().any(|waiting| waiting.key == key) {
+            return Ok(()); // the client repeats it
         }
         if !self.service.delay_syn_ack.is_zero() && self.waiting.len() < MOST_REMEMBERED {
             let until = received.at + self.service.delay_syn_ack;
@@ -357,7 +363,9 @@ impl<H: Host> Server<'_, H> {
         let default = if remote.is_ipv4() { Mss::DEFAULT_IPV4 } else { Mss::DEFAULT_IPV6 };
         let theirs = syn.options.syn().mss.unwrap_or(default);
         let ours = self.host.mss(remote.ip()).min(self.service.plan.parameters.mss);
-        let options = OptionsBuilder::default().push(Opt::Mss(ours.get()));
+        let announces = self.service.plan.parameters.offer.has(Offer::MSS);
+        let options = OptionsBuilder::default();
+        let options = if announces { options.push(Opt::Mss(ours.get())) } else { Ok(options) };
         let window = self.service.plan.parameters.window.get();
         let syn_ack = Segment {
             seq: self.cookies.make(local, remote, syn.seq, theirs, now),
@@ -381,12 +389,13 @@ impl<H: Host> Server<'_, H> {
             return Ok(false);
         };
         let good_until = self.last_cookie.map(|at| at + Cookies::PERIOD * 2);
-        if good_until.is_none_or(|until| now > until) || self.flows.len() >= self.service.most {
-            return Ok(false); // nobody has one to bring back
+        let is_full = self.is_taken_up() || self.flows.len() >= self.service.most;
+        if good_until.is_none_or(|until| now > until) || is_full {
+            return Ok(false); // nobody has one to bring back, or nobody takes it
         }
         let (iss, irs) = (ack - 1, segment.seq - 1);
         let Some(remembered) = self.cookies.recall(key.0, key.1, irs, iss, now) else { return Ok(false) };
-        self.begin(key, iss, Offer::MSS, now)?;
+        self.begin(key, iss, self.service.plan.parameters.offer.and(Offer::MSS), now)?;
         let mss = OptionsBuilder::default().push(Opt::Mss(remembered.mss.get()));
         let syn = Segment {
             seq: irs,
@@ -406,17 +415,19 @@ impl<H: Host> Server<'_, H> {
     fn settle(&mut self, key: Key) {
         let Some(entry) = self.flows.get_mut(&key) else { return };
         let state = entry.flow.tcb().state();
-        if entry.is_half_open && state.is_synchronized() {
+        if entry.is_half_open && entry.flow.was_open {
             entry.is_half_open = false;
             self.half_open -= 1;
             self.opened += 1;
         }
         let was_open = !entry.is_half_open;
         if entry.flow.outcome.is_none() && state == State::Listen {
-            // The open came to nothing.
-            let refused = entry.flow.resets_received > 0;
-            entry.flow.outcome =
-                Some(if refused { Outcome::Refused } else { Outcome::Silent { heard: true } });
+            entry.flow.outcome = Some(Outcome::Silent { heard: true });
+        }
+        if let Some(Outcome::Silent { .. } | Outcome::Refused) = entry.flow.outcome {
+            let reset = entry.flow.resets_received > 0;
+            let why = if reset { NotOpened::Reset } else { NotOpened::NoAnswer };
+            entry.flow.outcome = Some(Outcome::NotOpened(why));
         }
         if entry.flow.outcome.is_some() && !entry.is_over {
             entry.is_over = true;

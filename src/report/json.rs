@@ -424,9 +424,11 @@ impl Format for Json {
                 (Some(state.name()), None)
             }
             Outcome::Unreachable(error) => (None, Some(icmp(error, "fatal"))),
-            Outcome::Completed(_) | Outcome::Refused | Outcome::Silent { .. } | Outcome::Interrupted(_) => {
-                (None, None)
-            }
+            Outcome::Completed(_)
+            | Outcome::Refused
+            | Outcome::NotOpened(_)
+            | Outcome::Silent { .. }
+            | Outcome::Interrupted(_) => (None, None),
         };
         let line = End {
             exchange: summary.exchange,

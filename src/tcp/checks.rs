@@ -36,6 +36,7 @@ impl Arrival<'_> {
         match self.tcb.age_of(self.seg, self.now) {
             Age::Good => Next::Continue(()),
             Age::Unknown => self.stop(Clause::TimestampMissing, None),
+            Age::Old if self.seg.is_empty() => self.challenge(Clause::PawsOld), // no endless exchange of ACKs
             Age::Old => {
                 let ack = self.form_ack();
                 self.stop(Clause::PawsOld, Some(ack))

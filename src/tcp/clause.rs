@@ -49,6 +49,7 @@ clauses! {
     ListenRefusesAck = "RFC 9293 3.10.7.2 second", "nothing was sent from LISTEN, so no acknowledgment can be right: RST";
     ListenTakesSyn = "RFC 9293 3.10.7.2 third", "a SYN opens: its number is taken, ours goes out with the SYN,ACK";
     SynCookie = "RFC 4987 3.6", "too many were half-open to remember this one: its SYN,ACK was a cookie, and the ACK has brought it back";
+    ListenSplits = "RFC 9293 3.5 figure 7", "a SYN is answered in two segments: to the client, both have sent a SYN at once";
     ListenDrops = "RFC 9293 3.10.7.2 fourth", "neither SYN, ACK nor RST: dropped";
 
     SynSentBadAck = "RFC 9293 3.10.7.3 first", "it acknowledges what we never sent: RST with its own number";
@@ -122,6 +123,7 @@ impl Clause {
                 | Self::Send
                 | Self::Close
                 | Self::ListenTakesSyn
+                | Self::ListenSplits
                 | Self::SynSentOpened
                 | Self::SynSentCrossed
                 | Self::SynAckCrossed

@@ -309,7 +309,8 @@ impl Congestion {
         !self.probed && !by_timer && self.smss > 0 && flight.len() > self.smss
     }
 
-    /// The oldest is sent again by a probe. What had to be probed for counts as lost (RFC 8985 section 7.4).
+    /// The oldest is sent again by a probe. What had to be probed for counts as lost at once: without D-SACK
+    /// nothing would ever show that it was not (RFC 8985 section 7.4 waits for that).
     pub(super) fn on_probe(&mut self, oldest: Range, flight: Flight) {
         if self.recovery == Recovery::None {
             self.halve(flight);

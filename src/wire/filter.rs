@@ -30,6 +30,24 @@ pub struct Selection {
 /// No interface has this index.
 pub const ALL_INTERFACES: u32 = 0;
 
+/// What lets through the RSTs that leave a port without our mark: the kernel's own. (Before Linux 5.17 ours may
+/// have none, either.)
+pub fn unmarked_resets(selection: &Selection, mark: u32) -> Vec<sock_filter> {
+    let layout = Layout::of(selection.local);
+    let mut code = Assembler::default();
+    code.require(LD_H, AD_PROTOCOL, layout.ethertype);
+    code.require(LD_B, AD_PKTTYPE, u32::from(libc::PACKET_OUTGOING));
+    code.load(LD_W, AD_MARK);
+    code.test(JEQ, mark, Label::Reject, Label::Next);
+    code.require(LD_B, layout.protocol, TCP);
+    code.load(layout.load_header_len.0, layout.load_header_len.1);
+    code.load(LD_B_X, TCP_FLAGS_OFFSET);
+    code.test(JSET, TCP_RST, Label::Next, Label::Reject);
+    selection.require_address(&mut code, layout.source, selection.local);
+    code.require(LD_H_X, 0, u32::from(selection.local_port));
+    code.finish()
+}
+
 /// What drops everything.
 pub const DROP_ALL: [sock_filter; 1] = [statement(RET, 0)];
 
@@ -63,6 +81,7 @@ const RET: u32 = libc::BPF_RET | libc::BPF_K;
 
 const AD_PROTOCOL: u32 = ancillary(libc::SKF_AD_PROTOCOL);
 const AD_PKTTYPE: u32 = ancillary(libc::SKF_AD_PKTTYPE);
+const AD_MARK: u32 = ancillary(libc::SKF_AD_MARK);
 const AD_IFINDEX: u32 = ancillary(libc::SKF_AD_IFINDEX);
 
 const fn ancillary(offset: i32) -> u32 {
@@ -83,6 +102,7 @@ const fn statement(code: u32, k: u32) -> sock_filter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Label {
     Next,
+    Ours,
     AnyProtocol,
     LeavingTcpOnly,
     IcmpOnly,
@@ -162,7 +182,9 @@ impl Selection {
         let mut code = Assembler::default();
         code.require(LD_H, AD_PROTOCOL, layout.ethertype);
 
-        if self.interface != ALL_INTERFACES {
+        if self.interface == ALL_INTERFACES {
+            Self::only_for_us(&mut code, &layout);
+        } else {
             self.choose_interface(&mut code, &layout);
         }
         code.label(Label::AnyProtocol);
@@ -221,6 +243,23 @@ impl Selection {
         }
         code.go(Label::Accept);
         code.finish()
+    }
+
+    /// On all interfaces there is also what is meant for other hosts, and what claims to come from, or go to, our
+    /// loopback: the kernel drops both, and so do we.
+    fn only_for_us(code: &mut Assembler, layout: &Layout) {
+        code.load(LD_B, AD_PKTTYPE);
+        code.test(JEQ, u32::from(libc::PACKET_HOST), Label::Ours, Label::Next);
+        code.test(JEQ, u32::from(libc::PACKET_OUTGOING), Label::Ours, Label::Reject);
+        code.label(Label::Ours);
+        code.load(LD_W, AD_IFINDEX);
+        code.test(JEQ, LOOPBACK, Label::AnyProtocol, Label::Next);
+        // The first octet of 127.0.0.0/8; of ::1, and of nothing else in use, the first four are zero.
+        let (load, loopback) = if layout.extension_headers.is_empty() { (LD_B, 127) } else { (LD_W, 0) };
+        for address in [layout.source, layout.destination] {
+            code.load(load, address);
+            code.test(JEQ, loopback, Label::Reject, Label::Next);
+        }
     }
 
     /// Goes on by what the interface is there for.

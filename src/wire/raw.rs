@@ -83,6 +83,8 @@ pub struct RawWire {
 struct Pair {
     sender: Socket,
     receiver: Socket,
+    /// For the kernel's RSTs, where the receiver does not see what leaves.
+    watch: Option<Socket>,
     to: To,
 }
 
@@ -123,14 +125,23 @@ fn v6_address(packet: &[u8], at: usize) -> Option<Ipv6Addr> {
 
 impl RawWire {
     /// Opens the sockets of a service: whatever comes for `selections`, one for each family, is taken, and each
-    /// packet goes where its header says.
+    /// packet goes where its header says. The receivers are of one protocol each: those see a packet once, when
+    /// bridges, bonds and VLANs have passed it on, where one of all protocols would see it on each interface.
     pub fn open_service(selections: &[Selection], clock: Clock) -> Result<Self, OpenError> {
         let open = |selection: &Selection| {
             let any = SocketAddr::new(selection.local, 0);
-            let (sender, receiver) = (open_sender(any, None)?, open_receiver(selection)?);
+            let (protocol, to) = if any.is_ipv4() {
+                (libc::ETH_P_IP as u16, To::AnyV4)
+            } else {
+                (libc::ETH_P_IPV6 as u16, To::AnyV6)
+            };
+            let (sender, receiver) =
+                (open_sender(any, None)?, open_receiver(&selection.program(), protocol)?);
             let _ = sender.set_mark(MARK);
             let _ = receiver.set_recv_buffer_size(SERVICE_BUFFER); // as much of it as the system allows
-            Ok(Pair { sender, receiver, to: if any.is_ipv4() { To::AnyV4 } else { To::AnyV6 } })
+            let resets = filter::unmarked_resets(selection, MARK);
+            let watch = Some(open_receiver(&resets, libc::ETH_P_ALL as u16)?);
+            Ok(Pair { sender, receiver, watch, to })
         };
         Ok(Self::of(selections.iter().map(open).collect::<Result<_, _>>()?, clock))
     }
@@ -158,8 +169,8 @@ impl RawWire {
         let _ = sender.set_mark(MARK);
         let mut destination = spec.remote;
         destination.set_port(0); // a raw IPv6 socket takes a port for a protocol number
-        let pair =
-            Pair { sender, receiver: open_receiver(&spec.selection)?, to: To::One(destination.into()) };
+        let receiver = open_receiver(&spec.selection.program(), libc::ETH_P_ALL as u16)?;
+        let pair = Pair { sender, receiver, watch: None, to: To::One(destination.into()) };
         Ok(Self::of(vec![pair], clock))
     }
 
@@ -174,6 +185,12 @@ impl RawWire {
         turn().map_err(|error| explain("select the packets to receive", error))
     }
 
+    /// Where packets come in: the receivers, then what watches for the kernel's RSTs.
+    fn receivers(&self) -> impl Iterator<Item = &Socket> {
+        let watches = self.pairs.iter().filter_map(|pair| pair.watch.as_ref());
+        self.pairs.iter().map(|pair| &pair.receiver).chain(watches)
+    }
+
     fn attach(&self, program: &[sock_filter]) -> io::Result<()> {
         self.pairs.iter().try_for_each(|pair| filter::attach(&pair.receiver, program))
     }
@@ -185,12 +202,12 @@ impl RawWire {
 
     fn wait(&self, deadline: Option<Instant>) -> io::Result<Wait> {
         let timeout = deadline.map(|deadline| TimeSpec::from(deadline - self.clock.now()));
-        let receivers = self.pairs.iter().map(|pair| pair.receiver.as_fd());
+        let receivers = self.receivers().map(AsFd::as_fd);
         let all = receivers.chain(self.wake.iter().map(AsFd::as_fd));
         let mut fds: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         retry(|| ppoll(&mut fds, timeout, None))?;
         let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
-        let packet = ready.by_ref().take(self.pairs.len()).fold(false, |any, ready| any | ready);
+        let packet = ready.by_ref().take(self.receivers().count()).fold(false, |any, ready| any | ready);
         let woken = ready.any(|ready| ready);
         Ok(match (woken, packet) {
             (true, _) => Wait::Woken,
@@ -226,15 +243,14 @@ pub(crate) fn open_sender(remote: SocketAddr, interface: Option<&str>) -> Result
     Ok(sender)
 }
 
-fn open_receiver(selection: &Selection) -> Result<Socket, OpenError> {
-    const ALL_INTERFACES: u32 = 0; // the filter knows which
+fn open_receiver(program: &[sock_filter], protocol: u16) -> Result<Socket, OpenError> {
     let open = || -> io::Result<Socket> {
         let receiver = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
-        filter::attach(&receiver, &selection.program())?;
+        filter::attach(&receiver, program)?;
         receiver.set_nonblocking(true)?;
         sys::switch_on(&receiver, Switch::PacketAuxdata)?;
         sys::switch_on(&receiver, Switch::Timestamps)?;
-        receiver.bind(&sys::packet_address(ALL_INTERFACES, libc::ETH_P_ALL as u16))?;
+        receiver.bind(&sys::packet_address(filter::ALL_INTERFACES, protocol))?;
         Ok(receiver)
     };
     open().map_err(|error| explain("open a packet socket", error))
@@ -376,8 +392,9 @@ impl RawWire {
     /// The next packet that waits at one of the receivers.
     fn read(&mut self) -> Result<Read, Errno> {
         let mut read = Err(Errno::EAGAIN);
-        for _ in 0..self.pairs.len() {
-            self.turn = (self.turn + 1) % self.pairs.len(); // a flood of one family does not keep out the other
+        let receivers = self.receivers().count();
+        for _ in 0..receivers {
+            self.turn = (self.turn + 1) % receivers; // a flood of one family does not keep out the other
             read = self.read_from(self.turn);
             if !matches!(read, Err(Errno::EAGAIN)) {
                 break;
@@ -387,7 +404,7 @@ impl RawWire {
     }
 
     fn read_from(&mut self, at: usize) -> Result<Read, Errno> {
-        let fd = self.pairs.get(at).ok_or(Errno::EAGAIN)?.receiver.as_fd().as_raw_fd();
+        let fd = self.receivers().nth(at).ok_or(Errno::EAGAIN)?.as_fd().as_raw_fd();
         let mut parts = [IoSliceMut::new(&mut self.buffer)];
         let message = recvmsg::<LinkAddr>(fd, &mut parts, Some(&mut self.control), MsgFlags::empty())?;
         let mut read = Read {
@@ -407,7 +424,7 @@ impl RawWire {
                 read.checksum = checksum_status(&auxiliary.data_bytes);
             }
         }
-        if matches!(self.pairs.get(at), Some(Pair { to: To::AnyV6, .. })) {
+        if self.pairs.iter().any(|pair| matches!(pair.to, To::AnyV6)) {
             self.scopes.note(self.buffer.get(..read.len).unwrap_or_default(), interface);
         }
         Ok(read)

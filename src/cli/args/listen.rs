@@ -3,14 +3,17 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{CloseKind, HoldKind, OutputArgs, retries, seconds};
+use clap::ValueEnum;
+
+use super::{HoldKind, OutputArgs, retries, seconds};
+use crate::driver::Close;
 use crate::tcp::{Parameters, Retries};
 
 /// Arguments of `listen`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ListenArgs {
     /// The port to listen on
-    #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_name = "PORT", value_parser = port)]
     pub port: u16,
 
     /// Listen on this address of this machine alone [default: on all, IPv4 and IPv6]
@@ -57,7 +60,28 @@ pub struct AnswerArgs {
 
     /// How to end a connection [default: active behind --respond, otherwise passive]
     #[arg(long, value_enum, value_name = "HOW")]
-    pub close: Option<CloseKind>,
+    pub close: Option<EndKind>,
+}
+
+/// How to end a client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EndKind {
+    /// Our FIN first
+    Active,
+    /// Wait for the client's FIN, then send ours
+    Passive,
+    /// Send a RST
+    Reset,
+}
+
+impl From<EndKind> for Close {
+    fn from(kind: EndKind) -> Self {
+        match kind {
+            EndKind::Active => Self::Active,
+            EndKind::Passive => Self::Passive,
+            EndKind::Reset => Self::Reset,
+        }
+    }
 }
 
 /// How clients are treated.
@@ -105,7 +129,8 @@ pub struct ServiceArgs {
     #[arg(long)]
     pub split: bool,
 
-    /// Connections that may be half-open at a time; beyond it SYN cookies carry them, without options but MSS
+    /// Connections that may be half-open at a time; beyond it SYN cookies carry them: without options but MSS, in one
+    /// segment, and with a number that --isn does not choose
     #[arg(long, value_name = "N", default_value_t = 1024)]
     pub half_open: usize,
 
@@ -120,4 +145,9 @@ pub struct ServiceArgs {
     /// Milliseconds of TIME-WAIT to keep [default: 250, or three round trips if that is more]
     #[arg(long, value_name = "MS")]
     pub linger: Option<u64>,
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let port = text.parse().ok().filter(|port| *port > 0);
+    port.ok_or_else(|| "a port is a number from 1 to 65535".to_owned())
 }

@@ -17,7 +17,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use data::{DataArgs, Sending, Until};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
-pub use listen::{AnswerArgs, ListenArgs, ServiceArgs};
+pub use listen::{AnswerArgs, EndKind, ListenArgs, ServiceArgs};
 pub use opening::OpeningArgs;
 pub use option::RawOption;
 pub use path::PathArgs;
@@ -101,7 +101,8 @@ pub enum Command {
     /// Wait for clients on a port, and answer them by hand
     ///
     /// Answers the SYNs of real clients with hand-built SYN,ACKs, many at a time, IPv4 and IPv6, and prints every
-    /// step of every connection, each by a short name. The kernel, which has no such listener, is kept from
+    /// step of every connection it remembers, each by a short name; SYNs that it passes over, those it answers with
+    /// a cookie, and segments without a connection are counted. The kernel, which has no such listener, is kept from
     /// refusing them. Where more are half-open than can be remembered, SYN cookies carry them. A signal resets
     /// those that are open, reports, and exits.
     ///
