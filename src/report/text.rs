@@ -26,6 +26,10 @@ pub fn fill<'t>(items: impl IntoIterator<Item = &'t str>, separator: &str, width
     let length = |text: &str| text.chars().count();
     let mut lines: Vec<String> = Vec::new();
     for item in items {
+        if length(item) > width && item.contains(' ') {
+            lines.extend(wrap(item, width));
+            continue;
+        }
         if length(item) > width {
             let letters: Vec<char> = item.chars().collect();
             lines.extend(letters.chunks(width.max(1)).map(String::from_iter));
