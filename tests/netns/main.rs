@@ -23,6 +23,7 @@ mod guard_command;
 mod guards;
 mod hostile;
 mod killed;
+mod listen;
 mod near;
 mod opens;
 mod privileges;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         scripts::TESTS,
         send::TESTS,
         send_refused::TESTS,
+        listen::TESTS,
         guard_command::run::TESTS,
         guard_command::up::TESTS,
         guard_command::covers::TESTS,
