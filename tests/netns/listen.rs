@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use serde_json::Value;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -68,6 +69,10 @@ impl Service {
         let mut service = Self { dialogue, lines: Vec::new() };
         service.until(|line| line["type"] == "listening");
         service
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.dialogue.pid()
     }
 
     /// Reads up to the first line that is `wanted`.

@@ -15,6 +15,7 @@
 mod capture;
 mod closes;
 mod conntrack;
+mod crowd;
 mod data;
 mod deaths;
 mod demo;
@@ -26,6 +27,7 @@ mod killed;
 mod listen;
 mod near;
 mod opens;
+mod ourselves;
 mod privileges;
 mod refusals;
 mod reload;
@@ -86,6 +88,8 @@ fn main() -> ExitCode {
         send::TESTS,
         send_refused::TESTS,
         listen::TESTS,
+        crowd::TESTS,
+        ourselves::TESTS,
         guard_command::run::TESTS,
         guard_command::up::TESTS,
         guard_command::covers::TESTS,
