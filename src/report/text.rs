@@ -79,6 +79,7 @@ mod tests {
     fn lines_break_at_spaces() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("incomprehensible it is", 5), ["incom", "prehe", "nsibl", "e it", "is"]);
+        assert_eq!(fill(["one", "two three four", "five"], " · ", 9), ["one", "two three", "four", "five"]);
     }
 
     #[test]

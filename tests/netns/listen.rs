@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("listen_responds_to_a_word_and_to_silence", responds_to_a_word_and_to_silence),
     ("listen_discards", discards),
     ("listen_closes_first", closes_first),
+    ("listen_closes_while_the_client_does", closes_while_the_client_does),
     ("listen_resets", resets),
     ("listen_leaves_open", leaves_open),
     ("listen_on_one_address", on_one_address),
@@ -690,6 +691,23 @@ fn challenges_a_reset_in_the_window() {
     run.assert_ended(6, "reset");
     assert!(run.steps().any(|step| step["clause"]["name"] == "RstChallenged"));
     assert_eq!(run.end()["text_received"], 5);
+}
+
+/// Both FINs are under way at a time: simultaneous close.
+fn closes_while_the_client_does() {
+    let world = World::new();
+    let hand = Hand::at(&world);
+    let service = Service::start(&["--count", "1", "--close", "active"]);
+    let (next, ack) = hand.open(&world);
+    let fin = hand.hear(&world);
+    assert_eq!((&*fin.flags, fin.seq), ("FIN,ACK", ack.0));
+    hand.say(&Segment { seq: next, ack, flags: Flags::FIN | Flags::ACK, ..segment() });
+    let answer = hand.hear(&world);
+    assert_eq!((&*answer.flags, answer.seq, answer.ack), ("ACK", (ack + 1).0, Some(next.0 + 1)));
+    hand.say(&Segment { seq: next + 1, ack: ack + 1, flags: Flags::ACK, ..segment() });
+    let run = service.finish();
+    assert_served(&run, 1);
+    assert_eq!(run.states(), ["SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "CLOSING", "TIME-WAIT"]);
 }
 
 /// With each guard every way is served, and the kernel stays out of it.
