@@ -255,7 +255,10 @@ fn closes_first() {
 fn resets() {
     let world = World::new();
     let service = Service::start(&["--close", "reset", "--count", "1"]);
-    let error = client(&world, SERVICE).read_to_end(&mut Vec::new()).unwrap_err();
+    // It may come before the client knows that it is open.
+    let connect = || TcpStream::connect_timeout(&SERVICE, PATIENCE);
+    let read = |client| patient(client).read_to_end(&mut Vec::new());
+    let error = world.lab.far.run(connect).and_then(read).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     let run = service.finish();
     assert_served(&run, 1);
