@@ -74,11 +74,12 @@ fn flood() {
     let service = Service::start(&["--echo", "--timeout", "600"]);
     let pid = service.pid();
     let (run, sizes) = std::thread::scope(|scope| {
-        let (ended, is_ended) = std::sync::mpsc::channel();
         let reader = scope.spawn(move || -> Run {
-            let run = service.finish();
-            let _ = ended.send(());
-            run
+            let mut service = service;
+            for _ in 0..BATCHES {
+                service.until(|line| line["type"] == "end" && line["outcome"] == "completed");
+            }
+            service.end_by(Signal::SIGINT)
         });
         let mut sizes = Vec::new();
         for batch in 0..BATCHES {
@@ -90,10 +91,8 @@ fn flood() {
             }
             let word = batch.to_string().into_bytes();
             assert_eq!(talk(client(&world, SERVICE), &word), word, "after batch {batch}");
-            assert!(is_ended.try_recv().is_err(), "it has ended");
             sizes.push(resident(pid));
         }
-        nix::sys::signal::kill(pid, Signal::SIGINT).unwrap();
         (reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), sizes)
     });
     assert_eq!((run.code, &*run.stderr), (Some(130), ""));
