@@ -20,12 +20,23 @@ pub(super) struct Conversation<'c> {
     beginning: Vec<u8>,
     heard: u64,
     matched: bool,
+    /// What was expected has not come in time.
+    has_waited: bool,
 }
 
 impl<'c> Conversation<'c> {
     pub(super) fn new(source: Source, sink: Option<&'c Sink>, args: &'c DataArgs) -> Self {
         let (expected, awaited) = (args.expect.as_ref(), args.until.as_ref());
-        Self { source, sink, expected, awaited, beginning: Vec::new(), heard: 0, matched: false }
+        Self {
+            source,
+            sink,
+            expected,
+            awaited,
+            beginning: Vec::new(),
+            heard: 0,
+            matched: false,
+            has_waited: false,
+        }
     }
 
     fn note(&mut self, text: &[u8]) {
@@ -64,11 +75,17 @@ impl Talk for Conversation<'_> {
 
     fn has_heard_enough(&self) -> bool {
         match self.awaited {
-            None => self.expected.is_none() || self.matched,
+            None => self.expected.is_none() || self.matched || self.has_waited,
             Some(Until::Octets(octets)) => self.heard >= *octets,
             Some(Until::Match(_)) => self.matched,
             Some(Until::Fin) => false, // with the peer's FIN there is nothing to wait for any more
         }
+    }
+
+    fn makes_do(&mut self) -> bool {
+        let waits = self.awaited.is_none() && self.expected.is_some() && !self.has_waited;
+        self.has_waited |= waits;
+        waits
     }
 
     fn expectation(&self) -> Option<String> {

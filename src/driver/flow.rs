@@ -536,6 +536,9 @@ impl<T: Talk> Flow<T> {
         if self.outcome.is_some() {
             return Ok(()); // what is kept of TIME-WAIT is over
         }
+        if self.phase == Phase::Open && self.said_all && self.talk.makes_do() {
+            return self.follow_plan(out);
+        }
         let outcome = verdict::given_up(self.tcb().state(), self.tcb(), self.noted, self.heard);
         if self.plan.role == Role::Passive && !self.was_open {
             // The SYN may have been anybody's: no RST goes to whom it named.

@@ -25,6 +25,11 @@ pub trait Talk {
         None
     }
 
+    /// The user's patience is over. Whether to close as planned, with what has come, instead of giving up.
+    fn makes_do(&mut self) -> bool {
+        false
+    }
+
     /// Whether what was heard is what was expected; `None` if nothing was.
     fn is_as_expected(&self) -> Option<bool> {
         None
@@ -108,6 +113,10 @@ impl<T: Talk + ?Sized> Talk for &mut T {
 
     fn expectation(&self) -> Option<String> {
         (**self).expectation()
+    }
+
+    fn makes_do(&mut self) -> bool {
+        (**self).makes_do()
     }
 
     fn is_as_expected(&self) -> Option<bool> {

@@ -170,9 +170,9 @@ fn expectations_met_and_unmet() {
     let (echo, silent) = (world.server(echo).v4(), world.server(close_after_client).v4());
     for (target, arguments, code, met) in [
         (&server.v4(), &["--expect", "^220 ready", "--until", "\\n"][..], 0, true),
-        (&echo, &["--send", "h\\x69\\n", "--expect", "^hi$"], 1, false), // no line end for $ to stand before
+        (&echo, &["--send", "h\\x69\\n", "--expect", "^hi$", "--timeout", "0.2"], 1, false), // no line end for $ to stand before
         (&echo, &["--send", "h\\x69\\n", "--expect", "(?m)^hi$"], 0, true),
-        (&silent, &["--expect", "220"], 1, false),
+        (&silent, &["--expect", "220", "--timeout", "0.2"], 1, false),
     ] {
         let run = connect(&[&[target.as_str()], arguments].concat());
         run.assert_ended(code, "completed");

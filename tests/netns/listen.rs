@@ -27,7 +27,6 @@ pub(crate) const TESTS: &[Named] = &[
     ("listen_closes_first", closes_first),
     ("listen_closes_while_the_client_does", closes_while_the_client_does),
     ("listen_resets", resets),
-    ("listen_leaves_open", leaves_open),
     ("listen_on_one_address", on_one_address),
     ("listen_count_refuses_who_comes_after", count_refuses_who_comes_after),
     ("listen_initial_number", initial_number),
@@ -265,25 +264,6 @@ fn resets() {
     let captured = world.capture.segments();
     assert_eq!(resets_from(&captured, NEAR_V4.into()), 1);
     assert_true(&run, &captured);
-}
-
-/// Nothing of ours ends the connection: what the client says after that belongs to none.
-fn leaves_open() {
-    let world = World::new();
-    let mut service = Service::start(&["--close", "none"]);
-    let mut client = client(&world, SERVICE);
-    service.until(|line| line["type"] == "end");
-    assert_eq!(service.lines.last().unwrap()["outcome"], "completed");
-    assert!(
-        world
-            .capture
-            .segments()
-            .iter()
-            .all(|seen| !seen.flags.contains("FIN") && !seen.flags.contains("RST"))
-    );
-    client.write_all(b"hello").unwrap();
-    assert_eq!(client.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::ConnectionReset);
-    assert_eq!(served(&service.end_by(Signal::SIGINT))["kernel_resets"], 0);
 }
 
 fn on_one_address() {

@@ -23,8 +23,8 @@ pub struct DataArgs {
     #[arg(long, value_name = "FILE|-")]
     pub output: Option<PathBuf>,
 
-    /// What comes back must match this somewhere, or the exit code is 1. It is looked for in the first 1048576
-    /// octets, and does not wait: --until does
+    /// What comes back must match this somewhere, or the exit code is 1. It is waited for until the peer closes or
+    /// --timeout is over, unless --until says when to close; and looked for in the first 1048576 octets
     #[arg(long, value_name = "REGEX", value_parser = pattern)]
     pub expect: Option<Regex>,
 
