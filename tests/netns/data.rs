@@ -54,7 +54,7 @@ fn serve_page(mut client: TcpStream) {
     let _ = client.read_to_end(&mut Vec::new());
 }
 
-fn echo(mut client: TcpStream) {
+pub(crate) fn echo(mut client: TcpStream) {
     let mut reader = client.try_clone().unwrap();
     let _ = std::io::copy(&mut reader, &mut client);
 }
@@ -97,7 +97,7 @@ fn lines(text: &str) -> Vec<Value> {
 const REQUEST: [&str; 5] = ["--send", "GET / HTTP/1.0\\r\\n\\r\\n", "--half-close", "--output", "-"];
 
 /// Octets that are no text, each time the same.
-fn noise(len: usize) -> Vec<u8> {
+pub(crate) fn noise(len: usize) -> Vec<u8> {
     let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
     std::iter::successors(Some(7), next).map(|state| (state >> 24) as u8).take(len).collect()
 }

@@ -12,6 +12,7 @@
     reason = "a test may panic, and says why it ignores"
 )]
 
+mod bulk;
 mod capture;
 mod closes;
 mod conntrack;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         guards::TESTS,
         closes::TESTS,
         data::TESTS,
+        bulk::TESTS,
         opens::TESTS,
         refusals::TESTS,
         trouble::TESTS,
