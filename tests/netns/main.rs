@@ -29,6 +29,7 @@ mod listen;
 mod near;
 mod opens;
 mod ourselves;
+mod peers;
 mod privileges;
 mod refusals;
 mod reload;
@@ -48,7 +49,16 @@ use libtest_mimic::{Arguments, Trial};
 
 /// In the name of a test that needs a program which a fresh machine may lack, and so is ignored unless asked
 /// for.
-const NEEDS_A_PROGRAM: [&str; 3] = ["_by_nft_", "_by_iptables_", "_by_shellcheck_"];
+const NEEDS_A_PROGRAM: [&str; 8] = [
+    "_by_nft_",
+    "_by_iptables_",
+    "_by_shellcheck_",
+    "_by_curl_",
+    "_by_nc_",
+    "_by_python3_",
+    "_by_iperf3_",
+    "_by_dropbear_",
+];
 
 /// In the name of a test that needs a user beside ours: a user namespace that we made has none.
 const NEEDS_ANOTHER_USER: &str = "another_user";
@@ -92,6 +102,7 @@ fn main() -> ExitCode {
         listen::TESTS,
         crowd::TESTS,
         ourselves::TESTS,
+        peers::TESTS,
         guard_command::run::TESTS,
         guard_command::up::TESTS,
         guard_command::covers::TESTS,
