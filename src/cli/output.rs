@@ -28,6 +28,14 @@ pub(super) struct Output<N = News> {
     /// Hangs up once the writer has ended, however.
     done: PipeReader,
     lost: u64,
+    steps: Steps,
+}
+
+/// Whether steps are news: in a long transfer, telling them costs more than sending them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Steps {
+    Told,
+    Untold,
 }
 
 /// Where reports go.
@@ -92,7 +100,10 @@ impl Output {
             (FormatKind::Ladder, false) => Box::new(Ladder::new(style)),
         };
         let quiet_json = args.quiet && args.format == FormatKind::Json;
-        Self::by(reports, BACKLOG, move |news, out| write(format.as_mut(), news, quiet_json, out))
+        let steps = if args.quiet { Steps::Untold } else { Steps::Told };
+        let output =
+            Self::by(reports, BACKLOG, move |news, out| write(format.as_mut(), news, quiet_json, out))?;
+        Ok(Self { steps, ..output })
     }
 
     pub(super) fn number(&mut self, number: u32) {
@@ -144,7 +155,7 @@ impl<N: Send + 'static> Output<N> {
                 write_all(&queue, write, reports.sink())
             };
             let writer = privileges::thread("output", write)?;
-            Ok(Self { news: Some(news), writer, done, lost: 0 })
+            Ok(Self { news: Some(news), writer, done, lost: 0, steps: Steps::Told })
         };
         start().map_err(|error| Failure::cannot("start the output", &error))
     }
@@ -217,7 +228,9 @@ impl Observer for Output {
     }
 
     fn step(&mut self, step: &Step) {
-        self.tell(News::Step(Box::new(step.clone())));
+        if self.steps == Steps::Told {
+            self.tell(News::Step(Box::new(step.clone())));
+        }
     }
 
     fn opened(&mut self, negotiation: &Negotiation) {
@@ -335,7 +348,7 @@ mod tests {
         let (news, _queue) = sync_channel(1);
         let writer = std::thread::spawn(|| Ok(()));
         let (done, _) = io::pipe().unwrap();
-        let mut output = Output { news: Some(news), writer, done, lost: 0 };
+        let mut output = Output { news: Some(news), writer, done, lost: 0, steps: Steps::Told };
         output.statistics(&Statistics::default());
         output.statistics(&Statistics::default());
         assert_eq!(output.lost, 1);

@@ -185,6 +185,16 @@ impl RawWire {
         turn().map_err(|error| explain("select the packets to receive", error))
     }
 
+    /// Forgets what has come until now.
+    pub fn forget(&mut self) {
+        const MOST: usize = 1 << 16; // more may come all the while
+        for _ in 0..MOST {
+            if self.read().is_err() {
+                return;
+            }
+        }
+    }
+
     /// Where packets come in: the receivers, then what watches for the kernel's RSTs.
     fn receivers(&self) -> impl Iterator<Item = &Socket> {
         let watches = self.pairs.iter().filter_map(|pair| pair.watch.as_ref());
