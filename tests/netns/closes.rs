@@ -1,6 +1,7 @@
 //! Every way to open and close against the kernel, told exactly as a capture on the far side saw it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, TcpListener};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,13 +15,14 @@ use tcpshake::time::Clock;
 use crate::Named;
 use crate::capture::{Capture, Seen, assert_told_as_captured, resets_from};
 use crate::near::Way;
-use crate::run::{Run, Running, connect, text, unwrapped};
+use crate::run::{Run, Running, connect, sh, text, unwrapped};
 use crate::scripted::{IRS, segment, start};
 use crate::world::{
     Server, World, close_after_client, close_before_client, close_with_client, greet, near_route_by,
 };
 
 pub(crate) const TESTS: &[Named] = &[
+    ("h06_simultaneous_close_with_the_kernel_by_nft_", h06_simultaneous_close),
     ("a01_a03_active_close_ipv4", a01_a03_active_close_ipv4),
     ("active_close_ipv6", active_close_ipv6),
     ("a04_passive_close", a04_passive_close),
@@ -378,4 +380,24 @@ fn the_kernels_reset_is_told_whatever_it_leaves_by() {
     run.assert_ended(0, "completed");
     assert!(run.end()["kernel_resets"].as_u64() >= Some(1), "{run:#?}");
     assert_eq!(resets_from(&world.capture.segments(), NEAR), 0);
+}
+
+/// H-06: our FIN is lost once, so that the kernel's, which answers only our text, crosses it for certain.
+fn h06_simultaneous_close() {
+    let world = World::new();
+    let lose_the_first_fin = || {
+        sh("nft add table inet lossy");
+        sh("nft 'add chain inet lossy input { type filter hook prerouting priority 0; }'");
+        sh("nft add rule inet lossy input tcp flags '&' fin == fin numgen inc mod 1000000 0 drop");
+        Ok(())
+    };
+    world.lab.far.run(lose_the_first_fin).expect("nft");
+    let server = world.server(|mut client| {
+        let _ = client.read_exact(&mut [0]); // and not the FIN behind it
+        let _ = client.shutdown(Shutdown::Write);
+        let _ = client.read(&mut [0]);
+    });
+    let run = connect(&[&server.v4(), "--send", "x"]);
+    run.assert_ended(0, "completed");
+    assert_eq!(run.states(), ["SYN-SENT", "ESTABLISHED", "FIN-WAIT-1", "CLOSING", "TIME-WAIT"]);
 }
