@@ -135,8 +135,10 @@ impl Queue {
             return octets.len();
         }
         let room = MOST.saturating_sub(shared.octets.len()).min(octets.len());
+        if shared.octets.is_empty() {
+            self.changed.notify_all(); // only then does the thread wait: it takes all there is
+        }
         shared.octets.extend(octets.get(..room).unwrap_or_default());
-        self.changed.notify_all();
         shared.driver_waits = room < octets.len();
         room
     }
@@ -153,10 +155,15 @@ impl Queue {
     /// The driver takes up to `most` octets.
     pub(super) fn try_take(&self, most: usize) -> Taken {
         let mut shared = self.lock();
-        let len = shared.octets.len().min(most);
+        let before = shared.octets.len();
+        let len = before.min(most);
         if len > 0 {
-            let octets = shared.octets.drain(..len).collect();
-            self.changed.notify_all();
+            let octets = first(&shared.octets, len);
+            shared.octets.drain(..len);
+            // The thread waits only while there is no room at all. It is woken when there is much, once.
+            if before > MOST / 2 && before - len <= MOST / 2 {
+                self.changed.notify_all();
+            }
             return Taken::Octets(octets);
         }
         if shared.complete && shared.octets.is_empty() {
@@ -186,6 +193,17 @@ impl Queue {
     pub(super) fn error(&self) -> Option<String> {
         self.lock().error.clone()
     }
+}
+
+/// A copy of the first `len` octets, in two pieces at most: an iterator would go one by one.
+fn first(octets: &VecDeque<u8>, len: usize) -> Vec<u8> {
+    let mut copy = Vec::with_capacity(len);
+    let (front, back) = octets.as_slices();
+    for part in [front, back] {
+        let rest = len - copy.len();
+        copy.extend_from_slice(part.get(..rest.min(part.len())).unwrap_or_default());
+    }
+    copy
 }
 
 /// Calls again what a signal for somebody else has interrupted.
