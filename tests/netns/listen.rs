@@ -154,7 +154,7 @@ fn hear(client: &mut TcpStream, len: usize) -> Vec<u8> {
 
 /// All was told as it was captured, so no RST of the kernel's was among it.
 #[track_caller]
-fn assert_true(run: &Run, captured: &[Seen]) {
+pub(crate) fn assert_true(run: &Run, captured: &[Seen]) {
     assert_told_as_captured(run, captured);
     let served = served(run);
     assert_eq!((&served["kernel_resets"], &served["packets_lost"]), (&0.into(), &0.into()));

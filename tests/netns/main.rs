@@ -21,10 +21,12 @@ mod data;
 mod deaths;
 mod demo;
 mod doctor;
+mod frames;
 mod guard_command;
 mod guards;
 mod hostile;
 mod killed;
+mod knocks;
 mod listen;
 mod near;
 mod opens;
@@ -100,6 +102,7 @@ fn main() -> ExitCode {
         send::TESTS,
         send_refused::TESTS,
         listen::TESTS,
+        knocks::TESTS,
         crowd::TESTS,
         ourselves::TESTS,
         peers::TESTS,
