@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, PipeReader, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,6 +29,8 @@ pub(super) struct Output<N = News> {
     writer: JoinHandle<io::Result<()>>,
     /// Hangs up once the writer has ended, however.
     done: PipeReader,
+    /// News that the writer has taken.
+    taken: Arc<AtomicU64>,
     lost: u64,
     steps: Steps,
 }
@@ -145,9 +149,15 @@ impl<N: Send + 'static> Output<N> {
     fn by(
         reports: Reports,
         backlog: usize,
-        write: impl FnMut(N, &mut String) + Send + 'static,
+        mut write: impl FnMut(N, &mut String) + Send + 'static,
     ) -> Result<Self, Failure> {
         let (news, queue) = sync_channel(backlog);
+        let taken = Arc::<AtomicU64>::default();
+        let count = Arc::clone(&taken);
+        let write = move |news, out: &mut String| {
+            count.fetch_add(1, Ordering::Relaxed);
+            write(news, out);
+        };
         let start = || -> io::Result<Self> {
             let (done, open_while_writing) = io::pipe()?;
             let write = move || {
@@ -155,7 +165,7 @@ impl<N: Send + 'static> Output<N> {
                 write_all(&queue, write, reports.sink())
             };
             let writer = privileges::thread("output", write)?;
-            Ok(Self { news: Some(news), writer, done, lost: 0, steps: Steps::Told })
+            Ok(Self { news: Some(news), writer, done, taken, lost: 0, steps: Steps::Told })
         };
         start().map_err(|error| Failure::cannot("start the output", &error))
     }
@@ -203,10 +213,11 @@ impl<N: Send + 'static> Output<N> {
         }
     }
 
-    /// A reader that reads gets all of it.
+    /// A reader that reads gets all of it, however much there is: a service that is interrupted has much to tell.
     fn wait_a_little(&self, signals: Option<&Signals>) {
         const PATIENCE: Duration = Duration::from_millis(500);
-        signals.map(|signals| signals.wait_for(self.done.as_fd(), Some(PATIENCE)));
+        let Some(signals) = signals else { return };
+        while_taken(&self.taken, || signals.wait_for(self.done.as_fd(), Some(PATIENCE)).is_some());
     }
 
     pub(super) fn tell(&mut self, news: N) {
@@ -214,6 +225,16 @@ impl<N: Send + 'static> Output<N> {
             && sender.try_send(news).is_err()
         {
             self.lost += 1;
+        }
+    }
+}
+
+/// Waits on as long as each wait sees something taken, or until one says that it is over.
+fn while_taken(taken: &AtomicU64, mut wait: impl FnMut() -> bool) {
+    loop {
+        let before = taken.load(Ordering::Relaxed);
+        if wait() || taken.load(Ordering::Relaxed) == before {
+            return;
         }
     }
 }
@@ -348,10 +369,24 @@ mod tests {
         let (news, _queue) = sync_channel(1);
         let writer = std::thread::spawn(|| Ok(()));
         let (done, _) = io::pipe().unwrap();
-        let mut output = Output { news: Some(news), writer, done, lost: 0, steps: Steps::Told };
+        let (taken, steps) = (Arc::default(), Steps::Told);
+        let mut output = Output { news: Some(news), writer, done, taken, lost: 0, steps };
         output.statistics(&Statistics::default());
         output.statistics(&Statistics::default());
         assert_eq!(output.lost, 1);
         assert!(output.finish(None).is_err());
+    }
+    /// P-16: who reads slowly is waited for, who does not read is not, and a second signal ends it.
+    #[test]
+    fn p16_who_reads_is_waited_for() {
+        for (last_read, signalled, waits) in [(0, 9, 1), (3, 9, 4), (9, 2, 2)] {
+            let (taken, mut waited) = (AtomicU64::new(7), 0);
+            while_taken(&taken, || {
+                waited += 1;
+                taken.fetch_add(u64::from(waited <= last_read), Ordering::Relaxed);
+                waited == signalled
+            });
+            assert_eq!(waited, waits);
+        }
     }
 }
