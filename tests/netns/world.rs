@@ -222,6 +222,14 @@ pub(crate) fn pull_the_cable() {
     Netlink::route().unwrap().request(Message::new(libc::RTM_DELLINK, 0, &header)).unwrap();
 }
 
+/// Changes an attribute of the cable's end in the calling thread's namespace.
+pub(crate) fn change_link(attribute: u16, value: &[u8]) {
+    let mut header = [0; 16]; // struct ifinfomsg
+    header[4..8].copy_from_slice(&Interface::by_name(lab::LINK).unwrap().index.to_ne_bytes());
+    let request = Message::new(libc::RTM_NEWLINK, 0, &header).attribute(attribute, value);
+    Netlink::route().unwrap().request(request).unwrap();
+}
+
 fn octets(ip: IpAddr) -> Vec<u8> {
     match ip {
         IpAddr::V4(ip) => ip.octets().to_vec(),
