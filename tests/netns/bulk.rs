@@ -19,10 +19,10 @@ pub(crate) const TESTS: &[Named] = &[
     ("bulk_listen_answers_with_all", || listen_answers_with_all(&World::new())),
     ("bulk_listen_echoes_all", || listen_echoes_all(&World::new())),
     ("bulk_connect_each_way_with_losses_by_nft_v4", || {
-        with_losses_by_nft(|world| connect_each_way(world, Way::CABLE_V4))
+        with_losses_by_nft(|world| connect_each_way(world, Way::CABLE_V4));
     }),
     ("bulk_connect_each_way_with_losses_by_nft_v6", || {
-        with_losses_by_nft(|world| connect_each_way(world, Way::CABLE_V6))
+        with_losses_by_nft(|world| connect_each_way(world, Way::CABLE_V6));
     }),
     ("bulk_connect_only_hears_with_losses_by_nft_", || with_losses_by_nft(hears)),
     ("bulk_listen_takes_all_with_losses_by_nft_", || with_losses_by_nft(listen_takes_all)),
