@@ -18,7 +18,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("listen_e01_wrong_acknowledgments", a_wrong_acknowledgment),
     ("listen_e02_b09_a_reset_before_the_open", a_reset_before_the_open),
     ("listen_e08_gives_up_who_never_opens", who_never_opens),
-    ("listen_b07_the_same_syn_again", old_syns),
+    ("listen_e06_another_syn_begins_anew", another_syn_begins_anew),
+    ("listen_b07_the_same_syn_again", the_same_syn_again),
     ("listen_a07_a09_what_comes_with_the_third_ack", what_comes_with_the_third_ack),
     ("listen_g01_g10_challenges", challenges),
     ("listen_g14_challenges_no_more_than_it_may", no_more_challenges_than_it_may),
@@ -159,8 +160,27 @@ fn who_never_opens() {
     assert_eq!((&served(&run)["unopened"], &served(&run)["connections"]), (&1.into(), &1.into()));
 }
 
+/// E-06: a client that has begun anew is half-open no more, and is answered at once.
+fn another_syn_begins_anew() {
+    let (world, mut peer, service) = listen(&["--echo", "--count", "1"]);
+    peer.say(&syn(IRS));
+    peer.hear();
+    let next = IRS + 1000;
+    peer.say(&syn(next));
+    let syn_ack = peer.hear();
+    assert_eq!((syn_ack.flags, syn_ack.ack), (Flags::SYN | Flags::ACK, next + 1));
+    peer.say(&Segment { flags: Flags::FIN | Flags::ACK, ..ack(next + 1, syn_ack.seq + 1) });
+    while !peer.hear().has(Flags::FIN) {}
+    peer.say(&ack(next + 2, syn_ack.seq + 2));
+    let run = service.finish();
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    assert_eq!(outcomes(&run), ["not-opened", "completed"]);
+    assert_eq!((&served(&run)["begun"], &served(&run)["unopened"]), (&2.into(), &1.into()));
+    drop(world);
+}
+
 /// B-07: the same SYN again is the same client.
-fn old_syns() {
+fn the_same_syn_again() {
     let (world, mut peer, service) = listen(&["--echo", "--count", "1"]);
     peer.say(&syn(IRS));
     let first = peer.hear();
