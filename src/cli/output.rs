@@ -376,6 +376,7 @@ mod tests {
         assert_eq!(output.lost, 1);
         assert!(output.finish(None).is_err());
     }
+
     /// P-16: who reads slowly is waited for, who does not read is not, and a second signal ends it.
     #[test]
     fn p16_who_reads_is_waited_for() {
