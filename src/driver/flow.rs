@@ -14,11 +14,13 @@ use super::talk::{Say, Talk};
 use super::verdict;
 use crate::guard::Tally;
 use crate::packet::ip::IpFields;
-use crate::packet::{Addresses, IcmpError, Ports, Severity, emit};
+use crate::packet::{Addresses, EmitError, IcmpError, Ports, Severity, emit};
 use crate::record::{
     Ending, Event, Excerpt, GuardSummary, IcmpEffect, Negotiation, Outcome, Role, Summary, TimeWait,
 };
-use crate::tcp::{Clause, Flags, OptionsBuilder, Origin, Reaction, Segment, State, Stream, Tcb};
+use crate::tcp::{
+    Clause, Flags, Options, OptionsBuilder, Origin, Reaction, Segment, SeqNum, State, Stream, Tcb,
+};
 use crate::time::Instant;
 use crate::wire::{SendError, Wire};
 
@@ -28,6 +30,25 @@ pub(super) struct Outside<'o> {
     pub(super) observer: &'o mut dyn Observer,
     /// For packets on their way out.
     pub(super) buffer: &'o mut Vec<u8>,
+}
+
+impl Outside<'_> {
+    /// Builds a segment and hands it to the wire.
+    pub(super) fn send(
+        &mut self,
+        ip: &IpFields,
+        ports: Ports,
+        segment: &Segment,
+        text: &[u8],
+    ) -> Result<Result<(), SendError>, EmitError> {
+        let len = emit(ip, ports, segment, text, self.buffer)?;
+        Ok(self.wire.send(self.buffer.get(..len).unwrap_or_default()))
+    }
+
+    /// To tell of what happened `at` a moment.
+    fn telling<'t>(&'t mut self, at: Instant, stream: &'t Stream) -> Told<'t> {
+        Told { observer: self.observer, at, tcb: stream.tcb() }
+    }
 }
 
 /// An IPv4 or IPv6 packet is no longer than this.
@@ -129,7 +150,7 @@ impl<T: Talk> Flow<T> {
             let at = self.send(&segment, out)??;
             self.syn = Some(segment);
             let text = Excerpt::of(self.stream.text_of(&segment));
-            let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+            let told = out.telling(at, &self.stream);
             self.story.sent(told, &segment, text, &reaction, Part::Call);
         }
         Ok(())
@@ -189,7 +210,7 @@ impl<T: Talk> Flow<T> {
             }
             Heard::Icmp(error) => self.on_icmp(error, at, out)?,
             Heard::OurKernel(segment) => {
-                let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+                let told = out.telling(at, &self.stream);
                 self.story.kernel_reset(told, segment);
             }
             Heard::Unreadable(error) => self.rung(Event::Unreadable(error), at, None, out),
@@ -199,7 +220,7 @@ impl<T: Talk> Flow<T> {
     }
 
     fn rung(&mut self, event: Event, at: Instant, reaction: Option<&Reaction>, out: &mut Outside<'_>) {
-        let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+        let told = out.telling(at, &self.stream);
         self.story.rung(told, event, reaction);
     }
 
@@ -217,7 +238,7 @@ impl<T: Talk> Flow<T> {
         if self.plan.open == Open::Simultaneous && self.tcb().state() == State::SynSent {
             if segment.has(Flags::RST) {
                 // The peer is not there yet; our SYN goes out again with the timer.
-                let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+                let told = out.telling(at, &self.stream);
                 self.story.passed_over(told, segment, ttl);
                 return Ok(());
             }
@@ -233,7 +254,7 @@ impl<T: Talk> Flow<T> {
         let sent =
             if split { None } else { reaction.segment.map(|reply| self.send(&reply, out)).transpose()? };
         let excerpt = Excerpt::of(text);
-        let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+        let told = out.telling(at, &self.stream);
         self.story.received(told, segment, excerpt, ttl, &reaction);
         if split {
             self.send_apart(&reaction, out)?;
@@ -253,7 +274,7 @@ impl<T: Talk> Flow<T> {
         let bare = segment.has(Flags::SYN) && !segment.has(Flags::ACK);
         let Some(syn) = self.syn.filter(|_| bare) else { return Ok(()) };
         if let Ok(at) = self.send(&syn, out)? {
-            let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+            let told = out.telling(at, &self.stream);
             self.story.sent_again(told, &syn);
         }
         Ok(())
@@ -262,8 +283,8 @@ impl<T: Talk> Flow<T> {
     /// A SYN,ACK as an ACK and a SYN: to the client that is a simultaneous open.
     fn send_apart(&mut self, reaction: &Reaction, out: &mut Outside<'_>) -> Result<(), DriveError> {
         let Some(syn_ack) = reaction.segment else { return Ok(()) };
-        let ack = Segment { flags: Flags::ACK, options: crate::tcp::Options::NONE, ..syn_ack };
-        let syn = Segment { flags: Flags::SYN, ack: crate::tcp::SeqNum(0), ..syn_ack };
+        let ack = Segment { flags: Flags::ACK, options: Options::NONE, ..syn_ack };
+        let syn = Segment { flags: Flags::SYN, ack: SeqNum(0), ..syn_ack };
         for segment in [ack, syn] {
             let apart = Reaction { segment: Some(segment), clause: Clause::ListenSplits, ..*reaction };
             let sent = self.send(&segment, out)?;
@@ -345,8 +366,7 @@ impl<T: Talk> Flow<T> {
         Segment { options: options.unwrap_or(segment.options), ..segment }
     }
 
-    /// Builds a segment and hands it to the wire. A segment that does not leave is lost, as it might be
-    /// anywhere on its way: the timers deal with it.
+    /// A segment that does not leave is lost, as it might be anywhere on its way: the timers deal with it.
     fn send(
         &mut self,
         segment: &Segment,
@@ -359,10 +379,8 @@ impl<T: Talk> Flow<T> {
             identification: self.identification,
             tos: self.plan.tos,
         };
-        let text = self.stream.text_of(segment);
-        let len = emit(&ip, self.ports, segment, text, out.buffer)?;
         let at = self.now(out);
-        Ok(out.wire.send(out.buffer.get(..len).unwrap_or_default()).map(|()| at))
+        Ok(out.send(&ip, self.ports, segment, self.stream.text_of(segment))?.map(|()| at))
     }
 
     fn tell(
@@ -374,7 +392,7 @@ impl<T: Talk> Flow<T> {
     ) {
         let (Some(segment), Some(sent)) = (reaction.segment, sent) else { return };
         let at = sent.as_ref().map_or(self.latest, |at| *at);
-        let told = Told { observer: out.observer, at, tcb: self.stream.tcb() };
+        let told = out.telling(at, &self.stream);
         match sent {
             Ok(_) => {
                 let text = Excerpt::of(self.stream.text_of(&segment));

@@ -63,15 +63,12 @@ pub(super) fn hear<'p>(received: &Received<'p>, local: SocketAddr, remote: Socke
     }
 }
 
-/// Whether addresses and ports are those of a segment from `from` to `to`. The ports come first in a
-/// segment: they can be read even where nothing else can.
+/// Whether addresses and ports are those of a segment from `from` to `to`.
 fn is_between(packet: &IpPacket<'_>, from: SocketAddr, to: SocketAddr) -> bool {
-    let Some(&[s0, s1, d0, d1]) = packet.payload.first_chunk() else { return false };
-    let ports = Ports { source: u16::from_be_bytes([s0, s1]), destination: u16::from_be_bytes([d0, d1]) };
     packet.protocol == Protocol::Tcp
         && packet.addresses.source() == from.ip()
         && packet.addresses.destination() == to.ip()
-        && ports == Ports { source: from.port(), destination: to.port() }
+        && Ports::of(packet.payload) == Some(Ports { source: from.port(), destination: to.port() })
 }
 
 /// Address and port; a quoted packet carries no scope.

@@ -13,7 +13,7 @@ use super::story;
 use super::talk::Talk;
 use crate::guard::{Standing, Tally};
 use crate::packet::ip::IpFields;
-use crate::packet::{Addresses, Ports, Protocol, TcpPacket, emit, icmp, ip, tcp};
+use crate::packet::{Addresses, Ports, Protocol, icmp, ip};
 use crate::record::{GuardSummary, Listening, NotOpened, Outcome, Served, Signal, Summary};
 use crate::tcp::{
     Clause, Cookies, Flags, Mss, Offer, Opt, OptionsBuilder, Origin, Segment, SeqNum, State, UnscaledWindow,
@@ -143,12 +143,22 @@ struct Entry<T> {
     is_over: bool,
 }
 
-/// A SYN that is kept waiting.
-struct Waiting {
-    until: Instant,
+/// A client's SYN, apart from the buffer it arrived in.
+struct Syn {
     key: Key,
-    packet: Vec<u8>,
+    segment: Segment,
+    text: Vec<u8>,
+    ttl: u8,
     at: Instant,
+}
+
+impl Syn {
+    /// A bare one: neither an answer nor a reset.
+    fn of(heard: &Heard<'_>, key: Key, at: Instant) -> Option<Self> {
+        let Heard::Segment { segment, text, ttl, .. } = *heard else { return None };
+        let is_bare = segment.has(Flags::SYN) && !segment.has(Flags::ACK) && !segment.has(Flags::RST);
+        is_bare.then(|| Self { key, segment, text: text.to_vec(), ttl, at })
+    }
 }
 
 struct Server<'s, H: Host> {
@@ -159,7 +169,8 @@ struct Server<'s, H: Host> {
     last_cookie: Option<Instant>,
     flows: HashMap<Key, Entry<H::Talk>>,
     timers: BTreeSet<(Instant, Key)>,
-    waiting: VecDeque<Waiting>,
+    /// SYNs that are kept waiting, and until when.
+    waiting: VecDeque<(Instant, Syn)>,
     /// SYNs of a client that were passed over on purpose.
     passed_over: HashMap<Key, u32>,
     half_open: usize,
@@ -211,18 +222,16 @@ impl<H: Host> Server<'_, H> {
 
     fn deadline(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        let waiting = self.waiting.front().map(|waiting| waiting.until);
+        let waiting = self.waiting.front().map(|(until, _)| *until);
         [timer, waiting].into_iter().flatten().min()
     }
 
     fn fire_timers(&mut self) -> Result<(), DriveError> {
         let now = self.out.wire.now();
-        while self.waiting.front().is_some_and(|waiting| waiting.until <= now)
-            && let Some(Waiting { key, packet, at, .. }) = self.waiting.pop_front()
+        while self.waiting.front().is_some_and(|(until, _)| *until <= now)
+            && let Some((_, syn)) = self.waiting.pop_front()
         {
-            if let Some(read) = read(&packet) {
-                self.on_syn(key, &read, &packet, at)?;
-            }
+            self.on_syn(&syn)?;
         }
         while let Some((at, key)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, key));
@@ -240,11 +249,9 @@ impl<H: Host> Server<'_, H> {
             let heard = hear(received, key.0, key.1);
             entry.flow.on_packet(&heard, received.at, &mut self.out)?;
             self.settle(key);
-            let begins_anew = matches!(&heard, Heard::Segment { segment, .. } if is_bare_syn(segment));
-            if begins_anew && !self.flows.contains_key(&key) {
-                return self.on_first_syn(key, received);
-            }
-            return Ok(());
+            let begins_anew = !self.flows.contains_key(&key);
+            let syn = Syn::of(&heard, key, received.at).filter(|_| begins_anew);
+            return syn.map_or(Ok(()), |syn| self.on_first_syn(syn));
         }
         if received.sender == Sender::OurKernel {
             self.served.kernel_resets += 1;
@@ -255,8 +262,8 @@ impl<H: Host> Server<'_, H> {
         if !is_sane(key) || !self.host.is_ours(key.0.ip()) {
             return Ok(()); // MUST-57, MUST-63: to or from what is no host
         }
-        if is_bare_syn(segment) {
-            return self.on_first_syn(key, received);
+        if let Some(syn) = Syn::of(&heard, key, received.at) {
+            return self.on_first_syn(syn);
         }
         if self.recall(key, segment)? {
             if let Some(entry) = self.flows.get_mut(&key) {
@@ -273,20 +280,19 @@ impl<H: Host> Server<'_, H> {
     }
 
     /// A SYN of a client that we know nothing of.
-    fn on_first_syn(&mut self, key: Key, received: &Received<'_>) -> Result<(), DriveError> {
-        if self.is_passed_over(key) {
+    fn on_first_syn(&mut self, syn: Syn) -> Result<(), DriveError> {
+        if self.is_passed_over(syn.key) {
             self.served.passed_over += 1;
             return Ok(());
         }
-        if self.waiting.iter().any(|waiting| waiting.key == key) {
+        if self.waiting.iter().any(|(_, waiting)| waiting.key == syn.key) {
             return Ok(()); // the client repeats it
         }
         if !self.service.delay_syn_ack.is_zero() && self.waiting.len() < MOST_REMEMBERED {
-            let until = received.at + self.service.delay_syn_ack;
-            self.waiting.push_back(Waiting { until, key, packet: received.octets.to_vec(), at: received.at });
+            self.waiting.push_back((syn.at + self.service.delay_syn_ack, syn));
             return Ok(());
         }
-        read(received.octets).map_or(Ok(()), |read| self.on_syn(key, &read, received.octets, received.at))
+        self.on_syn(&syn)
     }
 
     fn is_passed_over(&mut self, key: Key) -> bool {
@@ -301,15 +307,8 @@ impl<H: Host> Server<'_, H> {
         *seen <= self.service.drop_first_syns
     }
 
-    fn on_syn(
-        &mut self,
-        key: Key,
-        read: &(Segment, u8),
-        packet: &[u8],
-        at: Instant,
-    ) -> Result<(), DriveError> {
-        let (segment, ttl) = *read;
-        let text = text_of(packet);
+    fn on_syn(&mut self, syn: &Syn) -> Result<(), DriveError> {
+        let Syn { key, segment, ref text, ttl, at } = *syn;
         if self.is_taken_up() {
             let (answer, _) = answer_in_closed(&segment); // nobody listens any more
             return answer.map_or(Ok(()), |answer| self.send(key, &answer));
@@ -457,9 +456,8 @@ impl<H: Host> Server<'_, H> {
         let plan = &self.service.plan;
         let ip = IpFields { addresses, ttl: plan.ttl, identification: self.identification, tos: plan.tos };
         let ports = Ports { source: local.port(), destination: remote.port() };
-        let len = emit(&ip, ports, segment, &[], self.out.buffer)?;
         // One that does not leave is lost, as it might be anywhere on its way.
-        let _ = self.out.wire.send(self.out.buffer.get(..len).unwrap_or_default());
+        let _ = self.out.send(&ip, ports, segment, &[])?;
         Ok(())
     }
 
@@ -503,19 +501,15 @@ impl Served {
     }
 }
 
-fn is_bare_syn(segment: &Segment) -> bool {
-    segment.has(Flags::SYN) && !segment.has(Flags::ACK) && !segment.has(Flags::RST)
-}
-
 /// Whose packet it is, as far as its head tells.
 fn key_of(received: &Received<'_>, port: u16) -> Option<Key> {
     let packet = ip::parse_quoted(received.octets).ok()?;
     let (source, destination) = (packet.addresses.source(), packet.addresses.destination());
     match packet.protocol {
         Protocol::Tcp => {
-            let &[s0, s1, d0, d1] = packet.payload.first_chunk()?;
-            let from = SocketAddr::new(source, u16::from_be_bytes([s0, s1]));
-            let to = SocketAddr::new(destination, u16::from_be_bytes([d0, d1]));
+            let ports = Ports::of(packet.payload)?;
+            let from = SocketAddr::new(source, ports.source);
+            let to = SocketAddr::new(destination, ports.destination);
             let key = if received.sender == Sender::Network { (to, from) } else { (from, to) };
             (key.0.port() == port).then_some(key)
         }
@@ -525,20 +519,6 @@ fn key_of(received: &Received<'_>, port: u16) -> Option<Key> {
         }
         Protocol::Other(_) => None,
     }
-}
-
-/// The segment in a packet that was found good before, and the packet's TTL.
-fn read(packet: &[u8]) -> Option<(Segment, u8)> {
-    let whole = ip::parse(packet).ok()?;
-    Some((parsed(&whole)?.segment, whole.ttl))
-}
-
-fn text_of(packet: &[u8]) -> &[u8] {
-    ip::parse(packet).ok().and_then(|whole| Some(parsed(&whole)?.text)).unwrap_or_default()
-}
-
-fn parsed<'p>(packet: &ip::IpPacket<'p>) -> Option<TcpPacket<'p>> {
-    tcp::parse(packet.payload, packet.addresses, crate::packet::TransportChecksum::LeftToCard).ok()
 }
 
 /// Whether a client can be there: one host, with a port, and not our own end.

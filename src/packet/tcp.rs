@@ -16,6 +16,14 @@ pub struct Ports {
     pub destination: u16,
 }
 
+impl Ports {
+    /// The ports of a segment, which come first in it: they can be read even where nothing else can.
+    pub fn of(octets: &[u8]) -> Option<Self> {
+        let &[s0, s1, d0, d1] = octets.first_chunk()?;
+        Some(Self { source: u16::from_be_bytes([s0, s1]), destination: u16::from_be_bytes([d0, d1]) })
+    }
+}
+
 /// Whether the transport checksum of a received packet means anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportChecksum {
