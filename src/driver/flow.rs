@@ -11,7 +11,7 @@ use super::plan::{Close, Open, Plan};
 use super::single::DriveError;
 use super::story::{Part, Story, Told};
 use super::talk::{Say, Talk};
-use super::verdict;
+use super::verdict::{self, SoFar};
 use crate::guard::Tally;
 use crate::packet::ip::IpFields;
 use crate::packet::{Addresses, EmitError, IcmpError, Ports, Severity, emit};
@@ -81,8 +81,7 @@ pub(super) struct Flow<T> {
     phase: Phase,
     pub(super) phase_ends: Instant,
     pub(super) outcome: Option<Outcome>,
-    noted: Option<IcmpError>,
-    heard: bool,
+    so_far: SoFar,
     pub(super) was_open: bool,
     said_all: bool,
     trouble: Option<String>,
@@ -116,8 +115,7 @@ impl<T: Talk> Flow<T> {
             phase: Phase::Opening,
             phase_ends: begun + plan.timeout,
             outcome: None,
-            noted: None,
-            heard: false,
+            so_far: SoFar { role: plan.role, noted: None, heard: false },
             was_open: false,
             said_all: false,
             trouble: None,
@@ -232,7 +230,7 @@ impl<T: Talk> Flow<T> {
         at: Instant,
         out: &mut Outside<'_>,
     ) -> Result<(), DriveError> {
-        self.heard = true;
+        self.so_far.heard = true;
         self.resets_received += u32::from(segment.has(Flags::RST));
         self.latest = at.max(self.latest);
         if self.plan.open == Open::Simultaneous && self.tcb().state() == State::SynSent {
@@ -557,7 +555,7 @@ impl<T: Talk> Flow<T> {
         if self.phase == Phase::Open && self.said_all && self.talk.makes_do() {
             return self.follow_plan(out);
         }
-        let outcome = verdict::given_up(self.tcb().state(), self.tcb(), self.noted, self.heard);
+        let outcome = verdict::given_up(self.tcb().state(), self.tcb(), self.so_far);
         if self.plan.role == Role::Passive && !self.was_open {
             // The SYN may have been anybody's: no RST goes to whom it named.
             self.outcome = Some(outcome);
@@ -569,7 +567,7 @@ impl<T: Talk> Flow<T> {
 
     fn judge(&mut self, reaction: &Reaction) {
         if self.outcome.is_none() {
-            self.outcome = verdict::judge(reaction, self.stream.tcb(), self.noted, self.heard);
+            self.outcome = verdict::judge(reaction, self.stream.tcb(), self.so_far);
         }
     }
 
@@ -590,21 +588,21 @@ impl<T: Talk> Flow<T> {
             IcmpEffect::Fatal => {
                 return self.abort(Outcome::Unreachable(error), Clause::IcmpEndsOpening, out);
             }
-            IcmpEffect::Noted => self.noted = Some(error),
+            IcmpEffect::Noted => self.so_far.noted = Some(error),
             IcmpEffect::NotOurs => {}
         }
         Ok(())
     }
 
     pub(super) fn summarize(&self, tally: Tally, lost: u32) -> Summary {
-        let outcome = self.outcome.clone().unwrap_or(Outcome::Silent { heard: self.heard });
+        let outcome = self.outcome.clone().unwrap_or(Outcome::Silent { heard: self.so_far.heard });
         let tcb = self.tcb();
         let time_wait = (tcb.state() == State::TimeWait).then(|| {
             let full = tcb.time_wait();
             TimeWait { full, kept: self.plan.linger.after(tcb.smoothed_rtt(), full) }
         });
         Summary {
-            noted: self.noted,
+            noted: self.so_far.noted,
             packets_lost: lost,
             time_wait,
             expected: self.talk.expectation(),

@@ -204,7 +204,7 @@ impl<H: Host> Server<'_, H> {
             }
             self.fire_timers()?; // what never ceases to arrive holds up none of them
             if self.is_taken_up() && self.half_open > 0 {
-                self.end_all(&Outcome::Silent { heard: true }, |entry| entry.is_half_open)?;
+                self.end_all(&Outcome::NotOpened(NotOpened::NoAnswer), |entry| entry.is_half_open)?;
             }
         }
         Ok(())
@@ -420,14 +420,6 @@ impl<H: Host> Server<'_, H> {
             self.opened += 1;
         }
         let was_open = !entry.is_half_open;
-        if entry.flow.outcome.is_none() && state == State::Listen {
-            entry.flow.outcome = Some(Outcome::Silent { heard: true });
-        }
-        if let Some(Outcome::Silent { .. } | Outcome::Refused) = entry.flow.outcome {
-            let reset = entry.flow.resets_received > 0;
-            let why = if reset { NotOpened::Reset } else { NotOpened::NoAnswer };
-            entry.flow.outcome = Some(Outcome::NotOpened(why));
-        }
         if entry.flow.outcome.is_some() && !entry.is_over {
             entry.is_over = true;
             let tally = Tally { held_back: None, lost: false };

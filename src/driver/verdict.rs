@@ -1,17 +1,22 @@
 //! What an event means for the outcome.
 
 use crate::packet::IcmpError;
-use crate::record::{Ending, Missing, Outcome};
+use crate::record::{Ending, Missing, NotOpened, Outcome, Role};
 use crate::tcp::{Clause, Reaction, State, Tcb};
 
-/// The outcome that a reaction brings, if it does. `noted` is the last ICMP error that ended nothing;
-/// `heard` whether any segment came.
-pub(super) fn judge(
-    reaction: &Reaction,
-    tcb: &Tcb,
-    noted: Option<IcmpError>,
-    heard: bool,
-) -> Option<Outcome> {
+/// What is known beside the connection's state.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SoFar {
+    /// Who began.
+    pub(super) role: Role,
+    /// The last ICMP error that ended nothing.
+    pub(super) noted: Option<IcmpError>,
+    /// Whether any segment came.
+    pub(super) heard: bool,
+}
+
+/// The outcome that a reaction brings, if it does.
+pub(super) fn judge(reaction: &Reaction, tcb: &Tcb, so_far: SoFar) -> Option<Outcome> {
     let last = reaction.arrows.iter().last()?;
     match (last.to, reaction.clause) {
         (State::TimeWait, _) | (State::Closed, Clause::AckOfFinLast) => {
@@ -22,15 +27,21 @@ pub(super) fn judge(
         (State::Closed, Clause::RstEndsClosing) => {
             Some(Outcome::CloseIncomplete { state: last.from, missing: Missing::FinAcknowledgmentReset })
         }
-        (State::Closed, _) => Some(given_up(last.from, tcb, noted, heard)),
+        (State::Closed, _) => Some(given_up(last.from, tcb, so_far)),
+        (State::Listen, Clause::RstReturnsToListen) => Some(Outcome::NotOpened(NotOpened::Reset)),
+        (State::Listen, _) => Some(Outcome::NotOpened(NotOpened::NoAnswer)),
         _ => None,
     }
 }
 
 /// The outcome of giving up in `state`, with the numbers that `tcb` has now.
-pub(super) fn given_up(state: State, tcb: &Tcb, noted: Option<IcmpError>, heard: bool) -> Outcome {
+pub(super) fn given_up(state: State, tcb: &Tcb, so_far: SoFar) -> Outcome {
     if !state.is_synchronized() {
-        return noted.map_or(Outcome::Silent { heard }, Outcome::Unreachable);
+        let silence = match so_far.role {
+            Role::Active => Outcome::Silent { heard: so_far.heard },
+            Role::Passive => Outcome::NotOpened(NotOpened::NoAnswer),
+        };
+        return so_far.noted.map_or(silence, Outcome::Unreachable);
     }
     let snd = tcb.snd();
     let missing = if snd.una.before(snd.end) {
