@@ -61,7 +61,7 @@ fn in_private_network(args: &DemoArgs) -> Result<Exit, Failure> {
         .map_err(|error| Failure::cannot("give up privileges", &error))?;
 
     let mut output = Output::start(&args.output, Some(lesson::sentence))?;
-    let mss = Mss::new((interface.mtu - 40) as u16).unwrap_or(Mss::DEFAULT_IPV4);
+    let mss = Mss::fitting(interface.mtu, remote.ip());
     let plan = plan(remote, mss, false);
     let ended = driver::run(&guard, &mut wire, &plan, &mut output, &mut || signals.pending());
     let stuck = output.finish(Some(&signals))?;
@@ -72,9 +72,9 @@ fn in_private_network(args: &DemoArgs) -> Result<Exit, Failure> {
 /// Both ends in this process, on a clock of their own: always the same, to the last number.
 fn simulate(args: &DemoArgs) -> Result<Exit, Failure> {
     const LOCAL_PORT: u16 = 40_000;
-    const ETHERNET: u16 = 1460;
-    let mss = Mss::new(ETHERNET).unwrap_or(Mss::DEFAULT_IPV4);
+    const ETHERNET: u32 = 1500;
     let remote = simulated::server_address(PORT);
+    let mss = Mss::fitting(ETHERNET, remote.ip());
     let plan = plan(remote, mss, true);
     let server = simulated::SimulatedServer::new(remote, SERVER_ISS, plan.parameters);
     let mut wire = MemoryWire::new(server, DELAY);

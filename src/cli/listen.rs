@@ -9,6 +9,7 @@ use super::args::{EndKind, ListenArgs};
 use super::data::{self, Purpose};
 use super::error::Failure;
 use super::exit::Exit;
+use super::guard::own;
 use super::output::Output;
 use super::signals::Signals;
 use crate::driver::{self, Host, Linger, Open, Plan, Service};
@@ -73,19 +74,12 @@ fn exit(served: &Served) -> Exit {
     }
 }
 
-fn own(address: IpAddr) -> Result<IpAddr, Failure> {
-    let is_own = route::is_own(address).then_some(address);
-    is_own.ok_or_else(|| Failure::not_possible(LeaseError::not_ours(address)))
-}
-
 /// Where clients reach us: at the one address, or at all of both families, as far as this machine has them.
 fn places(bind: Option<IpAddr>, port: u16) -> Vec<SocketAddr> {
     let all = || {
+        let own = crate::net::interfaces::own_addresses();
         let both = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
-        let has = |family: &IpAddr| {
-            let own = crate::net::interfaces::own_addresses();
-            own.iter().any(|address| address.is_ipv4() == family.is_ipv4())
-        };
+        let has = |family: &IpAddr| own.iter().any(|address| address.is_ipv4() == family.is_ipv4());
         both.into_iter().filter(has).collect()
     };
     let addresses: Vec<IpAddr> = bind.map_or_else(all, |address| vec![address]);
@@ -177,14 +171,11 @@ impl Machine {
     const MOST_REMEMBERED: usize = 4096;
 
     fn look_up(client: IpAddr) -> Mss {
-        let (headers, default) =
-            if client.is_ipv4() { (40, Mss::DEFAULT_IPV4) } else { (60, Mss::DEFAULT_IPV6) };
-        const LONGEST_PACKET: u32 = 65_535;
         let mtu = route::lookup(client, None, None, Some(raw::MARK)).ok().and_then(|route| {
             let interface = Interface::by_index(route.interface).ok()?;
-            Some(route.mtu.unwrap_or(interface.mtu).min(interface.mtu).min(LONGEST_PACKET))
+            Some(route.mtu_by(&interface))
         });
-        mtu.and_then(|mtu| Mss::new(mtu.saturating_sub(headers) as u16)).unwrap_or(default)
+        mtu.map_or(Mss::default_of(client), |mtu| Mss::fitting(mtu, client))
     }
 }
 

@@ -96,9 +96,8 @@ impl<'a> Path<'a> {
                 name = interface.name
             ))
         })?;
-        const LONGEST_PACKET: u32 = 65_535; // loopback takes one octet more than a header can say
         Ok(Self {
-            mtu: route.mtu.unwrap_or(interface.mtu).min(interface.mtu).min(LONGEST_PACKET),
+            mtu: route.mtu_by(&interface),
             local: local_end(address, args.source_port.unwrap_or(0), remote, &interface),
             host: None,
             among: None,

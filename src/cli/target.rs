@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::error::Failure;
+use crate::packet::ip::no_host;
 
 /// Host and port as typed; the host is a name or an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,15 +55,11 @@ fn bracketed(text: &str) -> Option<(&str, &str)> {
 /// An address TCP can speak to: one host (MUST-46). IPv4 written as IPv6 becomes IPv4.
 pub(super) fn unicast(address: SocketAddr) -> Result<SocketAddr, Failure> {
     let ip = address.ip().to_canonical();
-    let kind = match ip {
-        _ if ip.is_unspecified() => "the unspecified address",
-        _ if ip.is_multicast() => "a multicast address",
-        IpAddr::V4(ip) if ip.is_broadcast() => "the broadcast address",
-        IpAddr::V4(ip) if ip.octets()[0] == 0 || ip.octets()[0] >= 240 => "a reserved address",
-        IpAddr::V4(_) => return Ok(SocketAddr::new(ip, address.port())),
-        IpAddr::V6(_) => return Ok(address), // with its scope
-    };
-    Err(not_one_host(ip, kind))
+    match (no_host(ip), ip) {
+        (Some(kind), _) => Err(not_one_host(ip, kind)),
+        (None, IpAddr::V4(_)) => Ok(SocketAddr::new(ip, address.port())),
+        (None, IpAddr::V6(_)) => Ok(address), // with its scope
+    }
 }
 
 /// The answer to a target that is no single host.

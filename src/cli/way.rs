@@ -34,12 +34,10 @@ impl<'a> Way<'a> {
 
 /// What we announce follows from the interface (MUST-67) and the options.
 fn parameters(args: &ConnectArgs, path: &Path<'_>) -> Parameters {
-    let (headers, default_peer_mss) =
-        if path.remote.is_ipv4() { (40, Mss::DEFAULT_IPV4) } else { (60, Mss::DEFAULT_IPV6) };
-    let from_mtu = path.mtu.saturating_sub(headers) as u16;
+    let peer = path.remote.ip();
     Parameters {
-        mss: args.segments.mss.and_then(Mss::new).or(Mss::new(from_mtu)).unwrap_or(default_peer_mss),
-        default_peer_mss,
+        mss: args.segments.mss.and_then(Mss::new).unwrap_or_else(|| Mss::fitting(path.mtu, peer)),
+        default_peer_mss: Mss::default_of(peer),
         window: WindowSize::new(args.segments.window),
         offer: offer(&args.opening),
         window_scale: args.opening.wscale.map(WindowScale::new),

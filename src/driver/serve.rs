@@ -342,8 +342,7 @@ impl<H: Host> Server<'_, H> {
         let begun = Some(self.epoch);
         let mut plan = Plan { begun, number: self.served.begun, remote, iss, ..self.service.plan.clone() };
         plan.parameters.mss = self.host.mss(remote.ip()).min(self.service.plan.parameters.mss);
-        plan.parameters.default_peer_mss =
-            if remote.is_ipv4() { Mss::DEFAULT_IPV4 } else { Mss::DEFAULT_IPV6 };
+        plan.parameters.default_peer_mss = Mss::default_of(remote.ip());
         plan.parameters.offer = offer;
         let origin = if plan.open == Open::Split { Origin::Split } else { Origin::Passive };
         let mut flow = Flow::new(plan, local, self.guard.clone(), self.host.talk(), at, &mut self.out)?;
@@ -359,8 +358,7 @@ impl<H: Host> Server<'_, H> {
     fn send_cookie(&mut self, key: Key, syn: &Segment) -> Result<(), DriveError> {
         let (local, remote) = key;
         let now = self.out.wire.now();
-        let default = if remote.is_ipv4() { Mss::DEFAULT_IPV4 } else { Mss::DEFAULT_IPV6 };
-        let theirs = syn.options.syn().mss.unwrap_or(default);
+        let theirs = syn.options.syn().mss.unwrap_or(Mss::default_of(remote.ip()));
         let ours = self.host.mss(remote.ip()).min(self.service.plan.parameters.mss);
         let announces = self.service.plan.parameters.offer.has(Offer::MSS);
         let options = OptionsBuilder::default();
@@ -515,11 +513,5 @@ fn key_of(received: &Received<'_>, port: u16) -> Option<Key> {
 
 /// Whether a client can be there: one host, with a port, and not our own end.
 fn is_sane((local, remote): Key) -> bool {
-    let is_host = match remote.ip() {
-        IpAddr::V4(ip) => {
-            !ip.is_broadcast() && !ip.is_multicast() && ip.octets()[0] != 0 && ip.octets()[0] < 240
-        }
-        IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
-    };
-    is_host && remote.port() != 0 && local != remote
+    ip::no_host(remote.ip()).is_none() && remote.port() != 0 && local != remote
 }

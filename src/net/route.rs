@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::interfaces::Interface;
 use super::netlink::{Message, Netlink, as_u32, attributes};
 
 /// The kernel's answer.
@@ -62,6 +63,14 @@ pub fn lookup(
         .map_err(|error| explain(destination, error))?;
     let malformed = || RouteError::Netlink { destination, error: io::ErrorKind::InvalidData.into() };
     answers.first().and_then(|answer| parse(answer)).ok_or_else(malformed)
+}
+
+impl Route {
+    /// Octets of the longest packet that this route takes by `interface`.
+    pub fn mtu_by(&self, interface: &Interface) -> u32 {
+        const LONGEST_PACKET: u32 = 65_535; // loopback takes one octet more than a header can say
+        self.mtu.unwrap_or(interface.mtu).min(interface.mtu).min(LONGEST_PACKET)
+    }
 }
 
 /// Whether an address is one of this machine's: any of 127.0.0.0/8 is.

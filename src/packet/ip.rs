@@ -63,6 +63,17 @@ impl Addresses {
     }
 }
 
+/// What an address is, if it is not a single host's: TCP speaks to none other (MUST-46, MUST-57, MUST-63).
+pub const fn no_host(address: IpAddr) -> Option<&'static str> {
+    match address {
+        _ if address.is_unspecified() => Some("the unspecified address"),
+        _ if address.is_multicast() => Some("a multicast address"),
+        IpAddr::V4(ip) if ip.is_broadcast() => Some("the broadcast address"),
+        IpAddr::V4(ip) if ip.octets()[0] == 0 || ip.octets()[0] >= 240 => Some("a reserved address"),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    }
+}
+
 /// What follows the IP header, as far as we care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {

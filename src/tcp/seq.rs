@@ -2,6 +2,7 @@
 //! conversions.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::ops::{Add, AddAssign, Shl, Shr, Sub};
 
@@ -162,6 +163,22 @@ impl Mss {
         NonZeroU16::new(octets).map(Self)
     }
 
+    /// What must be assumed of a peer there that sends no MSS option (MUST-15).
+    pub const fn default_of(peer: IpAddr) -> Self {
+        match peer {
+            IpAddr::V4(_) => Self::DEFAULT_IPV4,
+            IpAddr::V6(_) => Self::DEFAULT_IPV6,
+        }
+    }
+
+    /// What a packet of `mtu` octets to `peer` has room for beside the headers of IP and TCP (MUST-67); the
+    /// default if that is nothing.
+    pub fn fitting(mtu: u32, peer: IpAddr) -> Self {
+        let headers = if peer.is_ipv4() { 40 } else { 60 };
+        let packet = u16::try_from(mtu).unwrap_or(u16::MAX);
+        Self::new(packet.saturating_sub(headers)).unwrap_or(Self::default_of(peer))
+    }
+
     /// Octets of text.
     pub const fn get(self) -> u16 {
         self.0.get()
@@ -205,6 +222,17 @@ mod tests {
     fn k09_a_shift_above_14_counts_as_14() {
         for shift in [14, 15, 255] {
             assert_eq!(WindowScale::new(shift).get(), 14);
+        }
+    }
+
+    /// MUST-15, MUST-67.
+    #[test]
+    fn must_15_must_67_sizes_by_family_and_mtu() {
+        let (v4, v6) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([0xfd99, 0, 0, 0, 0, 0, 0, 1]));
+        for (mtu, on_v4, on_v6) in
+            [(1500, 1460, 1440), (65_536, 65_495, 65_475), (41, 1, 1220), (40, 536, 1220), (0, 536, 1220)]
+        {
+            assert_eq!([v4, v6].map(|peer| Mss::fitting(mtu, peer).get()), [on_v4, on_v6], "{mtu}");
         }
     }
 

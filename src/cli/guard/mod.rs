@@ -39,7 +39,7 @@ fn stand(args: &HoldArgs) -> Result<Standing, Failure> {
 }
 
 /// An address, if it is one of this machine's.
-fn own(address: IpAddr) -> Result<IpAddr, Failure> {
+pub(super) fn own(address: IpAddr) -> Result<IpAddr, Failure> {
     let is_own = route::is_own(address).then_some(address);
     is_own.ok_or_else(|| Failure::not_possible(LeaseError::not_ours(address)))
 }
