@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::driver::{Say, Talk};
+use crate::driver::{Recital, Say, Talk};
 
 /// What every client is told.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub(super) enum Answer {
     /// What it says itself.
     Echo(End),
     /// This, once it has said something or has nothing to say.
-    Respond(Arc<[u8]>),
+    Respond(Recital<Arc<[u8]>>),
     /// Nothing.
     Discard,
 }
@@ -30,7 +30,6 @@ pub(super) struct Answering {
     answer: Answer,
     /// What is to be sent back.
     queue: Vec<u8>,
-    said: usize,
     has_heard: bool,
     client_is_done: bool,
 }
@@ -40,7 +39,7 @@ const MOST_QUEUED: usize = 64 * 1024;
 
 impl Answering {
     pub(super) const fn new(answer: Answer) -> Self {
-        Self { answer, queue: Vec::new(), said: 0, has_heard: false, client_is_done: false }
+        Self { answer, queue: Vec::new(), has_heard: false, client_is_done: false }
     }
 
     fn echo(&mut self, end: End, most: usize) -> Say {
@@ -51,23 +50,14 @@ impl Answering {
         let is_over = self.client_is_done || (end == End::AfterFirst && self.has_heard);
         if is_over { Say::Done } else { Say::Later }
     }
-
-    fn respond(&mut self, text: &Arc<[u8]>, most: usize) -> Say {
-        if !self.has_heard && !self.client_is_done {
-            return Say::Later;
-        }
-        let rest = text.get(self.said..).unwrap_or_default();
-        let next = rest.get(..most.min(rest.len())).unwrap_or_default();
-        self.said += next.len();
-        if next.is_empty() { Say::Done } else { Say::Text(next.to_vec()) }
-    }
 }
 
 impl Talk for Answering {
     fn say(&mut self, most: usize) -> Say {
-        match self.answer.clone() {
+        match self.answer {
             Answer::Echo(end) => self.echo(end, most),
-            Answer::Respond(text) => self.respond(&text, most),
+            Answer::Respond(_) if !self.has_heard && !self.client_is_done => Say::Later,
+            Answer::Respond(ref mut response) => response.say(most),
             Answer::Discard => Say::Done,
         }
     }
@@ -125,7 +115,7 @@ mod tests {
             assert_eq!(answering.hear(b"GET"), 3);
         }
         for wake in [speak, Answering::peer_is_done] {
-            let mut respond = Answering::new(Answer::Respond(b"200".as_slice().into()));
+            let mut respond = Answering::new(Answer::Respond(Recital::new(b"200".as_slice().into(), 0)));
             assert_eq!(respond.say(10), Say::Later);
             wake(&mut respond);
             assert_eq!(texts(&mut respond, 2), [b"20".to_vec(), b"0".to_vec()]);

@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::guard::own;
 use super::output::Output;
 use super::signals::Signals;
-use crate::driver::{self, Host, Linger, Open, Plan, Service};
+use crate::driver::{self, Host, Linger, Open, Plan, Recital, Service};
 use crate::guard::{Kind, LeaseError, PortLease, PortSet, Scope, SelfTest, Standing};
 use crate::net::interfaces::Interface;
 use crate::net::{privileges, route};
@@ -114,7 +114,7 @@ fn no_port(error: &LeaseError) -> Failure {
 fn answer(args: &ListenArgs) -> Result<Answer, Failure> {
     let answer = &args.answer;
     if let Some(typed) = &answer.respond {
-        return Ok(Answer::Respond(data::read(typed, Purpose::Answer)?.into()));
+        return Ok(Answer::Respond(Recital::new(data::read(typed, Purpose::Answer)?.into(), 0)));
     }
     let ends_first = close(args) != EndKind::Passive;
     let end = if ends_first { End::AfterFirst } else { End::WithClient };

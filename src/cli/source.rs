@@ -11,7 +11,7 @@ use super::args::Sending;
 use super::error::Failure;
 use super::queue::{Bell, Queue, Taken, uninterrupted};
 use crate::cause::cause;
-use crate::driver::Say;
+use crate::driver::{Recital, Say, Talk};
 use crate::net::privileges;
 
 /// As much is read, and said, in one piece.
@@ -74,12 +74,13 @@ impl Opened {
     /// Begins to read what is not known yet.
     pub(super) fn start(self, bell: &Bell) -> Result<Source, Failure> {
         let Self { first, file, name, is_whole, .. } = self;
-        let Some(file) = file.filter(|_| !is_whole) else { return Ok(Source { first, said: 0, rest: None }) };
+        let first = Recital::new(first, 0);
+        let Some(file) = file.filter(|_| !is_whole) else { return Ok(Source { first, rest: None }) };
         let queue = Queue::new(bell);
         let filled = Arc::clone(&queue);
         privileges::thread("source", move || read_all(file, &name, &filled))
             .map_err(|error| Failure::cannot("start to read", &error))?;
-        Ok(Source { first, said: 0, rest: Some(queue) })
+        Ok(Source { first, rest: Some(queue) })
     }
 }
 
@@ -114,8 +115,7 @@ fn read_all(mut file: File, name: &str, queue: &Queue) {
 /// Text to send, as far as it has come.
 #[derive(Debug, Default)]
 pub(super) struct Source {
-    first: Vec<u8>,
-    said: usize,
+    first: Recital,
     rest: Option<Arc<Queue>>,
 }
 
@@ -123,11 +123,9 @@ impl Source {
     /// The next of it, up to `most` octets.
     pub(super) fn say(&mut self, most: usize) -> Say {
         let most = most.min(PIECE);
-        let first = self.first.get(self.said..).unwrap_or_default();
-        if !first.is_empty() {
-            let next = first.get(..most.min(first.len())).unwrap_or_default().to_vec();
-            self.said += next.len();
-            return Say::Text(next);
+        let first = self.first.say(most);
+        if first != Say::Done {
+            return first;
         }
         match self.rest.as_ref().map(|rest| rest.try_take(most)) {
             None | Some(Taken::NoMore) => Say::Done,

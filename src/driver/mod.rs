@@ -19,4 +19,4 @@ pub use observe::Observer;
 pub use plan::{Close, Linger, Open, Plan};
 pub use serve::{Host, Service, serve};
 pub use single::{DriveError, Ended, converse, run};
-pub use talk::{Say, Talk};
+pub use talk::{Recital, Say, Talk};

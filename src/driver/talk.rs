@@ -54,23 +54,23 @@ pub enum Say {
 }
 
 /// Says one text, and waits for so many octets.
-#[derive(Clone, Debug)]
-pub struct Recital {
-    text: Vec<u8>,
+#[derive(Clone, Debug, Default)]
+pub struct Recital<T = Vec<u8>> {
+    text: T,
     said: usize,
     awaited: u64,
 }
 
-impl Recital {
+impl<T> Recital<T> {
     /// Says `text`, and waits for `awaited` octets of answer.
-    pub const fn new(text: Vec<u8>, awaited: u64) -> Self {
+    pub const fn new(text: T, awaited: u64) -> Self {
         Self { text, said: 0, awaited }
     }
 }
 
-impl Talk for Recital {
+impl<T: AsRef<[u8]>> Talk for Recital<T> {
     fn say(&mut self, most: usize) -> Say {
-        let rest = self.text.get(self.said..).unwrap_or_default();
+        let rest = self.text.as_ref().get(self.said..).unwrap_or_default();
         let next = rest.get(..most.min(rest.len())).unwrap_or_default();
         self.said += next.len();
         match (rest, next) {
