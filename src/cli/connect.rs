@@ -56,7 +56,7 @@ impl<'a> Connection<'a> {
                 "what --send reads comes but once (leave out --count and --all-addresses)",
             ));
         }
-        // Last, for it empties a file.
+        // Last, for it makes a file.
         let read = opened.as_ref().and_then(Opened::file);
         let place = args.data.output.as_deref().map(|file| Place::open(file, read)).transpose()?;
         Ok(Self { iss: IssGenerator::new(rand::random()), bell: Bell::new()?, args, ways, opened, place })
@@ -161,7 +161,9 @@ impl<'a> Connection<'a> {
         if self.needs_no_more(turn, nth) || (turn.are_equipped() && way.path.needs_no_more(&guard)) {
             privileges::give_up().map_err(|error| Failure::cannot("give up privileges", &error))?;
         }
-        sink.map_or(Ok(()), Sink::empty)?;
+        if let Some(sink) = sink.filter(|_| number == 1) {
+            sink.empty()?;
+        }
         let plan = self.plan(way, number, guard.local());
         let mut talk = Conversation::new(source, sink, &self.args.data);
         let mut pending = || {

@@ -5,7 +5,7 @@ use std::io::{self, PipeReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::Failure;
@@ -53,7 +53,7 @@ impl Place {
         let emptied = Arc::clone(&queue);
         let start = || -> io::Result<Sink> {
             let (done, open_while_writing) = io::pipe()?;
-            let file = Mutex::new(Some(self.file.try_clone()?));
+            let file = self.file.try_clone()?;
             privileges::thread("sink", move || {
                 let _open = open_while_writing;
                 write_all(&self, &emptied);
@@ -85,18 +85,17 @@ fn write_all(place: &Place, queue: &Queue) {
 #[derive(Debug)]
 pub(super) struct Sink {
     queue: Arc<Queue>,
-    /// What is written to, until it is emptied.
-    file: Mutex<Option<File>>,
+    /// What is written to.
+    file: File,
     /// Hangs up once the writer has ended, however.
     done: PipeReader,
 }
 
 impl Sink {
-    /// Empties a file: an exchange begins, so what was in it is no longer wanted.
+    /// Empties a file: the first exchange begins, so what was in it is no longer wanted.
     pub(super) fn empty(&self) -> Result<(), Failure> {
-        let is_file = |file: &File| file.metadata().is_ok_and(|data| data.is_file());
-        let file = self.file.lock().ok().and_then(|mut file| file.take()).filter(is_file);
-        let emptied = file.map_or(Ok(()), |file| file.set_len(0));
+        let is_file = self.file.metadata().is_ok_and(|data| data.is_file());
+        let emptied = if is_file { self.file.set_len(0) } else { Ok(()) };
         emptied.map_err(|error| Failure::cannot("empty the file of --output", &error))
     }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::{Format, agreed};
 use crate::record::{
-    Event, Excerpt, IcmpEffect, Listening, Negotiation, Opening, Outcome, Relative, Role, Served, Statistics,
-    Step, Summary,
+    Event, Excerpt, GuardSummary, IcmpEffect, Listening, Negotiation, Opening, Outcome, Relative, Role,
+    Served, Statistics, Step, Summary,
 };
 use crate::tcp::options::OptionFault;
 use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
@@ -46,13 +46,20 @@ pub(super) struct Begin<'l> {
     host: Option<&'l str>,
     address_number: Option<u32>,
     address_count: Option<u32>,
-    guard: &'static str,
+    #[serde(flatten)]
+    guard: GuardLine<'l>,
+    simulated: bool,
+    unix_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct GuardLine<'l> {
+    #[serde(rename = "guard")]
+    name: &'static str,
     guard_variant: Option<&'static str>,
     guard_proven: Option<bool>,
     guard_untested_because: Option<&'l str>,
     guard_passed_over: Vec<PassedOverLine<'l>>,
-    simulated: bool,
-    unix_seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -186,11 +193,8 @@ struct End {
 struct ListeningLine<'l> {
     version: &'static str,
     at: Vec<String>,
-    guard: &'static str,
-    guard_variant: Option<&'static str>,
-    guard_proven: Option<bool>,
-    guard_untested_because: Option<&'l str>,
-    guard_passed_over: Vec<PassedOverLine<'l>>,
+    #[serde(flatten)]
+    guard: GuardLine<'l>,
     unix_seconds: u64,
 }
 
@@ -257,8 +261,6 @@ fn options(options: &Options) -> Vec<OptionLine> {
 
 impl<'l> Begin<'l> {
     pub(super) fn of(opening: &'l Opening) -> Self {
-        let guard = &opening.guard;
-        let passed_over = guard.passed_over.iter().map(|(guard, why)| PassedOverLine { guard, why });
         Self {
             version: VERSION,
             exchange: opening.number,
@@ -269,13 +271,22 @@ impl<'l> Begin<'l> {
             host: opening.host.as_deref(),
             address_number: opening.among.map(|among| among.number),
             address_count: opening.among.map(|among| among.of),
-            guard: guard.name,
+            guard: GuardLine::of(&opening.guard),
+            simulated: opening.simulated,
+            unix_seconds: opening.unix_seconds,
+        }
+    }
+}
+
+impl<'l> GuardLine<'l> {
+    fn of(guard: &'l GuardSummary) -> Self {
+        let passed_over = guard.passed_over.iter().map(|(guard, why)| PassedOverLine { guard, why });
+        Self {
+            name: guard.name,
             guard_variant: guard.variant,
             guard_proven: guard.proven,
             guard_untested_because: guard.untested_because.as_deref(),
             guard_passed_over: passed_over.collect(),
-            simulated: opening.simulated,
-            unix_seconds: opening.unix_seconds,
         }
     }
 }
@@ -471,16 +482,10 @@ impl Format for Json {
     }
 
     fn listening(&mut self, listening: &Listening, out: &mut String) {
-        let guard = &listening.guard;
-        let passed_over = guard.passed_over.iter().map(|(guard, why)| PassedOverLine { guard, why });
         let line = ListeningLine {
             version: VERSION,
             at: listening.at.iter().map(ToString::to_string).collect(),
-            guard: guard.name,
-            guard_variant: guard.variant,
-            guard_proven: guard.proven,
-            guard_untested_because: guard.untested_because.as_deref(),
-            guard_passed_over: passed_over.collect(),
+            guard: GuardLine::of(&listening.guard),
             unix_seconds: listening.unix_seconds,
         };
         write(&Line::Listening(line), out);
