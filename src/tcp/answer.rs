@@ -4,38 +4,14 @@
 //! the rule that the peer must have followed.
 
 use super::flags::Flags;
+use super::rules::rules;
 use super::segment::Segment;
 use super::seq::SeqNum;
 
-macro_rules! meanings {
-    ($($name:ident = $section:literal, $text:literal;)*) => {
-        /// What the peer's answer, or its silence, tells.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Meaning { $(#[doc = $text] #[doc = ""] #[doc = $section] $name),* }
+rules! {
+    /// What the peer's answer, or its silence, tells.
+    Meaning:
 
-        impl Meaning {
-            /// Every one.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// Where the rule stands, such as `RFC 9293 3.10.7.1`.
-            pub const fn section(self) -> &'static str {
-                match self { $(Self::$name => $section),* }
-            }
-
-            /// In our words: lower case, no full stop.
-            pub const fn text(self) -> &'static str {
-                match self { $(Self::$name => $text),* }
-            }
-
-            /// The variant's name, for machine-readable output.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name)),* }
-            }
-        }
-    };
-}
-
-meanings! {
     PortListens = "RFC 9293 3.10.7.2 third", "SYN,ACK to our SYN: somebody listens, and holds a half-open connection now";
     PortClosed = "RFC 9293 3.10.7.1", "RST to our SYN: nobody listens on the port";
     NoConnection = "RFC 9293 3.10.7.1", "RST to our ACK: there is no such connection, whether or not somebody listens";

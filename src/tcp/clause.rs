@@ -4,35 +4,12 @@
 
 use std::fmt;
 
-macro_rules! clauses {
-    ($($(#[$doc:meta])* $name:ident = $section:literal, $text:literal;)*) => {
-        /// The rule that decided what an event did to a connection.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Clause { $(#[doc = $text] #[doc = ""] #[doc = $section] $(#[$doc])* $name),* }
+use super::rules::rules;
 
-        impl Clause {
-            /// Every clause, in the RFC's order.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+rules! {
+    /// The rule that decided what an event did to a connection, in the RFC's order.
+    Clause:
 
-            /// Where it stands, such as `RFC 9293 3.10.7.4 first`.
-            pub const fn section(self) -> &'static str {
-                match self { $(Self::$name => $section),* }
-            }
-
-            /// The rule in our words: one sentence, lower case, no full stop.
-            pub const fn text(self) -> &'static str {
-                match self { $(Self::$name => $text),* }
-            }
-
-            /// The variant's name, for machine-readable output.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name)),* }
-            }
-        }
-    };
-}
-
-clauses! {
     PassiveOpen = "RFC 9293 3.10.1", "a passive open waits in LISTEN for a SYN";
     ActiveOpen = "RFC 9293 3.10.1", "an active open sends a SYN that carries the initial sequence number";
     Send = "RFC 9293 3.10.2", "text is sent as far as the peer's window allows, the rest waits";

@@ -21,6 +21,7 @@ pub mod options;
 mod ranges;
 pub mod reaction;
 pub mod rto;
+mod rules;
 pub mod segment;
 pub mod seq;
 pub mod state;
