@@ -26,7 +26,7 @@ fn words(offer: Offer) -> impl Iterator<Item = &'static str> {
 
 /// What there is to say, a sentence each: first what is in force, last how far the peer is.
 pub fn sentences(negotiation: &Negotiation) -> Vec<String> {
-    let Negotiation { our_mss, peer_mss, ttl, .. } = *negotiation;
+    let Negotiation { our_mss, peer_mss, peer_window, peer_scale, ttl, .. } = *negotiation;
     let mut sentences = Vec::new();
     let segments = peer_mss.map(|peer| format!("segments to {} octets", our_mss.min(peer).get()));
     let agreed: Vec<String> =
@@ -50,6 +50,10 @@ pub fn sentences(negotiation: &Negotiation) -> Vec<String> {
         }
         Some(_) => {}
     }
+    sentences.push(match peer_scale {
+        0 => format!("its window came as {peer_window}"),
+        shift => format!("its window came as {peer_window}, then in units of {}", 1_u32 << shift),
+    });
     sentences.push(match negotiation.hops() {
         0 => format!("its TTL came as {ttl}: no router between us"),
         1 => format!("its TTL came as {ttl}: one router between us"),
@@ -71,8 +75,8 @@ mod tests {
             our_mss: Mss::new(1460).unwrap(),
             peer_mss: peer_mss.and_then(Mss::new),
             our_scale: 0,
-            peer_scale: 0,
-            peer_window: 1,
+            peer_scale: if granted.has(Offer::WINDOW_SCALE) { 10 } else { 0 },
+            peer_window: 64_240,
             ttl,
         }
     }
@@ -84,6 +88,7 @@ mod tests {
             sentences(&negotiation(usual, Some(1460), 64)),
             [
                 "open: segments to 1460 octets, SACK, window scale, ECN",
+                "its window came as 64240, then in units of 1024",
                 "its TTL came as 64: no router between us"
             ]
         );
@@ -93,6 +98,7 @@ mod tests {
                 "open: segments to 1200 octets, SACK",
                 "not granted, or taken out on the way: window scale, ECN",
                 "its MSS 1200 is below our 1460: its link's, or the path's",
+                "its window came as 64240",
                 "its TTL came as 127: one router between us"
             ]
         );

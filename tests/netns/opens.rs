@@ -233,8 +233,10 @@ fn what_was_agreed_is_told() {
         "below the three opening rungs"
     );
     let (_, shown, _) = text(&["connect", &target, "--color", "never", "--linger", "0"]);
+    let (window, shift) = (&agreed["peer_window"], agreed["peer_scale"].as_u64().unwrap());
     for words in [
         "│  open: segments to 1460 octets, SACK, window scale",
+        &format!("│  its window came as {window}, then in units of {}", 1 << shift),
         "│  its TTL came as 64: no router between us",
     ] {
         assert!(shown.lines().any(|line| line.trim() == words), "{shown}");
