@@ -1,6 +1,6 @@
-//! Opens and closes TCP connections by hand: builds every segment itself, exchanges them over raw
-//! sockets with any host, keeps the local kernel from answering with its own RST, and tells each step. Sends
-//! single segments, too, right or wrong, and tells what the answers mean.
+//! Opens and closes TCP connections by hand, as the client or as the server: builds every segment itself,
+//! exchanges them over raw sockets with any host, keeps the local kernel from answering with its own RST, and
+//! tells each step. Sends single segments, too, right or wrong, and tells what the answers mean.
 //!
 //! This page is the architecture. The program is [`cli::run`]; everything it does can be had from here.
 //!

@@ -1,7 +1,8 @@
 //! Where received text goes: a file or standard output, written by a thread of its own.
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, PipeReader, Write};
+use std::io::{self, IsTerminal, PipeReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -74,11 +75,28 @@ fn are_one(one: &File, other: &File) -> bool {
 }
 
 fn write_all(place: &Place, queue: &Queue) {
+    let shown = if place.file.is_terminal() { escaped } else { as_it_is };
     while let Some(octets) = queue.take() {
-        if let Err(error) = (&place.file).write_all(&octets) {
+        if let Err(error) = (&place.file).write_all(&shown(&octets)) {
             return queue.fail(format!("cannot write to {}: {}", place.name, cause(&error)));
         }
     }
+}
+
+fn as_it_is(octets: &[u8]) -> Cow<'_, [u8]> {
+    octets.into()
+}
+
+/// What would steer a terminal does not reach it.
+fn escaped(octets: &[u8]) -> Cow<'_, [u8]> {
+    let mut escaped = Vec::with_capacity(octets.len());
+    for octet in octets {
+        match octet {
+            b' '..=b'~' | b'\n' | b'\t' => escaped.push(*octet),
+            _ => escaped.extend(octet.escape_ascii()),
+        }
+    }
+    escaped.into()
 }
 
 /// Takes received text as far as there is room for it.
@@ -122,5 +140,20 @@ impl Sink {
             Some(error) => Err(Failure::not_possible(error)),
             None => Ok(caught.map(|caught| caught.signal)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        let shown = escaped(&all);
+        assert!(shown.iter().all(|octet| matches!(octet, b' '..=b'~' | b'\n' | b'\t')));
+        assert_eq!(&*escaped(b"\x1b[2J\r\0\xc2\x9b"), br"\x1b[2J\r\x00\xc2\x9b");
+        let plain = b"a \"line\" of C:\\ \t and more\n";
+        assert_eq!(&*escaped(plain), plain);
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 
 use caps::Capability;
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use socket2::SockRef;
@@ -20,6 +21,7 @@ use crate::world::{World, bound_to, close_after_client, close_before_client, gre
 
 pub(crate) const TESTS: &[Named] = &[
     ("the_page_on_standard_output_the_story_on_standard_error", page_and_story),
+    ("what_would_steer_a_terminal_does_not_reach_it", a_terminal_is_not_steered),
     ("a_megabyte_each_way_octet_for_octet", a_megabyte_each_way),
     ("standard_input_is_sent_as_it_comes", standard_input_is_sent_as_it_comes),
     ("expectations_met_and_unmet", expectations_met_and_unmet),
@@ -122,6 +124,21 @@ fn page_and_story() {
         assert_eq!(run.end()["text_received"], PAGE.len());
         assert_told_as_captured(&run, &world.capture.segments());
     }
+}
+
+fn a_terminal_is_not_steered() {
+    let world = World::new();
+    let nix::pty::OpenptyResult { master, slave } = nix::pty::openpty(None, None).unwrap();
+    let terminal = nix::unistd::ttyname(&slave).unwrap();
+    let request = ["--send", "GET / HTTP/1.0\\r\\n\\r\\n", "--output", terminal.to_str().unwrap()];
+    connect(&[&[&*world.server(serve_page).v4()], &request[..]].concat()).assert_ended(0, "completed");
+    drop(slave);
+    let mut shown = Vec::new();
+    let hung_up = std::fs::File::from(master).read_to_end(&mut shown).unwrap_err();
+    assert_eq!(hung_up.raw_os_error(), Some(Errno::EIO as i32));
+    // The terminal itself begins each line at the left.
+    let expected = PAGE.replace('\r', "\\r").replace('\x1b', "\\x1b").replace('\n', "\r\n");
+    assert_eq!(String::from_utf8(shown).unwrap(), expected);
 }
 
 fn a_megabyte_each_way() {

@@ -18,8 +18,8 @@ pub struct DataArgs {
     #[arg(long, value_name = "TEXT|@FILE|-")]
     pub send: Option<Sending>,
 
-    /// Write what the peer sends to this file, every octet as it is; with - to standard output, even a terminal,
-    /// and the report to standard error. Who reads slowly closes our window
+    /// Write what the peer sends to this file, every octet as it is; with - to standard output, and the report to
+    /// standard error. On a terminal all but printable ASCII is escaped. Who reads slowly closes our window
     #[arg(long, value_name = "FILE|-")]
     pub output: Option<PathBuf>,
 
