@@ -1,5 +1,6 @@
 //! What happened, as plain values: everything a report may know.
 
+pub mod check;
 pub mod sending;
 
 use std::fmt;
