@@ -85,15 +85,42 @@ impl Clock {
     }
 
     /// Translates a kernel time stamp (real time) that was taken between `earliest` and now.
-    ///
-    /// The system's date may be set while we run; a stamp that would fall outside the span it must
-    /// have been taken in is moved to the nearest end of it.
     #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
     pub fn at(&self, stamp: SystemTime, earliest: Instant) -> Instant {
-        let now = self.now();
         let age = SystemTime::now().duration_since(stamp).unwrap_or_default();
-        let at = Instant(now.0.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)));
-        at.clamp(earliest.min(now), now)
+        self.now().before(age, earliest)
+    }
+
+    /// Both clocks, read once for the time stamps of a whole batch.
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
+    pub fn reading(&self) -> Reading {
+        let real = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Reading { now: self.now(), real }
+    }
+}
+
+/// What both clocks showed at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reading {
+    /// The monotonic one.
+    pub now: Instant,
+    /// The system's date, since 1970.
+    real: Duration,
+}
+
+impl Reading {
+    /// Translates a kernel time stamp, since 1970, that was taken between `earliest` and the reading.
+    pub fn at(&self, stamp: Duration, earliest: Instant) -> Instant {
+        self.now.before(self.real.saturating_sub(stamp), earliest)
+    }
+}
+
+impl Instant {
+    /// The instant `age` before this one. The system's date may be set while we run; an age that would lead out
+    /// of the span since `earliest` leads to the nearest end of it.
+    fn before(self, age: Duration, earliest: Self) -> Self {
+        let at = Self(self.0.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)));
+        at.clamp(earliest.min(self), self)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::net::{privileges, route};
 use crate::record::{Role, Served};
 use crate::tcp::{IssGenerator, Mss, Offer, Parameters, SeqNum, WindowSize};
 use crate::time::{Clock, Instant};
-use crate::wire::filter::{ALL_INTERFACES, Selection};
+use crate::wire::filter::{ALL_INTERFACES, PortSpan, Selection};
 use crate::wire::raw::{self, RawWire};
 
 pub(super) fn run(args: &ListenArgs) -> Result<Exit, Failure> {
@@ -90,7 +90,7 @@ fn selection(at: &SocketAddr) -> Selection {
     let any = if at.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     Selection {
         local: at.ip(),
-        local_port: at.port(),
+        local_ports: PortSpan::one(at.port()),
         remote: any,
         remote_port: None,
         interface: ALL_INTERFACES,

@@ -14,8 +14,8 @@ use crate::net::interfaces::LOOPBACK;
 pub struct Selection {
     /// Our address; the unspecified one of its family for any.
     pub local: IpAddr,
-    /// Our port.
-    pub local_port: u16,
+    /// Our port, or ports.
+    pub local_ports: PortSpan,
     /// The other end's address; the unspecified one for any.
     pub remote: IpAddr,
     /// The other end's port; `None` for any.
@@ -25,6 +25,22 @@ pub struct Selection {
     pub interface: u32,
     /// Index of the interface by which the kernel would answer, where that is another: its RST leaves there.
     pub kernels_interface: Option<u32>,
+}
+
+/// Ports from one to another, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortSpan {
+    /// The lowest.
+    pub first: u16,
+    /// The highest.
+    pub last: u16,
+}
+
+impl PortSpan {
+    /// This port and no other.
+    pub const fn one(port: u16) -> Self {
+        Self { first: port, last: port }
+    }
 }
 
 /// No interface has this index.
@@ -44,7 +60,7 @@ pub fn unmarked_resets(selection: &Selection, mark: u32) -> Vec<sock_filter> {
     code.load(LD_B_X, TCP_FLAGS_OFFSET);
     code.test(JSET, TCP_RST, Label::Next, Label::Reject);
     selection.require_address(&mut code, layout.source, selection.local);
-    code.require(LD_H_X, 0, u32::from(selection.local_port));
+    code.require_port(0, selection.local_ports);
     code.finish()
 }
 
@@ -76,6 +92,7 @@ const LDX_IHL: u32 = libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH;
 const LDX: u32 = libc::BPF_LDX | libc::BPF_W | libc::BPF_IMM;
 const JEQ: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const JSET: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+const JGT: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
 const JGE: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const RET: u32 = libc::BPF_RET | libc::BPF_K;
 
@@ -143,6 +160,16 @@ impl Assembler {
     fn require(&mut self, load: u32, at: u32, k: u32) {
         self.load(load, at);
         self.test(JEQ, k, Label::Next, Label::Reject);
+    }
+
+    /// Goes on only if the port at this place of the TCP header is one of `ports`.
+    fn require_port(&mut self, at: u32, ports: PortSpan) {
+        if ports.first == ports.last {
+            return self.require(LD_H_X, at, u32::from(ports.first));
+        }
+        self.load(LD_H_X, at);
+        self.test(JGE, u32::from(ports.first), Label::Next, Label::Reject);
+        self.test(JGT, u32::from(ports.last), Label::Reject, Label::Next);
     }
 
     /// Goes on only if the packet arrives.
@@ -226,7 +253,7 @@ impl Selection {
         code.label(Label::Incoming);
         self.require_address(&mut code, layout.source, self.remote);
         self.require_address(&mut code, layout.destination, self.local);
-        code.require(LD_H_X, 2, u32::from(self.local_port));
+        code.require_port(2, self.local_ports);
         if let Some(port) = self.remote_port {
             code.require(LD_H_X, 0, u32::from(port));
         }
@@ -237,7 +264,7 @@ impl Selection {
         code.test(JSET, TCP_RST, Label::Next, Label::Reject);
         self.require_address(&mut code, layout.source, self.local);
         self.require_address(&mut code, layout.destination, self.remote);
-        code.require(LD_H_X, 0, u32::from(self.local_port));
+        code.require_port(0, self.local_ports);
         if let Some(port) = self.remote_port {
             code.require(LD_H_X, 2, u32::from(port));
         }

@@ -1,10 +1,12 @@
 //! What carries packets: sockets, or the memory of the process.
 
 use std::io;
+use std::net::IpAddr;
 
 use crate::packet::TransportChecksum;
 use crate::time::Instant;
 
+pub mod bulk;
 pub mod filter;
 pub mod memory;
 pub mod raw;
@@ -28,6 +30,38 @@ pub trait Wire {
     fn lost(&mut self) -> u32 {
         0
     }
+}
+
+/// A wire for many exchanges at once: what is sent leaves in batches, at the latest when there is a wait.
+pub trait Bulk: Wire {
+    /// Takes a packet for the next batch. Time stands still while batches are filled and emptied: it is read once
+    /// for each.
+    fn queue(&mut self, packet: &[u8], way: Way, note: Option<Note>) -> Result<(), SendError>;
+
+    /// The next of the noted packets that have left, and when.
+    fn departed(&mut self) -> Option<(Note, Instant)>;
+}
+
+/// Which packet's departure is to be told: the sender's own number.
+pub type Note = u32;
+
+/// By which way a packet leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// As the kernel routes it: it knows the next hop, or finds it.
+    Routed {
+        /// Where the packet goes.
+        remote: IpAddr,
+        /// The interface, where the address means nothing without one.
+        scope: u32,
+    },
+    /// Straight to a neighbour: half the work, but past the routing and the firewall of this machine.
+    Link {
+        /// By which interface.
+        interface: u32,
+        /// Its hardware address.
+        hardware: [u8; 6],
+    },
 }
 
 /// What ended a wait.

@@ -17,7 +17,7 @@ use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg};
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::filter::{self, Selection};
+use super::filter::{self, PortSpan, Selection};
 use super::sys::{self, Switch};
 use super::{Arrival, Received, SendError, Sender, Wire};
 use crate::packet::TransportChecksum;
@@ -253,7 +253,7 @@ pub(crate) fn open_sender(remote: SocketAddr, interface: Option<&str>) -> Result
     Ok(sender)
 }
 
-fn open_receiver(program: &[sock_filter], protocol: u16) -> Result<Socket, OpenError> {
+pub(super) fn open_receiver(program: &[sock_filter], protocol: u16) -> Result<Socket, OpenError> {
     let open = || -> io::Result<Socket> {
         let receiver = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
         filter::attach(&receiver, program)?;
@@ -266,7 +266,7 @@ fn open_receiver(program: &[sock_filter], protocol: u16) -> Result<Socket, OpenE
     open().map_err(|error| explain("open a packet socket", error))
 }
 
-fn explain(what: &'static str, error: io::Error) -> OpenError {
+pub(super) fn explain(what: &'static str, error: io::Error) -> OpenError {
     if error.kind() == io::ErrorKind::PermissionDenied {
         let program = std::env::current_exe().unwrap_or_else(|_| "tcpshake".into());
         return OpenError::Permission(program.display().to_string());
@@ -443,18 +443,19 @@ impl RawWire {
 
 /// The status word comes first in `struct tpacket_auxdata`.
 fn checksum_status(auxdata: &[u8]) -> TransportChecksum {
+    checksum_by_status(auxdata.first_chunk().map_or(0, |status| u32::from_ne_bytes(*status)))
+}
+
+pub(super) const fn checksum_by_status(status: u32) -> TransportChecksum {
     const NOT_READY: u32 = libc::TP_STATUS_CSUMNOTREADY;
-    match auxdata.first_chunk().map(|status| u32::from_ne_bytes(*status)) {
-        Some(status) if status & NOT_READY != 0 => TransportChecksum::LeftToCard,
-        _ => TransportChecksum::Complete,
-    }
+    if status & NOT_READY == 0 { TransportChecksum::Complete } else { TransportChecksum::LeftToCard }
 }
 
 /// What a wire to `remote` on interface `interface` takes.
 pub fn selection(local: SocketAddr, remote: SocketAddr, interface: u32) -> Selection {
     Selection {
         local: local.ip(),
-        local_port: local.port(),
+        local_ports: PortSpan::one(local.port()),
         remote: remote.ip(),
         remote_port: Some(remote.port()),
         interface,

@@ -1,10 +1,11 @@
 //! The system calls that no safe crate wraps. The only file with `unsafe`.
 
 use std::io;
-use std::mem::size_of;
+use std::mem::{self, size_of};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::SigSet;
 use socket2::{SockAddr, SockAddrStorage};
@@ -91,6 +92,11 @@ pub fn start_with_unblocked(command: &mut Command, signals: SigSet) {
 
 /// The address to bind a packet socket to: an interface by index, or all with 0.
 pub fn packet_address(interface: u32, protocol: u16) -> SockAddr {
+    link_address(interface, protocol, None)
+}
+
+/// The address to send a packet to by an interface: to the neighbour with this hardware address.
+pub fn link_address(interface: u32, protocol: u16, hardware: Option<[u8; 6]>) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: `sockaddr_ll` is a socket address that fits `sockaddr_storage`, of plain integers, for which the
     // zeroed storage is a valid value.
@@ -98,6 +104,202 @@ pub fn packet_address(interface: u32, protocol: u16) -> SockAddr {
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_protocol = protocol.to_be();
     address.sll_ifindex = interface as i32;
+    if let Some(hardware) = hardware {
+        address.sll_halen = hardware.len() as u8;
+        for (octet, own) in address.sll_addr.iter_mut().zip(hardware) {
+            *octet = own;
+        }
+    }
     // SAFETY: the storage holds a `sockaddr_ll` whose family is set, and the length is its size.
     unsafe { SockAddr::new(storage, size_of::<libc::sockaddr_ll>() as libc::socklen_t) }
+}
+
+/// Packets that one system call moves, at most.
+pub const BATCH: usize = 64;
+
+/// Octets of the control messages of a received packet: its time, and the packet socket's remarks.
+const CONTROL: usize = 80;
+
+/// Packets received with one system call, in memory that is allocated once.
+pub struct Inbox {
+    octets: Vec<u8>,
+    room: usize,
+    controls: [Control; BATCH],
+    addresses: [libc::sockaddr_ll; BATCH],
+    lengths: [(usize, usize); BATCH],
+}
+
+/// Control messages begin where a `cmsghdr` may.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; CONTROL]);
+
+/// A packet of an [`Inbox`], with what the kernel says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived<'i> {
+    /// As much of it as there was room for.
+    pub octets: &'i [u8],
+    /// When the kernel took it, since 1970.
+    pub stamp: Option<Duration>,
+    /// The status word of `struct tpacket_auxdata`.
+    pub status: u32,
+    /// `PACKET_HOST`, `PACKET_OUTGOING` and so on.
+    pub kind: u8,
+    /// By which interface.
+    pub interface: u32,
+}
+
+impl Inbox {
+    /// Room for [`BATCH`] packets of `room` octets.
+    pub fn new(room: usize) -> Self {
+        // SAFETY: `sockaddr_ll` is plain integers, for which zero is a valid value.
+        let address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+        Self {
+            octets: vec![0; BATCH * room],
+            room,
+            controls: [Control([0; CONTROL]); BATCH],
+            addresses: [address; BATCH],
+            lengths: [(0, 0); BATCH],
+        }
+    }
+
+    /// Takes what waits at a packet socket, without waiting for more; yields how many packets that is.
+    pub fn fill(&mut self, socket: impl AsFd) -> io::Result<usize> {
+        let mut parts = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
+        // SAFETY: `mmsghdr` is integers and pointers, for which zero, null, is a valid value.
+        let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
+        let rooms = self.octets.chunks_exact_mut(self.room);
+        let places = rooms.zip(&mut self.controls).zip(&mut self.addresses);
+        for ((header, part), ((room, control), address)) in headers.iter_mut().zip(&mut parts).zip(places) {
+            *part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
+            header.msg_hdr.msg_iov = part;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_hdr.msg_controllen = CONTROL as _;
+            header.msg_hdr.msg_name = std::ptr::from_mut(address).cast();
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        }
+        let (fd, most, no_wait) = (socket.as_fd().as_raw_fd(), BATCH as u32, libc::MSG_DONTWAIT);
+        // SAFETY: the descriptor is open for the length of the borrow. Each header points at one part, one control
+        // buffer and one address of this box, all of them distinct, borrowed mutably and as long as the header
+        // says; any octets are valid for them. A null timeout is none.
+        let count =
+            unsafe { libc::recvmmsg(fd, headers.as_mut_ptr(), most, no_wait as _, std::ptr::null_mut()) };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        for (lengths, header) in self.lengths.iter_mut().zip(headers.iter().take(count)) {
+            #[allow(clippy::unnecessary_cast, reason = "musl counts them in 32 bits")]
+            let control_len = header.msg_hdr.msg_controllen as usize;
+            *lengths = (header.msg_len as usize, control_len);
+        }
+        Ok(count)
+    }
+
+    /// The packet at this place of those that the last [`fill`](Self::fill) took.
+    pub fn get(&self, at: usize) -> Option<Arrived<'_>> {
+        let (len, control_len) = *self.lengths.get(at)?;
+        let address = self.addresses.get(at)?;
+        let room = self.octets.get(at * self.room..(at + 1) * self.room)?;
+        let mut arrived = Arrived {
+            octets: room.get(..len.min(room.len()))?,
+            stamp: None,
+            status: 0,
+            kind: address.sll_pkttype,
+            interface: address.sll_ifindex as u32,
+        };
+        let mut rest = self.controls.get(at)?.0.get(..control_len.min(CONTROL))?;
+        while let Some((level, kind, value, after)) = control_message(rest) {
+            match (level, kind) {
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => arrived.stamp = since_1970(value),
+                (libc::SOL_PACKET, libc::PACKET_AUXDATA) => {
+                    arrived.status = value.first_chunk().map_or(0, |status| u32::from_ne_bytes(*status));
+                }
+                _ => {}
+            }
+            rest = after;
+        }
+        Some(arrived)
+    }
+}
+
+/// Level, type and value of the first control message, and what follows it.
+fn control_message(octets: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
+    const HEADER: usize = 16;
+    const ALIGN: usize = 8;
+    let (header, _) = octets.split_first_chunk::<HEADER>()?;
+    let &[l0, l1, l2, l3, l4, l5, l6, l7, v0, v1, v2, v3, t0, t1, t2, t3] = header;
+    let len = usize::from_ne_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+    let value = octets.get(HEADER..len)?;
+    let after = octets.get(len.next_multiple_of(ALIGN)..).unwrap_or_default();
+    Some((i32::from_ne_bytes([v0, v1, v2, v3]), i32::from_ne_bytes([t0, t1, t2, t3]), value, after))
+}
+
+/// A `struct timespec`.
+fn since_1970(value: &[u8]) -> Option<Duration> {
+    let (seconds, rest) = value.split_first_chunk::<8>()?;
+    let nanos = rest.first_chunk::<8>()?;
+    let (seconds, nanos) = (u64::from_ne_bytes(*seconds), u64::from_ne_bytes(*nanos));
+    Some(Duration::new(seconds, u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?))
+}
+
+/// Packets that wait to be sent with one system call, in memory that is allocated once.
+pub struct Outbox {
+    octets: Vec<u8>,
+    room: usize,
+    /// How long each is, and where it goes.
+    queued: Vec<(usize, SockAddr)>,
+}
+
+impl Outbox {
+    /// Room for [`BATCH`] packets of `room` octets.
+    pub fn new(room: usize) -> Self {
+        Self { octets: vec![0; BATCH * room], room, queued: Vec::with_capacity(BATCH) }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.queued.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.queued.is_empty()
+    }
+
+    /// Takes one more; `false` if it, or any, is too much.
+    #[must_use = "a packet that was not taken is lost"]
+    pub fn push(&mut self, packet: &[u8], to: SockAddr) -> bool {
+        let at = self.queued.len() * self.room;
+        let room = self.octets.get_mut(at..at + self.room).and_then(|room| room.get_mut(..packet.len()));
+        let Some(room) = room else { return false };
+        room.copy_from_slice(packet);
+        self.queued.push((packet.len(), to));
+        true
+    }
+
+    /// Forgets all that wait.
+    pub fn clear(&mut self) {
+        self.queued.clear();
+    }
+
+    /// Sends those from `first` on, without waiting; yields how many left before one that did not.
+    pub fn send(&mut self, socket: impl AsFd, first: usize) -> io::Result<usize> {
+        let mut parts = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
+        // SAFETY: `mmsghdr` is integers and pointers, for which zero, null, is a valid value.
+        let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
+        let rooms = self.octets.chunks_exact_mut(self.room).zip(&self.queued).skip(first);
+        let mut count = 0;
+        for ((header, part), (room, (len, to))) in headers.iter_mut().zip(&mut parts).zip(rooms) {
+            *part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: *len };
+            header.msg_hdr.msg_iov = part;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_name = to.as_ptr().cast_mut().cast();
+            header.msg_hdr.msg_namelen = to.len();
+            count += 1;
+        }
+        let fd = socket.as_fd().as_raw_fd();
+        // SAFETY: the descriptor is open for the length of the borrow. `count` headers point each at one part and
+        // one address of this box, as long as they say, which the kernel only reads.
+        let sent = unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), count, libc::MSG_DONTWAIT as _) };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
 }

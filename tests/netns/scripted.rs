@@ -10,7 +10,7 @@ use tcpshake::packet::ip::{self, IpFields};
 use tcpshake::packet::{Addresses, Ports, emit, tcp};
 use tcpshake::tcp::{Flags, Segment, SeqNum};
 use tcpshake::time::Clock;
-use tcpshake::wire::filter::Selection;
+use tcpshake::wire::filter::{PortSpan, Selection};
 use tcpshake::wire::raw::{RawSpec, RawWire};
 use tcpshake::wire::{Arrival, Wire};
 
@@ -39,7 +39,7 @@ impl Scripted {
             let address = guard.local();
             let selection = Selection {
                 local: address.ip(),
-                local_port: address.port(),
+                local_ports: PortSpan::one(address.port()),
                 remote: client.ip(),
                 remote_port: Some(client.port()),
                 interface: Interface::by_name(lab::LINK)?.index,

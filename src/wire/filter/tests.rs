@@ -27,6 +27,7 @@ fn accepts(program: &[sock_filter], packet: &[u8], context: &Context) -> bool {
         let loaded = match u32::from(i.code) {
             LD_H if i.k == AD_PROTOCOL => Some(if packet[0] >> 4 == 4 { 0x800 } else { 0x86dd }),
             LD_W if i.k == AD_IFINDEX => Some(context.interface),
+            LD_W if i.k == AD_MARK => Some(0),
             LD_B if i.k == AD_PKTTYPE => Some(if context.outgoing { 4 } else { 0 }),
             LD_W => read(i.k as usize, 4),
             LD_B => read(i.k as usize, 1),
@@ -48,6 +49,7 @@ fn accepts(program: &[sock_filter], packet: &[u8], context: &Context) -> bool {
                 let yes = match code {
                     JEQ => a == i.k,
                     JGE => a >= i.k,
+                    JGT => a > i.k,
                     JSET => a & i.k != 0,
                     other => panic!("instruction {other:#x}"),
                 };
@@ -66,7 +68,7 @@ fn selection(v6: bool) -> Selection {
     let [local, remote] = if v6 { ["fd99::1", "fd99::2"] } else { ["10.99.0.1", "10.99.0.2"] };
     Selection {
         local: local.parse().unwrap(),
-        local_port: 40_000,
+        local_ports: PortSpan::one(40_000),
         remote: remote.parse().unwrap(),
         remote_port: Some(80),
         interface: OURS,
@@ -106,6 +108,22 @@ fn only_the_other_ends_segments_arrive() {
         }
         let any_port = Selection { remote_port: None, ..s }.program();
         assert!(accepts(&any_port, &packet((s.remote, 81), local, Flags::ACK), &ARRIVES));
+    }
+}
+
+#[test]
+fn a_span_of_ports_ends_at_both_ends() {
+    for v6 in [false, true] {
+        let local_ports = PortSpan { first: 40_000, last: 40_010 };
+        let s = Selection { local_ports, interface: ALL_INTERFACES, remote_port: None, ..selection(v6) };
+        let resets = unmarked_resets(&s, 0x53);
+        for (port, ours) in [(39_999, false), (40_000, true), (40_005, true), (40_010, true), (40_011, false)]
+        {
+            let (local, remote) = ((s.local, port), (s.remote, 80));
+            let arrives = packet(remote, local, Flags::ACK);
+            assert_eq!(accepts(&s.program(), &arrives, &ARRIVES), ours, "{port}");
+            assert_eq!(accepts(&resets, &packet(local, remote, Flags::RST), &LEAVES), ours, "{port}");
+        }
     }
 }
 

@@ -1,0 +1,351 @@
+//! The real wire for many exchanges at once: batches of packets, a system call each.
+//!
+//! A raw socket sends what the kernel routes; what has a neighbour's address leaves by a packet socket, for half the
+//! kernel's work. Receiving is [`raw`]'s, with a filter for a range of ports.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::filter::{self, Selection};
+use super::raw::{self, MARK, OpenError};
+use super::sys::{self, BATCH, Inbox, Outbox};
+use super::{Arrival, Bulk, Note, Received, SendError, Sender, Way, Wire};
+use crate::time::{Clock, Instant, Reading};
+
+/// GRO hands over merged segments of up to 64 KiB. What is not touched costs nothing.
+const LONGEST_ARRIVAL: usize = 64 * 1024;
+/// Segments without text, all options and the longer IP header included.
+const LONGEST_DEPARTURE: usize = 40 + 60;
+/// For answers that arrive while we send.
+const RECEIVE_BUFFER: usize = 32 << 20;
+/// As much may wait at a full card or queue.
+const SEND_BUFFER: usize = 4 << 20;
+
+/// A wire made of sockets that are read and written in batches.
+pub struct BulkWire {
+    clock: Clock,
+    /// Both clocks, as read for the present batch.
+    reading: Reading,
+    opened: Instant,
+    senders: [Sending; 3],
+    receivers: Vec<Receiving>,
+    /// The receiver that is being emptied.
+    turn: usize,
+    wake: Vec<OwnedFd>,
+    departed: VecDeque<(Note, Instant)>,
+}
+
+/// A socket to send with, and what waits for it.
+struct Sending {
+    kind: Kind,
+    socket: Option<Socket>,
+    outbox: Outbox,
+    notes: Vec<Option<Note>>,
+}
+
+/// The sockets to send with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Link,
+    RoutedV4,
+    RoutedV6,
+}
+
+/// A socket to receive with, and what it has brought.
+struct Receiving {
+    socket: Socket,
+    inbox: Inbox,
+    count: usize,
+    taken: usize,
+    /// Whether it sees what leaves: then it is there for nothing but the kernel's RSTs.
+    watches: bool,
+}
+
+impl BulkWire {
+    /// Opens sockets for `selections`, one for each address family. With `watch`, the kernel's RSTs are looked for
+    /// too, for which it has to show us all that leaves: only where nothing has proven that there are none.
+    pub fn open(selections: &[Selection], watch: bool, clock: Clock) -> Result<Self, OpenError> {
+        let mut receivers = Vec::new();
+        for selection in selections {
+            let protocol = protocol_of(selection.local);
+            receivers.push(Receiving::new(raw::open_receiver(&selection.program(), protocol)?, false));
+            if watch {
+                let resets = filter::unmarked_resets(selection, MARK);
+                receivers.push(Receiving::new(raw::open_receiver(&resets, libc::ETH_P_ALL as u16)?, true));
+            }
+        }
+        let has = |v4: bool| selections.iter().any(|selection| selection.local.is_ipv4() == v4);
+        let senders = [
+            Sending::new(Kind::Link, true)?,
+            Sending::new(Kind::RoutedV4, has(true))?,
+            Sending::new(Kind::RoutedV6, has(false))?,
+        ];
+        let reading = clock.reading();
+        Ok(Self {
+            clock,
+            opened: reading.now,
+            reading,
+            senders,
+            receivers,
+            turn: 0,
+            wake: Vec::new(),
+            departed: VecDeque::with_capacity(2 * BATCH),
+        })
+    }
+
+    /// Ends a wait when `descriptor` becomes readable; there may be several.
+    pub fn wake_on(&mut self, descriptor: OwnedFd) {
+        self.wake.push(descriptor);
+    }
+
+    /// Sends what waits, as far as sockets take it.
+    fn flush(&mut self) {
+        for sending in &mut self.senders {
+            sending.flush(&self.clock, &mut self.departed);
+        }
+    }
+
+    /// Fills the inbox of the next receiver that has something; `false` if none has.
+    fn refill(&mut self) -> io::Result<bool> {
+        for _ in 0..self.receivers.len() {
+            self.turn = (self.turn + 1) % self.receivers.len();
+            if let Some(receiving) = self.receivers.get_mut(self.turn)
+                && receiving.refill()?
+            {
+                self.reading = self.clock.reading();
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Waits until something can be read, or sent if that is what is waited for.
+    fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Wait> {
+        self.reading = self.clock.reading();
+        let timeout = deadline.map(|deadline| TimeSpec::from(deadline - self.reading.now));
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let receivers = self.receivers.iter().map(|receiving| receiving.socket.as_fd());
+        let mut fds: Vec<_> = receivers.chain(self.wake.iter().map(AsFd::as_fd)).map(readable).collect();
+        let stuck = self.senders.iter().filter(|sending| !sending.outbox.is_empty());
+        let stuck = stuck.filter_map(|sending| sending.socket.as_ref());
+        fds.extend(stuck.map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLOUT)));
+        match ppoll(&mut fds, timeout, None) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let woken = fds.iter().skip(self.receivers.len()).take(self.wake.len());
+        let woken = woken.fold(false, |any, fd| any | fd.any().unwrap_or(false));
+        self.reading = self.clock.reading();
+        Ok(match deadline {
+            _ if woken => Wait::Woken,
+            Some(deadline) if self.reading.now >= deadline => Wait::DeadlinePassed,
+            _ => Wait::Again,
+        })
+    }
+}
+
+enum Wait {
+    Woken,
+    DeadlinePassed,
+    Again,
+}
+
+impl Wire for BulkWire {
+    fn now(&self) -> Instant {
+        self.reading.now
+    }
+
+    /// As the kernel routes it, in the next batch.
+    fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
+        let remote =
+            destination(packet).ok_or_else(|| SendError::Other(io::ErrorKind::InvalidInput.into()))?;
+        self.queue(packet, Way::Routed { remote, scope: 0 }, None)
+    }
+
+    fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
+        loop {
+            if self.receivers.get(self.turn).is_some_and(|receiving| receiving.taken < receiving.count) {
+                break;
+            }
+            self.flush();
+            if self.refill()? {
+                continue;
+            }
+            match self.wait(deadline)? {
+                Wait::Woken => return Ok(Arrival::Woken),
+                Wait::DeadlinePassed => return Ok(Arrival::DeadlinePassed),
+                Wait::Again => {}
+            }
+        }
+        let (reading, opened) = (self.reading, self.opened);
+        let Some(receiving) = self.receivers.get_mut(self.turn) else { return Ok(Arrival::DeadlinePassed) };
+        receiving.taken += 1;
+        let Some(arrived) = receiving.inbox.get(receiving.taken - 1) else {
+            return Ok(Arrival::DeadlinePassed);
+        };
+        Ok(Arrival::Packet(Received {
+            at: arrived.stamp.map_or(reading.now, |stamp| reading.at(stamp, opened)),
+            octets: arrived.octets,
+            checksum: raw::checksum_by_status(arrived.status),
+            sender: if receiving.watches { Sender::OurKernel } else { Sender::Network },
+        }))
+    }
+
+    fn lost(&mut self) -> u32 {
+        self.receivers.iter().map(|receiving| sys::packets_dropped(&receiving.socket)).sum()
+    }
+}
+
+impl Bulk for BulkWire {
+    fn queue(&mut self, packet: &[u8], way: Way, note: Option<Note>) -> Result<(), SendError> {
+        let protocol = if packet.first().is_some_and(|first| first >> 4 == 4) {
+            libc::ETH_P_IP as u16
+        } else {
+            libc::ETH_P_IPV6 as u16
+        };
+        let (kind, to) = match way {
+            Way::Link { interface, hardware } => {
+                (Kind::Link, sys::link_address(interface, protocol, Some(hardware)))
+            }
+            Way::Routed { remote: IpAddr::V4(remote), .. } => {
+                (Kind::RoutedV4, SocketAddr::from((remote, 0)).into())
+            }
+            Way::Routed { remote: IpAddr::V6(remote), scope } => {
+                (Kind::RoutedV6, SocketAddr::from(SocketAddrV6::new(remote, 0, 0, scope)).into())
+            }
+        };
+        let Some(sending) = self.senders.iter_mut().find(|sending| sending.kind == kind) else {
+            return Err(SendError::Other(io::ErrorKind::AddrNotAvailable.into()));
+        };
+        if sending.outbox.len() == BATCH {
+            sending.flush(&self.clock, &mut self.departed);
+        }
+        sending.push(packet, to, note)
+    }
+
+    fn departed(&mut self) -> Option<(Note, Instant)> {
+        self.departed.pop_front()
+    }
+}
+
+impl Sending {
+    fn new(kind: Kind, wanted: bool) -> Result<Self, OpenError> {
+        let socket = wanted.then(|| kind.open()).transpose()?;
+        let outbox = Outbox::new(LONGEST_DEPARTURE);
+        Ok(Self { kind, socket, outbox, notes: Vec::with_capacity(BATCH) })
+    }
+
+    fn push(&mut self, packet: &[u8], to: SockAddr, note: Option<Note>) -> Result<(), SendError> {
+        if self.socket.is_none() || !self.outbox.push(packet, to) {
+            return Err(SendError::Other(io::ErrorKind::WouldBlock.into()));
+        }
+        self.notes.push(note);
+        Ok(())
+    }
+
+    /// Sends all, or as much as the socket takes within a moment: what is over after that is lost, as it might be
+    /// anywhere on its way. A packet that is refused is lost, too; the next ones may not be.
+    fn flush(&mut self, clock: &Clock, departed: &mut VecDeque<(Note, Instant)>) {
+        const PATIENCE: Duration = Duration::from_millis(20);
+        let Some(socket) = &self.socket else { return };
+        let (mut first, mut full_since) = (0, None);
+        while first < self.outbox.len() {
+            let begun = clock.now();
+            match self.outbox.send(socket, first) {
+                Ok(count) => {
+                    let left = self.notes.get(first..first + count).unwrap_or_default();
+                    tell_departures(left, begun, clock, departed);
+                    first += count.max(1);
+                }
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOBUFS)) => {
+                    if begun - *full_since.get_or_insert(begun) > PATIENCE {
+                        break;
+                    }
+                    const MOMENT: Duration = Duration::from_millis(1);
+                    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+                    let _ = ppoll(&mut fds, Some(TimeSpec::from(MOMENT)), None);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => first += 1,
+            }
+        }
+        self.outbox.clear();
+        self.notes.clear();
+    }
+}
+
+/// The kernel sends the packets of a batch one after the other: each took its share of the call.
+fn tell_departures(
+    left: &[Option<Note>],
+    begun: Instant,
+    clock: &Clock,
+    departed: &mut VecDeque<(Note, Instant)>,
+) {
+    if left.iter().all(Option::is_none) {
+        return;
+    }
+    let share = (clock.now() - begun) / left.len() as u32;
+    for (note, nth) in left.iter().zip(0..) {
+        if let Some(note) = note {
+            departed.push_back((*note, begun + share * nth));
+        }
+    }
+}
+
+impl Kind {
+    fn open(self) -> Result<Socket, OpenError> {
+        let socket = match self {
+            Self::Link => Socket::new(Domain::PACKET, Type::DGRAM, None)
+                .map_err(|error| raw::explain("open a packet socket", error))?,
+            Self::RoutedV4 => raw::open_sender(SocketAddr::from(([0; 4], 0)), None)?,
+            Self::RoutedV6 => raw::open_sender(SocketAddr::from(([0; 16], 0)), None)?,
+        };
+        let _ = socket.set_mark(MARK); // only firewall guards look at it
+        let _ = socket.set_send_buffer_size(SEND_BUFFER); // as much of it as the system allows
+        Ok(socket)
+    }
+}
+
+impl Receiving {
+    fn new(socket: Socket, watches: bool) -> Self {
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER); // as much of it as the system allows
+        Self { socket, inbox: Inbox::new(LONGEST_ARRIVAL), count: 0, taken: 0, watches }
+    }
+
+    fn refill(&mut self) -> io::Result<bool> {
+        (self.count, self.taken) = (0, 0);
+        match self.inbox.fill(&self.socket) {
+            Ok(count) => self.count = count,
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) => {}
+            // The interface went down: said once, nothing more comes of it.
+            Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(self.count > 0)
+    }
+}
+
+const fn protocol_of(local: IpAddr) -> u16 {
+    match local {
+        IpAddr::V4(_) => libc::ETH_P_IP as u16,
+        IpAddr::V6(_) => libc::ETH_P_IPV6 as u16,
+    }
+}
+
+/// Where the header of a packet of ours says that it goes.
+fn destination(packet: &[u8]) -> Option<IpAddr> {
+    const V4: usize = 16;
+    const V6: usize = 24;
+    match packet.first()? >> 4 {
+        4 => packet.get(V4..)?.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
+        _ => packet.get(V6..)?.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
+    }
+}
