@@ -14,7 +14,7 @@ use super::talk::{Say, Talk};
 use super::verdict::{self, SoFar};
 use crate::guard::Tally;
 use crate::packet::ip::IpFields;
-use crate::packet::{Addresses, EmitError, IcmpError, Ports, Severity, emit};
+use crate::packet::{Addresses, EmitError, IcmpError, Ports, emit};
 use crate::record::{
     Ending, Event, Excerpt, GuardSummary, IcmpEffect, Negotiation, Outcome, Role, Summary, TimeWait,
 };
@@ -571,17 +571,11 @@ impl<T: Talk> Flow<T> {
         }
     }
 
-    /// An ICMP error counts if it quotes a number under way (RFC 5927 section 4.1), and ends the attempt
-    /// only before the open (SHLD-26; RFC 5927 section 5.2).
     fn on_icmp(&mut self, error: IcmpError, at: Instant, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        let snd = self.tcb().snd();
-        let under_way = error.seq.at_or_after(snd.una) && error.seq.before(snd.nxt);
-        let opening = self.phase == Phase::Opening && self.outcome.is_none();
-        let effect = match error.severity() {
-            Severity::Ignored => return Ok(()),
-            _ if !under_way => IcmpEffect::NotOurs,
-            Severity::Hard if opening => IcmpEffect::Fatal,
-            Severity::Hard | Severity::Soft => IcmpEffect::Noted,
+        let effect = match verdict::icmp_effect(&error, self.tcb()) {
+            None => return Ok(()),
+            Some(IcmpEffect::Fatal) if self.outcome.is_some() => IcmpEffect::Noted, // it ended once
+            Some(effect) => effect,
         };
         self.rung(Event::Icmp { error, effect }, at, None, out);
         match effect {

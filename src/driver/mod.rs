@@ -4,6 +4,7 @@
 //! [`Reaction`](crate::tcp::Reaction), then records it, and only then waits for the next. Segments leave
 //! before anything is told to the [`Observer`], so that telling cannot delay them.
 
+pub mod fleet;
 mod flow;
 mod hear;
 pub mod observe;

@@ -1,7 +1,7 @@
 //! What an event means for the outcome.
 
-use crate::packet::IcmpError;
-use crate::record::{Ending, Missing, NotOpened, Outcome, Role};
+use crate::packet::{IcmpError, Severity};
+use crate::record::{Ending, IcmpEffect, Missing, NotOpened, Outcome, Role};
 use crate::tcp::{Clause, Reaction, State, Tcb};
 
 /// What is known beside the connection's state.
@@ -61,4 +61,18 @@ pub(super) fn given_up(state: State, tcb: &Tcb, so_far: SoFar) -> Outcome {
         }
     };
     Outcome::CloseIncomplete { state, missing }
+}
+
+/// What an ICMP error does to the connection: it counts if it quotes a number under way (RFC 5927 section 4.1), and
+/// ends the attempt only before the open (SHLD-26; RFC 5927 section 5.2). `None` if it is to be discarded.
+pub(super) fn icmp_effect(error: &IcmpError, tcb: &Tcb) -> Option<IcmpEffect> {
+    let snd = tcb.snd();
+    let under_way = error.seq.at_or_after(snd.una) && error.seq.before(snd.nxt);
+    let opening = !tcb.state().is_synchronized();
+    Some(match error.severity() {
+        Severity::Ignored => return None,
+        _ if !under_way => IcmpEffect::NotOurs,
+        Severity::Hard if opening => IcmpEffect::Fatal,
+        Severity::Hard | Severity::Soft => IcmpEffect::Noted,
+    })
 }

@@ -137,7 +137,7 @@ impl Shr<WindowScale> for WindowSize {
 }
 
 /// A maximum segment size in octets of text, never zero (RFC 9293 section 3.7.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Hash, Eq, PartialOrd, Ord)]
 pub struct Mss(NonZeroU16);
 
 impl Mss {

@@ -41,6 +41,8 @@ pub struct BulkWire {
     turn: usize,
     wake: Vec<OwnedFd>,
     departed: VecDeque<(Note, Instant)>,
+    /// Answers that are to come.
+    awaited: u32,
 }
 
 /// A socket to send with, and what waits for it.
@@ -70,6 +72,9 @@ struct Receiving {
 }
 
 impl BulkWire {
+    /// So many exchanges under way fill batches by themselves.
+    const MANY: u32 = 4 * BATCH as u32;
+
     /// Opens sockets for `selections`, one for each address family. With `watch`, the kernel's RSTs are looked for
     /// too, for which it has to show us all that leaves: only where nothing has proven that there are none.
     pub fn open(selections: &[Selection], watch: bool, clock: Clock) -> Result<Self, OpenError> {
@@ -98,6 +103,7 @@ impl BulkWire {
             turn: 0,
             wake: Vec::new(),
             departed: VecDeque::with_capacity(2 * BATCH),
+            awaited: 0,
         })
     }
 
@@ -110,6 +116,19 @@ impl BulkWire {
     fn flush(&mut self) {
         for sending in &mut self.senders {
             sending.flush(&self.clock, &mut self.departed);
+        }
+    }
+
+    /// Lets a batch grow, where many are to come: a packet read alone costs as many system calls as a batch. Times
+    /// are the kernel's, so nothing is measured late. `false` if somebody else wants attention.
+    fn gather(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
+        const MOMENT: Duration = Duration::from_micros(50);
+        let left = deadline.map_or(MOMENT, |deadline| MOMENT.min(deadline - self.clock.now()));
+        let mut fds: Vec<_> = self.wake.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
+        match ppoll(&mut fds, Some(TimeSpec::from(left)), None) {
+            Ok(woken) => Ok(woken == 0),
+            Err(Errno::EINTR) => Ok(true),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -165,9 +184,7 @@ impl Wire for BulkWire {
 
     /// As the kernel routes it, in the next batch.
     fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
-        let remote =
-            destination(packet).ok_or_else(|| SendError::Other(io::ErrorKind::InvalidInput.into()))?;
-        self.queue(packet, Way::Routed { remote, scope: 0 }, None)
+        self.queue(packet, Way::Routed { scope: 0 }, None)
     }
 
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
@@ -178,6 +195,14 @@ impl Wire for BulkWire {
             self.flush();
             if self.refill()? {
                 continue;
+            }
+            if self.awaited >= Self::MANY {
+                if !self.gather(deadline)? {
+                    return Ok(Arrival::Woken);
+                }
+                if self.refill()? {
+                    continue;
+                }
             }
             match self.wait(deadline)? {
                 Wait::Woken => return Ok(Arrival::Woken),
@@ -206,19 +231,16 @@ impl Wire for BulkWire {
 
 impl Bulk for BulkWire {
     fn queue(&mut self, packet: &[u8], way: Way, note: Option<Note>) -> Result<(), SendError> {
-        let protocol = if packet.first().is_some_and(|first| first >> 4 == 4) {
-            libc::ETH_P_IP as u16
-        } else {
-            libc::ETH_P_IPV6 as u16
-        };
-        let (kind, to) = match way {
-            Way::Link { interface, hardware } => {
-                (Kind::Link, sys::link_address(interface, protocol, Some(hardware)))
+        let remote =
+            destination(packet).ok_or_else(|| SendError::Other(io::ErrorKind::InvalidInput.into()))?;
+        let (kind, to) = match (way, remote) {
+            (Way::Link { interface, hardware }, _) => {
+                (Kind::Link, sys::link_address(interface, protocol_of(remote), Some(hardware)))
             }
-            Way::Routed { remote: IpAddr::V4(remote), .. } => {
+            (Way::Routed { .. }, IpAddr::V4(remote)) => {
                 (Kind::RoutedV4, SocketAddr::from((remote, 0)).into())
             }
-            Way::Routed { remote: IpAddr::V6(remote), scope } => {
+            (Way::Routed { scope }, IpAddr::V6(remote)) => {
                 (Kind::RoutedV6, SocketAddr::from(SocketAddrV6::new(remote, 0, 0, scope)).into())
             }
         };
@@ -229,6 +251,10 @@ impl Bulk for BulkWire {
             sending.flush(&self.clock, &mut self.departed);
         }
         sending.push(packet, to, note)
+    }
+
+    fn await_answers(&mut self, exchanges: u32) {
+        self.awaited = exchanges;
     }
 
     fn departed(&mut self) -> Option<(Note, Instant)> {

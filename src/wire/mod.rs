@@ -1,7 +1,6 @@
 //! What carries packets: sockets, or the memory of the process.
 
 use std::io;
-use std::net::IpAddr;
 
 use crate::packet::TransportChecksum;
 use crate::time::Instant;
@@ -38,6 +37,9 @@ pub trait Bulk: Wire {
     /// for each.
     fn queue(&mut self, packet: &[u8], way: Way, note: Option<Note>) -> Result<(), SendError>;
 
+    /// How many exchanges are under way: where many answers are to come, a batch of them may be waited for.
+    fn await_answers(&mut self, _exchanges: u32) {}
+
     /// The next of the noted packets that have left, and when.
     fn departed(&mut self) -> Option<(Note, Instant)>;
 }
@@ -50,9 +52,7 @@ pub type Note = u32;
 pub enum Way {
     /// As the kernel routes it: it knows the next hop, or finds it.
     Routed {
-        /// Where the packet goes.
-        remote: IpAddr,
-        /// The interface, where the address means nothing without one.
+        /// Index of the interface, where the destination means nothing without one; else 0.
         scope: u32,
     },
     /// Straight to a neighbour: half the work, but past the routing and the firewall of this machine.

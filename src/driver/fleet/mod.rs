@@ -1,0 +1,685 @@
+//! Very many exchanges at once: the same machine as for one, in one thread, and little beside it.
+//!
+//! ```text
+//! Dispatcher::next ─► Errand ─► Turns (a port) ─► Exchange in Slots ─► Tcb ─► wire, in batches
+//!                                                    │ Wheel: one timer each
+//!      wire ─► batch ─► packet ─► Slots::find ───────┤ Trace: its packets, until it has ended
+//! Dispatcher::ended ◄──────────── verdict ◄──────────┘
+//! ```
+//!
+//! Nothing is allocated for a segment once all has been used once, and the time is read once a batch.
+
+mod exchange;
+mod pace;
+mod plan;
+mod ports;
+pub mod replay;
+mod slots;
+mod trace;
+mod wheel;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::single::{DriveError, PendingSignal};
+use super::verdict::{self, SoFar};
+use crate::guard::GuardedPorts;
+use crate::packet::ip::IpFields;
+use crate::packet::{Addresses, IcmpError, Ports, Protocol, emit, icmp, ip, tcp};
+use crate::record::{IcmpEffect, Outcome, Role, Signal};
+use crate::tcp::{Flags, IssGenerator, Parameters, Reaction, Segment, State, Tcb, answer_in_closed};
+use crate::time::Instant;
+use crate::wire::{Arrival, Bulk, Received, Sender};
+
+use exchange::{Awaited, Exchange, Phase};
+pub use pace::Rate;
+use pace::{HostPacer, Pacer};
+use plan::millis;
+pub use plan::{Dispatcher, Done, Ended, Errand, Next, Packets, Path, Plan, Task};
+use ports::{Turn, Turns};
+use slots::Slots;
+use trace::Trace;
+pub use trace::{Direction, KeptPacket, KeptPackets};
+use wheel::{Tick, Wheel};
+
+/// Exchanges in TIME-WAIT, at most: beyond it the next ones wait.
+const MOST_LINGERING: usize = 1 << 16;
+
+/// Makes the exchanges that the dispatcher has, until it has no more or a signal comes.
+///
+/// The `guard` is the proof that the kernel is held back on our ports.
+pub fn run<W: Bulk>(
+    guard: &GuardedPorts,
+    wire: &mut W,
+    plan: &Plan,
+    dispatcher: &mut dyn Dispatcher,
+    signal: PendingSignal<'_>,
+) -> Result<Done, DriveError> {
+    let mut fleet = Fleet::new(guard.ports().to_vec(), wire, plan, dispatcher);
+    fleet.run(signal)?;
+    Ok(fleet.done)
+}
+
+struct Fleet<'f, W> {
+    plan: &'f Plan,
+    wire: &'f mut W,
+    dispatcher: &'f mut dyn Dispatcher,
+    begun: Instant,
+    /// The present moment, as of the last batch.
+    now: Instant,
+    turns: Turns,
+    slots: Slots,
+    wheel: Wheel,
+    trace: Trace,
+    paths: Paths,
+    iss: IssGenerator,
+    pacer: Pacer,
+    hosts: HostPacer,
+    /// Errands whose host is not to be spoken to yet, by when it may.
+    postponed: BTreeMap<(Instant, u32), Errand>,
+    postponements: u32,
+    /// Whether the dispatcher may have more.
+    more: bool,
+    in_flight: u32,
+    lingering: u32,
+    /// What peers have said, where it is listened to.
+    texts: HashMap<u32, Vec<u8>>,
+    /// The last ICMP error that ended nothing, where there was one.
+    noted: HashMap<u32, IcmpError>,
+    watch: LossWatch,
+    /// After a signal: which, and when what is under way is given up.
+    ending: Option<(Signal, Instant)>,
+    identification: u16,
+    buffer: Vec<u8>,
+    text: Vec<u8>,
+    done: Done,
+}
+
+/// Looks now and then whether packets are lost on this machine.
+struct LossWatch {
+    next: Instant,
+    begun: u32,
+}
+
+impl LossWatch {
+    const EVERY: Duration = Duration::from_millis(250);
+}
+
+/// Paths by number.
+#[derive(Default)]
+struct Paths {
+    all: Vec<Path>,
+    numbers: HashMap<Path, u32>,
+    /// Our addresses among them: one or two, as a rule.
+    locals: Vec<IpAddr>,
+    /// Most errands have the path of the one before.
+    last: Option<(Path, u32)>,
+}
+
+impl Paths {
+    fn number(&mut self, path: &Path) -> u32 {
+        if let Some((last, number)) = &self.last
+            && last == path
+        {
+            return *number;
+        }
+        let Self { all, locals, .. } = self;
+        if !locals.contains(&path.local) {
+            locals.push(path.local);
+        }
+        let number = *self.numbers.entry(*path).or_insert_with(|| {
+            all.push(*path);
+            all.len() as u32 - 1
+        });
+        self.last = Some((*path, number));
+        number
+    }
+}
+
+/// What a packet says, and to which exchange.
+enum Heard {
+    Segment {
+        number: u32,
+        segment: Segment,
+        at: Instant,
+    },
+    /// To one of our ports, but of no exchange.
+    Stray(Addresses, Ports, Segment),
+    Icmp(u32, IcmpError),
+    KernelReset,
+    Nothing,
+}
+
+impl<'f, W: Bulk> Fleet<'f, W> {
+    fn new(ports: Vec<u16>, wire: &'f mut W, plan: &'f Plan, dispatcher: &'f mut dyn Dispatcher) -> Self {
+        const LONGEST_SEGMENT: usize = 40 + 60;
+        let now = wire.now();
+        let most = plan.max_in_flight as usize + MOST_LINGERING.min(plan.max_in_flight as usize * 16);
+        Self {
+            plan,
+            wire,
+            dispatcher,
+            begun: now,
+            now,
+            turns: Turns::new(ports),
+            slots: Slots::new(most, plan.table_key),
+            wheel: Wheel::new(most),
+            trace: Trace::new(plan.trace),
+            paths: Paths::default(),
+            iss: IssGenerator::new(plan.iss_key),
+            pacer: Pacer::new(plan.rate, now),
+            hosts: HostPacer::new(plan.per_host_rate),
+            postponed: BTreeMap::new(),
+            postponements: 0,
+            more: true,
+            in_flight: 0,
+            lingering: 0,
+            texts: HashMap::new(),
+            noted: HashMap::new(),
+            watch: LossWatch { next: now + LossWatch::EVERY, begun: 0 },
+            ending: None,
+            identification: 1,
+            buffer: vec![0; LONGEST_SEGMENT],
+            text: Vec::new(),
+            done: Done::default(),
+        }
+    }
+
+    fn run(&mut self, signal: PendingSignal<'_>) -> Result<(), DriveError> {
+        self.begin_more();
+        while self.in_flight > 0 || self.lingering > 0 || self.more || !self.postponed.is_empty() {
+            let deadline = self.deadline();
+            self.wire.await_answers(self.in_flight);
+            let heard = match self.wire.receive(Some(deadline))? {
+                Arrival::Packet(received) => {
+                    let ours = Ours { ports: &self.turns, paths: &self.paths };
+                    hear(&received, &ours, &mut self.slots, &mut self.trace, &mut self.text)
+                }
+                Arrival::DeadlinePassed => Heard::Nothing,
+                Arrival::Woken => {
+                    if let Some(signal) = signal() {
+                        self.on_signal(signal);
+                    }
+                    Heard::Nothing
+                }
+            };
+            self.take_departures();
+            let now = self.wire.now().max(self.now);
+            let new_batch = now > self.now || matches!(heard, Heard::Nothing);
+            self.now = now;
+            self.on_heard(&heard);
+            if new_batch {
+                self.fire();
+                self.look_for_losses();
+                self.begin_more();
+            }
+            if self.ending.is_some() && self.in_flight == 0 {
+                break; // what is kept of TIME-WAIT is cut short
+            }
+        }
+        self.look_for_losses_now();
+        self.done.backed_off = self.pacer.backed_off();
+        Ok(())
+    }
+
+    /// When to look again, whatever comes.
+    fn deadline(&self) -> Instant {
+        let timer = self.wheel.next().map(|tick| tick.instant(self.begun));
+        let postponed = self.postponed.keys().next().map(|(at, _)| *at);
+        let may_begin = self.ending.is_none() && !self.is_full() && (self.more || postponed.is_some());
+        let pace = self.pacer.closed_until().filter(|until| may_begin && *until > self.now);
+        let postponed = postponed.filter(|at| may_begin && *at > self.now);
+        let ending = self.ending.map(|(_, until)| until);
+        let all = [timer, pace, postponed, ending];
+        all.into_iter().flatten().fold(self.watch.next, Instant::min)
+    }
+
+    fn is_full(&self) -> bool {
+        self.in_flight >= self.plan.max_in_flight || self.slots.is_full()
+    }
+
+    fn come(&self) -> Tick {
+        Tick::come(self.now, self.begun)
+    }
+
+    fn take_departures(&mut self) {
+        while let Some((number, at)) = self.wire.departed() {
+            if let Some(exchange) = self.slots.get_mut(number) {
+                exchange.note_departure(at);
+            }
+        }
+    }
+
+    /// Begins as many exchanges as may be begun now.
+    fn begin_more(&mut self) {
+        while self.ending.is_none() && !self.is_full() && self.pacer_is_open() {
+            let Some(errand) = self.next_errand() else { return };
+            let (remote, port) = (errand.remote.ip(), errand.remote.port());
+            let port = match self.turns.next(remote, port, &self.slots) {
+                Turn::Fresh(port) => port,
+                Turn::InTimeWait(port, number) => {
+                    self.remove(number);
+                    port
+                }
+                Turn::None => {
+                    const MOMENT: Duration = Duration::from_millis(1); // until one of them is over
+                    self.postpone(errand, self.now + MOMENT);
+                    return;
+                }
+            };
+            self.pacer.admits(self.now);
+            self.begin(&errand, port);
+        }
+    }
+
+    fn pacer_is_open(&self) -> bool {
+        self.pacer.closed_until().is_none_or(|until| until <= self.now)
+    }
+
+    /// What was postponed until now comes first. Each host is asked for its time but once.
+    fn next_errand(&mut self) -> Option<Errand> {
+        if let Some(first) = self.postponed.first_entry()
+            && first.key().0 <= self.now
+        {
+            return Some(first.remove());
+        }
+        while self.more && self.postponed.len() < self.plan.max_in_flight as usize {
+            let errand = match self.dispatcher.next(self.now) {
+                Next::Errand(errand) => errand,
+                Next::Later => return None,
+                Next::Done => {
+                    self.more = false;
+                    return None;
+                }
+            };
+            let at = self.hosts.reserve(errand.remote.ip(), self.now);
+            if at <= self.now {
+                return Some(errand);
+            }
+            self.postpone(errand, at);
+        }
+        None
+    }
+
+    fn postpone(&mut self, errand: Errand, until: Instant) {
+        self.postponements = self.postponements.wrapping_add(1);
+        self.postponed.insert((until, self.postponements), errand);
+    }
+
+    fn begin(&mut self, errand: &Errand, port: u16) {
+        let path = self.paths.number(&errand.path);
+        let task = self.task(errand.task);
+        let mut tcb = Tcb::new(&parameters(self.plan, &errand.path, task));
+        let local = SocketAddr::new(errand.path.local, port);
+        let iss = self.iss.iss(local, errand.remote, self.now);
+        let Ok(reaction) = tcb.open(crate::tcp::Origin::Active, iss, self.now) else { return };
+        let ends = self.come().after(millis(self.plan.timeout));
+        let exchange = Exchange::new(errand, path, port, tcb, ends, task);
+        let Some(number) = self.slots.insert(exchange) else { return };
+        self.in_flight += 1;
+        self.watch.begun += 1;
+        if let Some(exchange) = self.slots.get_mut(number) {
+            exchange.note_departure(self.now);
+        }
+        self.send(number, &reaction, Sent::Call);
+        self.set_timer(number);
+    }
+
+    fn task(&self, task: u16) -> &'f Task {
+        self.plan.tasks.get(usize::from(task)).unwrap_or(&Task::NOTHING)
+    }
+
+    fn set_timer(&mut self, number: u32) {
+        if let Some(exchange) = self.slots.get(number) {
+            self.wheel.set(number, exchange.deadline(self.task(exchange.task), self.begun));
+        }
+    }
+
+    /// Sends what a reaction says. A segment that does not leave is lost, as it might be anywhere on its way.
+    fn send(&mut self, number: u32, reaction: &Reaction, sent: Sent) {
+        let (Some(segment), Some(exchange)) = (reaction.segment, self.slots.get_mut(number)) else { return };
+        exchange.count_sent(&segment, sent == Sent::Again);
+        let (remote, ports) = exchange.ends();
+        let Some(path) = self.paths.all.get(exchange.path as usize) else { return };
+        let Some(addresses) = Addresses::new(path.local, remote) else { return };
+        self.identification = self.identification.wrapping_add(1).max(1);
+        let ip =
+            IpFields { ttl: self.plan.ttl, identification: self.identification, ..IpFields::new(addresses) };
+        let Ok(len) = emit(&ip, ports, &segment, &[], &mut self.buffer) else { return };
+        let packet = self.buffer.get(..len).unwrap_or_default();
+        let note = (exchange.syns == 1 && segment.has(Flags::SYN)).then_some(number);
+        if self.wire.queue(packet, path.way, note).is_ok() {
+            self.trace.keep(&mut exchange.chain, Direction::Sent, self.now, packet);
+        }
+    }
+
+    fn on_heard(&mut self, heard: &Heard) {
+        match heard {
+            Heard::Segment { number, segment, at } => self.on_segment(*number, segment, *at),
+            Heard::Stray(addresses, ports, segment) => self.on_stray(*addresses, *ports, segment),
+            Heard::Icmp(number, error) => self.on_icmp(*number, error),
+            Heard::KernelReset => self.done.kernel_resets += 1,
+            Heard::Nothing => {}
+        }
+    }
+
+    fn on_segment(&mut self, number: u32, segment: &Segment, at: Instant) {
+        let Some(exchange) = self.slots.get_mut(number) else { return };
+        let reaction = exchange.on_segment(segment, at, self.now);
+        self.send(number, &reaction, Sent::Reply);
+        self.take_text(number, &reaction);
+        self.go_on(number, &reaction);
+    }
+
+    /// What follows from a reaction: the verdict, or the next thing to do.
+    fn go_on(&mut self, number: u32, reaction: &Reaction) {
+        let Some(exchange) = self.slots.get(number) else { return };
+        if exchange.phase == Phase::Lingering {
+            if exchange.tcb.state() == State::Closed {
+                self.remove(number); // a RST of the peer's: there is nothing to linger for
+            }
+            return;
+        }
+        let outcome = verdict::judge(reaction, &exchange.tcb, self.so_far(number, exchange.heard));
+        match outcome {
+            Some(outcome) => self.finish(number, outcome),
+            None => self.follow(number),
+        }
+    }
+
+    fn so_far(&self, number: u32, heard: bool) -> SoFar {
+        SoFar { role: Role::Active, noted: self.noted.get(&number).copied(), heard }
+    }
+
+    /// Waits, or closes, if the time has come.
+    fn follow(&mut self, number: u32) {
+        let (now, plan) = (self.come(), self.plan);
+        let Some(exchange) = self.slots.get_mut(number) else { return };
+        let task = plan.tasks.get(usize::from(exchange.task)).unwrap_or(&Task::NOTHING);
+        if exchange.phase == Phase::Opening && exchange.tcb.state().is_synchronized() {
+            exchange.wait(now, task);
+        }
+        if exchange.phase == Phase::Waiting && (exchange.is_done_waiting(now, task) || self.ending.is_some())
+        {
+            exchange.phase = Phase::Closing;
+            exchange.phase_ends = now.after(millis(plan.timeout));
+            if let Ok(reaction) = exchange.tcb.close(self.now) {
+                self.send(number, &reaction, Sent::Call);
+            }
+        }
+        self.set_timer(number);
+    }
+
+    /// Takes text in order, and looks for what is expected in it.
+    fn take_text(&mut self, number: u32, reaction: &Reaction) {
+        const MOST: usize = 4096; // what introduces itself does so at once
+        let accepted = reaction.text;
+        if accepted.len == 0 || accepted.ahead > 0 {
+            return;
+        }
+        let Some(exchange) = self.slots.get_mut(number).filter(|exchange| exchange.banner == Awaited::NotYet)
+        else {
+            return;
+        };
+        let task = self.plan.tasks.get(usize::from(exchange.task));
+        let Some(banner) = task.and_then(|task| task.banner.as_ref()) else { return };
+        let said = self.texts.entry(number).or_default();
+        let new = self.text.get(accepted.skip as usize..).unwrap_or_default();
+        said.extend(new.iter().take((accepted.len as usize).min(MOST - said.len().min(MOST))));
+        if banner.is_match(said) {
+            exchange.banner = Awaited::Came;
+        }
+    }
+
+    /// What there is no exchange for is answered as in CLOSED (RFC 9293 section 3.10.7.1): whoever has not
+    /// understood that it is over learns it so.
+    fn on_stray(&mut self, addresses: Addresses, ports: Ports, segment: &Segment) {
+        let (Some(answer), _) = answer_in_closed(segment) else { return };
+        let ip = IpFields { ttl: self.plan.ttl, ..IpFields::new(addresses) };
+        if let Ok(len) = emit(&ip, ports, &answer, &[], &mut self.buffer) {
+            let _ = self.wire.send(self.buffer.get(..len).unwrap_or_default());
+        }
+    }
+
+    fn on_icmp(&mut self, number: u32, error: &IcmpError) {
+        let Some(exchange) = self.slots.get(number).filter(|it| it.phase != Phase::Lingering) else { return };
+        match verdict::icmp_effect(error, &exchange.tcb) {
+            Some(IcmpEffect::Fatal) => self.abort(number, Outcome::Unreachable(*error)),
+            Some(IcmpEffect::Noted) => {
+                self.noted.insert(number, *error);
+            }
+            Some(IcmpEffect::NotOurs) | None => {}
+        }
+    }
+
+    fn abort(&mut self, number: u32, outcome: Outcome) {
+        let Some(exchange) = self.slots.get_mut(number) else { return };
+        if let Ok(reaction) = exchange.tcb.abort() {
+            self.send(number, &reaction, Sent::Call);
+        }
+        self.finish(number, outcome);
+    }
+
+    /// Timers that are due.
+    fn fire(&mut self) {
+        let now = self.come();
+        while let Some(number) = self.wheel.pop(now) {
+            self.fire_one(number, now);
+        }
+    }
+
+    fn fire_one(&mut self, number: u32, now: Tick) {
+        let plan = self.plan;
+        let Some(exchange) = self.slots.get_mut(number) else { return };
+        let task = plan.tasks.get(usize::from(exchange.task)).unwrap_or(&Task::NOTHING);
+        if exchange.deadline(task, self.begun) > now {
+            return self.set_timer(number); // only visited
+        }
+        let patience_is_over = now >= exchange.phase_ends;
+        let done_waiting = exchange.phase == Phase::Waiting && exchange.is_done_waiting(now, task);
+        match exchange.phase {
+            Phase::Lingering => self.remove(number),
+            Phase::Opening | Phase::Closing if patience_is_over => self.give_up(number),
+            Phase::Waiting if done_waiting => self.follow(number),
+            Phase::Opening | Phase::Waiting | Phase::Closing => match exchange.tcb.on_timeout(self.now) {
+                Some(reaction) => {
+                    self.send(number, &reaction, Sent::Again);
+                    self.go_on(number, &reaction);
+                }
+                None => self.set_timer(number),
+            },
+        }
+    }
+
+    /// The user's patience is over (RFC 9293 section 3.10.8).
+    fn give_up(&mut self, number: u32) {
+        let Some(exchange) = self.slots.get(number) else { return };
+        let so_far = self.so_far(number, exchange.heard);
+        let outcome = verdict::given_up(exchange.tcb.state(), &exchange.tcb, so_far);
+        self.abort(number, outcome);
+    }
+
+    /// The verdict. What is in TIME-WAIT stays for a while.
+    fn finish(&mut self, number: u32, outcome: Outcome) {
+        self.tell(number, outcome);
+        self.done.duration = self.now - self.begun;
+        self.in_flight -= 1;
+        let linger = self.plan.linger;
+        let come = self.come();
+        let Some(exchange) = self.slots.get_mut(number) else { return };
+        self.trace.release(&mut exchange.chain);
+        self.noted.remove(&number);
+        self.texts.remove(&number);
+        if exchange.tcb.state() != State::TimeWait {
+            return self.remove(number);
+        }
+        let kept = linger.after(exchange.rtt(), exchange.tcb.time_wait());
+        exchange.phase = Phase::Lingering;
+        exchange.phase_ends = come.after(millis(kept));
+        self.lingering += 1;
+        self.set_timer(number);
+    }
+
+    fn tell(&mut self, number: u32, outcome: Outcome) {
+        let Some(exchange) = self.slots.get(number) else { return };
+        let (remote, ports) = exchange.ends();
+        let path = self.paths.all.get(exchange.path as usize);
+        let (Some(path), task) = (path, self.task(exchange.task)) else { return };
+        let answered = !matches!(outcome, Outcome::Silent { .. } | Outcome::Interrupted(_));
+        let syns = u32::from(exchange.syns);
+        let was_quiet = matches!(outcome, Outcome::Completed(_) | Outcome::CloseIncomplete { .. });
+        let trace = &self.trace;
+        self.dispatcher.ended(Ended {
+            errand: Errand {
+                target: exchange.target,
+                remote: SocketAddr::new(remote, ports.destination),
+                path: *path,
+                task: exchange.task,
+            },
+            local: SocketAddr::new(path.local, ports.source),
+            parameters: parameters(self.plan, path, task),
+            outcome,
+            at: self.now,
+            rtt: exchange.rtt(),
+            syns,
+            syns_lost: syns.saturating_sub(u32::from(answered)),
+            retransmissions: u32::from(exchange.retransmissions),
+            announced: exchange.announced(),
+            text: self.texts.get(&number).map_or(&[], Vec::as_slice),
+            banner_came: exchange.banner.came(),
+            stayed_open: exchange.quiet.came().map(|came| came && was_quiet),
+            packets: Packets(&|| trace.packets(exchange.chain)),
+        });
+    }
+
+    fn remove(&mut self, number: u32) {
+        let lingered = self.slots.get(number).is_some_and(|it| it.phase == Phase::Lingering);
+        self.lingering -= u32::from(lingered);
+        self.wheel.cancel(number);
+        self.slots.remove(number);
+    }
+
+    /// The first signal ends what is under way properly; the second at once.
+    fn on_signal(&mut self, signal: Signal) {
+        const GRACE: Duration = Duration::from_secs(1);
+        self.more = false;
+        self.postponed.clear();
+        self.done.signal = Some(signal);
+        let again = self.ending.is_some();
+        self.ending = Some((signal, self.now + GRACE));
+        for number in self.slots.numbers() {
+            let phase = self.slots.get(number).map(|exchange| exchange.phase);
+            match phase {
+                Some(Phase::Opening) => self.abort(number, Outcome::Interrupted(signal)),
+                Some(Phase::Waiting) if !again => self.follow(number),
+                Some(Phase::Waiting | Phase::Closing) if again => {
+                    self.abort(number, Outcome::Interrupted(signal));
+                }
+                Some(Phase::Waiting | Phase::Closing | Phase::Lingering) | None => {}
+            }
+        }
+    }
+
+    fn look_for_losses(&mut self) {
+        if let Some((signal, until)) = self.ending
+            && self.now >= until
+        {
+            self.on_signal(signal); // their second of grace is over
+        }
+        if self.now >= self.watch.next {
+            let since = self.now - self.watch.next + LossWatch::EVERY;
+            let actual = f64::from(self.watch.begun) / since.as_secs_f64();
+            if self.look_for_losses_now() > 0 {
+                self.pacer.slow_down(actual);
+            } else {
+                self.pacer.speed_up();
+            }
+            self.watch = LossWatch { next: self.now + LossWatch::EVERY, begun: 0 };
+        }
+    }
+
+    fn look_for_losses_now(&mut self) -> u32 {
+        let lost = self.wire.lost();
+        self.done.packets_lost += u64::from(lost);
+        lost
+    }
+}
+
+/// Why a segment is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Call,
+    Reply,
+    Again,
+}
+
+/// What a connection by this path, for this task, is made with.
+fn parameters(plan: &Plan, path: &Path, task: &Task) -> Parameters {
+    Parameters {
+        mss: path.mss,
+        default_peer_mss: crate::tcp::Mss::default_of(path.local),
+        offer: task.offer,
+        ..plan.parameters
+    }
+}
+
+/// What is ours of all that the wire shows: another program may have a port between two of ours, and a router sees
+/// what goes to others.
+struct Ours<'o> {
+    ports: &'o Turns,
+    paths: &'o Paths,
+}
+
+impl Ours<'_> {
+    fn have(&self, address: IpAddr, port: u16) -> bool {
+        self.paths.locals.contains(&address) && self.ports.have(port)
+    }
+}
+
+/// Reads a packet, finds the exchange it belongs to and keeps it for that; the text of a segment is left in `text`.
+fn hear(
+    received: &Received<'_>,
+    ours: &Ours<'_>,
+    slots: &mut Slots,
+    trace: &mut Trace,
+    text: &mut Vec<u8>,
+) -> Heard {
+    if received.sender == Sender::OurKernel {
+        return Heard::KernelReset;
+    }
+    let Ok(packet) = ip::parse(received.octets) else { return Heard::Nothing };
+    let remote = packet.addresses.source();
+    match packet.protocol {
+        Protocol::Tcp => {
+            let Ok(read) = tcp::parse(packet.payload, packet.addresses, received.checksum) else {
+                return Heard::Nothing;
+            };
+            let local = packet.addresses.destination();
+            let ports = Ports { source: read.ports.destination, destination: read.ports.source };
+            if !ours.have(local, ports.source) {
+                return Heard::Nothing;
+            }
+            let Some(number) = slots.find(remote, ports) else {
+                let answering = Addresses::new(local, remote);
+                return answering.map_or(Heard::Nothing, |back| Heard::Stray(back, ports, read.segment));
+            };
+            text.clear();
+            text.extend_from_slice(read.text);
+            if let Some(exchange) = slots.get_mut(number).filter(|it| it.phase != Phase::Lingering) {
+                trace.keep(&mut exchange.chain, Direction::Received, received.at, received.octets);
+            }
+            Heard::Segment { number, segment: read.segment, at: received.at }
+        }
+        Protocol::Icmp | Protocol::Icmpv6 => {
+            let Ok(Some(error)) = icmp::parse(&packet) else { return Heard::Nothing };
+            let ports = Ports { source: error.local.port(), destination: error.remote.port() };
+            let Some(number) = slots.find(error.remote.ip(), ports) else { return Heard::Nothing };
+            if let Some(exchange) = slots.get_mut(number).filter(|it| it.phase != Phase::Lingering) {
+                trace.keep(&mut exchange.chain, Direction::Received, received.at, received.octets);
+            }
+            Heard::Icmp(number, error)
+        }
+        Protocol::Other(_) => Heard::Nothing,
+    }
+}
