@@ -127,7 +127,7 @@ impl Closing for Html {
         table(findings, Verdict::Unmet, "Not as expected", (unmet, u64::MAX), out)?;
         table(findings, Verdict::Met, "As expected", (met, ROWS), out)?;
         table(findings, Verdict::NotChecked, "Not checked", (not_checked, ROWS), out)?;
-        writeln!(out, "</main>\n</html>")
+        writeln!(out, "</main>\n</body>\n</html>")
     }
 }
 
