@@ -132,7 +132,7 @@ impl Chart {
         let mut counts = [0_u128; BARS];
         for &(micros, count) in round_trips {
             let bar = (scale.part(micros as f64) * BARS as f64) as usize;
-            if let Some(counted) = counts.get_mut(bar.min(BARS - 1)) {
+            if let Some(counted) = counts.get_mut(bar) {
                 *counted += u128::from(count);
             }
         }

@@ -274,8 +274,10 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_an_error_and_takes_no_more_memory() {
-        let endless = io::BufReader::new(io::repeat(b' '));
-        let read: Vec<_> = read(endless).collect();
+        const MORE: u64 = 1 << 40;
+        let mut endless = io::BufReader::with_capacity(1, io::repeat(b' ').take(MORE));
+        let read: Vec<_> = read(&mut endless).collect();
+        assert_eq!(MORE - endless.get_ref().limit(), LONGEST as u64 + 1, "octets taken");
         assert_eq!(read.len(), 1);
         assert_eq!(read[0].as_ref().unwrap_err().to_string(), "line 1 is longer than 1048576 octets");
     }
