@@ -3,6 +3,18 @@
 //! A [`Stream`] is written while the check runs; a [`Closing`] one at its end, for it tells failures first, or
 //! begins with how many there are. Both are pure: from [`record::check`](crate::record::check) to octets.
 
+#[cfg(test)]
+mod fixture;
+pub mod html;
+pub mod junit;
+pub mod markdown;
+pub mod ndjson;
+pub mod percentiles;
+pub mod prometheus;
+pub mod summary;
+pub mod tap;
+mod words;
+
 use std::io::{self, Write};
 
 use crate::record::check::{Finding, Plan, Summary};
@@ -38,5 +50,12 @@ pub trait Findings {
 impl Findings for [Finding] {
     fn each(&self, visit: &mut dyn FnMut(&Finding) -> io::Result<()>) -> io::Result<()> {
         self.iter().try_for_each(visit)
+    }
+}
+
+/// A slice has no size of its own, but a reference to one has, and so can stand for `dyn Findings`.
+impl<F: Findings + ?Sized> Findings for &F {
+    fn each(&self, visit: &mut dyn FnMut(&Finding) -> io::Result<()>) -> io::Result<()> {
+        (**self).each(visit)
     }
 }
