@@ -60,7 +60,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    fn holds<T: Ord>(self, found: T, expected: T) -> bool {
+    fn holds<T: Ord + Copy>(self, found: T, expected: T) -> bool {
         match self {
             Self::Less => found < expected,
             Self::AtMost => found <= expected,

@@ -38,16 +38,14 @@ impl FromStr for Pattern {
         }
         let mut builder = RegexBuilder::new(text);
         builder.size_limit(Self::MOST_OCTETS).dfa_size_limit(Self::MOST_OCTETS);
-        builder.build().map(Self).map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => {
-                "the regular expression takes too much memory (write fewer repetitions)".to_owned()
+        builder.build().map(Self).map_err(|error| {
+            if let regex::Error::CompiledTooBig(_) = error {
+                return "the regular expression takes too much memory (write fewer repetitions)".to_owned();
             }
-            error => {
-                let text = error.to_string();
-                let last = text.lines().last().unwrap_or_default().trim();
-                let why = last.strip_prefix("error: ").unwrap_or(last).to_lowercase();
-                format!("no regular expression: {why} (a special character is written with a backslash)")
-            }
+            let text = error.to_string();
+            let last = text.lines().last().unwrap_or_default().trim();
+            let why = last.strip_prefix("error: ").unwrap_or(last).to_lowercase();
+            format!("no regular expression: {why} (a special character is written with a backslash)")
         })
     }
 }

@@ -41,11 +41,7 @@ impl Expectations {
             return Ok(()); // the share of all SYNs decides
         }
         self.iter().try_for_each(|one| {
-            let why = match one {
-                Expectation::StaysOpen(_) if exchange.was_open() => "the peer did not keep it open: ",
-                Expectation::Banner(_) if exchange.was_open() => "nothing the peer said matches: ",
-                _ => "",
-            };
+            let why = if exchange.was_open() { missing(one) } else { "" };
             let outcome = exchange.outcome;
             if is_met(one, exchange) { Ok(()) } else { Err(format!("expected {one}: {why}{outcome}")) }
         })
@@ -73,6 +69,23 @@ impl Expectations {
             };
             found.map_err(|found| format!("expected {one}: {found}"))
         })
+    }
+}
+
+/// What an exchange that was open can lack, if how it ended does not tell.
+const fn missing(one: &Expectation) -> &'static str {
+    match one {
+        Expectation::StaysOpen(_) => "the peer did not keep it open: ",
+        Expectation::Banner(_) => "nothing the peer said matches: ",
+        Expectation::Open
+        | Expectation::Refused
+        | Expectation::Silent
+        | Expectation::Unreachable
+        | Expectation::ClosesCleanly
+        | Expectation::Rtt(..)
+        | Expectation::Loss(..)
+        | Expectation::Mss(..)
+        | Expectation::Option(_) => "",
     }
 }
 
