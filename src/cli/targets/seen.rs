@@ -104,4 +104,9 @@ mod tests {
         }
         assert!(seen.slots.len() <= 8_192);
     }
+
+    #[test]
+    fn what_is_taken_never_looks_free() {
+        assert!((0..=1_024).all(|high| tag(high << 32) | NUMBER != FREE));
+    }
 }

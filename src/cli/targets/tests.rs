@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use super::gather::Gathering;
 use super::{Asked, Exclude, Gathered, List, gather};
 
 /// A file that is gone with the value.
@@ -179,6 +180,9 @@ fn more_than_fit_are_refused_with_a_way_out() {
         all,
         [format!("target 1: {words}5)"), "target 3: the port is missing (write h:PORT)".to_owned(),]
     );
+    let mut gathering = Gathering::default();
+    gathering.lines("f", &mut "10.0.0.0/8:1-4".as_bytes()).unwrap();
+    assert!(gathering.list.is_empty(), "what surely does not fit is not begun");
     let all = wrong(&asked(&["[fd99::/64]:1"]));
     assert!(all[0].ends_with("(write smaller blocks)"), "{all:?}");
 }
@@ -224,4 +228,6 @@ fn a_million_lines() {
         let Gathered { list, .. } = gather(&Asked { shard, ..self::asked(&[target]) }).unwrap();
         println!("{target} {shard:?}: {} in {:?}; {}", list.len(), clock.now().since(from), peak());
     }
+    let all = wrong(&self::asked(&["10.0.0.0/8:1", "11.0.0.0/8:1"]));
+    assert!(all.len() == 1 && all[0].ends_with("--shard 1/3)"), "{all:?}");
 }

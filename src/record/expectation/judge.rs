@@ -240,7 +240,7 @@ mod tests {
             ("silent", ""),
             ("rtt<20ms", "expected rtt<20ms: the mean of 1 is 20ms"),
             ("rtt>20ms", "expected rtt>20ms: the mean of 1 is 20ms"),
-            ("loss<33.3333%", "expected loss<33.3333%: 1 of 3 syns were not answered, which is 33.3333%"),
+            ("loss<=33.3333%", "expected loss<=33.3333%: 1 of 3 syns were not answered, which is 33.3333%"),
             ("mss>=1401", "expected mss>=1401: the peer announced 1400"),
             ("mss<=1399", "expected mss<=1399: the peer announced 1400"),
             ("option:ecn", "expected option:ecn: the peer announced mss, sack"),
