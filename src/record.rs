@@ -1,6 +1,8 @@
 //! What happened, as plain values: everything a report may know.
 
 pub mod check;
+pub mod expectation;
+pub mod pattern;
 pub mod sending;
 
 use std::fmt;

@@ -21,6 +21,7 @@ mod signals;
 mod sink;
 mod source;
 mod target;
+pub mod targets;
 mod way;
 
 use std::ffi::OsString;

@@ -15,35 +15,46 @@ pub(super) struct Target {
 impl Target {
     /// Reads `HOST:PORT`, `[IPV6]:PORT`, or host and port apart.
     pub(super) fn parse(host: &str, port: Option<&str>) -> Result<Self, Failure> {
-        let (host, port) = match (port, bracketed(host)) {
-            (Some(port), Some((inner, ""))) => (inner, port),
-            (Some(port), None) => (host, port),
-            (None, Some((inner, rest))) => (inner, rest.strip_prefix(':').unwrap_or_default()),
-            (None, None) if host.parse::<Ipv6Addr>().is_ok() => {
-                return Err(Failure::usage(format_args!(
-                    "'{host}': write an ipv6 address and its port as [{host}]:PORT or {host} PORT"
-                )));
-            }
-            (None, None) => host.rsplit_once(':').unwrap_or((host, "")),
-            (Some(port), Some(_)) => {
-                return Err(Failure::usage(format_args!("'{host}' and '{port}': the port is given twice")));
-            }
-        };
-        if host.is_empty() {
-            return Err(Failure::usage("the host is missing (write HOST:PORT)"));
-        }
-        if port.is_empty() {
-            return Err(Failure::usage(format_args!("the port is missing (write {host}:PORT)")));
-        }
-        match port.parse() {
-            Ok(port @ 1..) => Ok(Self { host: host.to_owned(), port }),
-            _ => Err(Failure::usage(format_args!("'{port}' is no port (a number from 1 to 65535)"))),
-        }
+        let (host, port) = parts(host, port)?;
+        Ok(Self { host: host.to_owned(), port: number(port)? })
     }
 
     /// The host, unless it is written as an address.
     pub(super) fn name(&self) -> Option<String> {
         self.host.parse::<IpAddr>().is_err().then(|| self.host.clone())
+    }
+}
+
+/// Host and port, neither of them empty, as they are typed: together, or apart.
+pub(super) fn parts<'t>(host: &'t str, port: Option<&'t str>) -> Result<(&'t str, &'t str), Failure> {
+    let (host, port) = match (port, bracketed(host)) {
+        (Some(port), Some((inner, ""))) => (inner, port),
+        (Some(port), None) => (host, port),
+        (None, Some((inner, rest))) => (inner, rest.strip_prefix(':').unwrap_or_default()),
+        (None, None) if host.parse::<Ipv6Addr>().is_ok() => {
+            return Err(Failure::usage(format_args!(
+                "'{host}': write an ipv6 address and its port as [{host}]:PORT or {host} PORT"
+            )));
+        }
+        (None, None) => host.rsplit_once(':').unwrap_or((host, "")),
+        (Some(port), Some(_)) => {
+            return Err(Failure::usage(format_args!("'{host}' and '{port}': the port is given twice")));
+        }
+    };
+    if host.is_empty() {
+        return Err(Failure::usage("the host is missing (write HOST:PORT)"));
+    }
+    if port.is_empty() {
+        return Err(Failure::usage(format_args!("the port is missing (write {host}:PORT)")));
+    }
+    Ok((host, port))
+}
+
+/// A port as it is typed.
+pub(super) fn number(port: &str) -> Result<u16, Failure> {
+    match port.parse() {
+        Ok(port @ 1..) => Ok(port),
+        _ => Err(Failure::usage(format_args!("'{port}' is no port (a number from 1 to 65535)"))),
     }
 }
 
