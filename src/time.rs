@@ -109,6 +109,11 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// The date of an instant, since 1970.
+    pub fn since_1970(&self, at: Instant) -> Duration {
+        if at <= self.now { self.real.saturating_sub(self.now - at) } else { self.real + (at - self.now) }
+    }
+
     /// Translates a kernel time stamp, since 1970, that was taken between `earliest` and the reading.
     pub fn at(&self, stamp: Duration, earliest: Instant) -> Instant {
         self.now.before(self.real.saturating_sub(stamp), earliest)

@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod args;
+mod check;
 mod connect;
 mod conversation;
 mod data;
@@ -13,6 +14,7 @@ pub mod exit;
 mod guard;
 mod listen;
 pub mod manual;
+mod merge;
 mod output;
 mod path;
 mod queue;
@@ -44,6 +46,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8, Failure>
         Command::Connect(args) => connect::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Listen(args) => listen::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Guard { command } => return guard::run(&command),
         Command::Doctor(args) => doctor::run(&args),

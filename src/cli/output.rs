@@ -304,6 +304,13 @@ fn style(reports: Reports, args: &OutputArgs) -> Style {
     Style { color, verbose: args.verbose, explain: None }
 }
 
+/// Whether what goes to standard output is to be coloured; said to all that colours from here on.
+pub(super) fn wants_color_on_stdout(when: ColorWhen) -> bool {
+    let color = wants_color(when, io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
+    colored::control::set_override(color);
+    color
+}
+
 /// NO_COLOR counts if it is not empty (no-color.org), and only against what was not asked for.
 fn wants_color(when: ColorWhen, terminal: bool, no_color: Option<&OsStr>) -> bool {
     match when {

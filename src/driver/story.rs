@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::observe::Observer;
 use super::plan::Plan;
-use crate::guard::{Discard, Guard, PassedOver, Proof, Standing, Tally};
+use crate::guard::{Discard, Guard, GuardedPorts, Kind, PassedOver, Proof, Standing, Tally};
 use crate::record::{Event, Excerpt, GuardSummary, Opening, Outcome, Relative, Step, Summary, View};
 use crate::tcp::{Arrow, Arrows, Clause, Flags, Reaction, Segment, SeqNum, State, Stream, Tcb};
 use crate::time::{self, Instant};
@@ -281,6 +281,12 @@ pub(super) fn summarize(guard: &Guard) -> GuardSummary {
 /// A guard that stands for many.
 pub(super) fn summarize_standing(guard: &Standing) -> GuardSummary {
     summary_of(guard.kind().name(), guard.discard(), guard.proof(), guard.passed_over())
+}
+
+/// A guard on the ports of a fleet.
+pub(super) fn summarize_ports(guard: &GuardedPorts) -> GuardSummary {
+    let name = guard.kind().map_or("not needed", Kind::name);
+    summary_of(name, guard.discard(), guard.proof(), guard.passed_over())
 }
 
 fn summary_of(

@@ -116,6 +116,17 @@ impl Ends {
         self.completed + self.reset + self.close_incomplete
     }
 
+    /// Counts what another run has counted.
+    pub const fn add_all(&mut self, other: &Self) {
+        self.completed += other.completed;
+        self.refused += other.refused;
+        self.silent += other.silent;
+        self.unreachable += other.unreachable;
+        self.reset += other.reset;
+        self.close_incomplete += other.close_incomplete;
+        self.interrupted += other.interrupted;
+    }
+
     /// Counts one more.
     pub const fn add(&mut self, outcome: &Outcome) {
         let counter = match outcome {

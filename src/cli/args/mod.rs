@@ -1,5 +1,6 @@
 //! What can be typed: one definition for parsing, help and manual pages.
 
+mod check;
 mod data;
 mod flags;
 mod guard;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+pub use check::{CheckArgs, ChosenArgs, FleetArgs, MergeArgs, ReportArgs, ReportKind, ReportTo, TargetArgs};
 pub use data::{DataArgs, Sending, Until};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
 pub use listen::{AnswerArgs, EndKind, ListenArgs, ServiceArgs};
@@ -115,6 +117,39 @@ pub enum Command {
     ///   tcpshake listen 9000 --delay-synack 1500 --drop-first-syn 1
     #[command(after_help = Exit::table())]
     Listen(Box<ListenArgs>),
+    /// Check very many targets against what is expected of them, for people and for CI
+    ///
+    /// Opens and closes a connection to each target, thousands at a time, and tells which of them are not as
+    /// expected: with the ladder of what happened, the round trips, and reports for machines. The exit code is 0 if
+    /// all targets are as expected, 1 if any is not.
+    ///
+    /// A target is HOST:PORTS: a name, an address or a block of addresses, and ports: 10.0.0.0/24:22,80,8000-8010. In
+    /// a file it is one a line, with what is expected behind it; a file whose name ends in .toml has tables. The
+    /// manual page tells the rest.
+    ///
+    /// What may be checked: hosts that are yours, or whose owners have agreed. Connections are real and appear in
+    /// the logs of the other side; each that was opened is closed. Nothing is sent from an address that is not this
+    /// machine's. The rate is limited unless told otherwise.
+    ///
+    /// Examples:
+    ///
+    ///   tcpshake check db.example.org:5432 10.0.0.0/28:22
+    ///
+    ///   tcpshake check -f targets.txt --expect open --expect 'rtt<20ms' --report junit=report.xml
+    ///
+    ///   tcpshake check 10.0.0.7:25 --expect 'banner~^220 ' --count 10
+    #[command(after_help = Exit::table())]
+    Check(Box<CheckArgs>),
+    /// Make one report of several: what shards of a check have found
+    ///
+    /// Reads NDJSON reports of check, puts them together and writes reports of any kind. A target that is in several
+    /// counts with what was found last. The exit code is that of the whole: 0 if all targets are as expected.
+    ///
+    /// Example:
+    ///
+    ///   tcpshake merge shard-*.ndjson --report junit=report.xml
+    #[command(after_help = Exit::table())]
+    Merge(MergeArgs),
     /// Watch one whole exchange in a private network: no root, no remote host
     ///
     /// Makes two network namespaces joined by a cable, starts a server of the kernel's in one, and opens

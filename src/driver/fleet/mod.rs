@@ -23,11 +23,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::single::{DriveError, PendingSignal};
+use super::story;
 use super::verdict::{self, SoFar};
 use crate::guard::GuardedPorts;
 use crate::packet::ip::IpFields;
 use crate::packet::{Addresses, IcmpError, Ports, Protocol, emit, icmp, ip, tcp};
-use crate::record::{IcmpEffect, Outcome, Role, Signal};
+use crate::record::{GuardSummary, IcmpEffect, Outcome, Role, Signal};
 use crate::tcp::{Flags, IssGenerator, Parameters, Reaction, Segment, State, Tcb, answer_in_closed};
 use crate::time::Instant;
 use crate::wire::{Arrival, Bulk, Received, Sender};
@@ -59,6 +60,11 @@ pub fn run<W: Bulk>(
     let mut fleet = Fleet::new(guard.ports().to_vec(), wire, plan, dispatcher);
     fleet.run(signal)?;
     Ok(fleet.done)
+}
+
+/// What holds the kernel back, in words.
+pub fn guard_in_words(guard: &GuardedPorts) -> GuardSummary {
+    story::summarize_ports(guard)
 }
 
 struct Fleet<'f, W> {
@@ -427,7 +433,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
         let said = self.texts.entry(number).or_default();
         let new = self.text.get(accepted.skip as usize..).unwrap_or_default();
         said.extend(new.iter().take((accepted.len as usize).min(MOST - said.len().min(MOST))));
-        if banner.is_match(said) {
+        if banner.is_in(said) {
             exchange.banner = Awaited::Came;
         }
     }

@@ -3,11 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use regex::bytes::Regex;
-
 use super::pace::Rate;
 use super::trace::KeptPackets;
 use crate::driver::Linger;
+use crate::record::pattern::Pattern;
 use crate::record::{Outcome, Signal};
 use crate::tcp::{Mss, Offer, Parameters};
 use crate::time::Instant;
@@ -66,7 +65,7 @@ impl Plan {
 #[derive(Clone, Debug, Default)]
 pub struct Task {
     /// Hear what the peer says until this is in it.
-    pub banner: Option<Regex>,
+    pub banner: Option<Pattern>,
     /// How long to wait for that.
     pub banner_within: Duration,
     /// Wait so long for the peer to close or reset it.

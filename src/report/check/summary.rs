@@ -57,7 +57,13 @@ impl Text {
     fn line(self, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
         let rungs = self.rungs();
         let target = words::target(finding);
-        let said = format!("expected {}: {}", words::expected(finding), words::reason(finding));
+        let reason = words::reason(finding);
+        // A reason that a judge gave names what was expected; others do not know.
+        let said = if reason.starts_with("expected ") {
+            reason
+        } else {
+            format!("expected {}: {reason}", words::expected(finding))
+        };
         let together = 2 + target.chars().count() + 2 + said.chars().count() <= WIDTH;
         let (mark, name) = (rungs.paint("✗", Color::Red), rungs.bold(&target));
         if together {
