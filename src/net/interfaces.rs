@@ -16,6 +16,8 @@ pub struct Interface {
     pub mtu: u32,
     /// Whether it is administratively up.
     pub up: bool,
+    /// What headers its packets have, by the numbers of linux/if_arp.h.
+    pub link_type: u16,
 }
 
 /// The loopback interface has this index in every network namespace.
@@ -32,6 +34,11 @@ impl Interface {
     /// The interface of this index.
     pub fn by_index(index: u32) -> io::Result<Self> {
         Self::query(index, None)
+    }
+
+    /// Whether its packets carry Ethernet headers: loopback's and a tunnel's do not.
+    pub fn is_ethernet(&self) -> bool {
+        self.link_type == libc::ARPHRD_ETHER
     }
 
     fn query(index: u32, name: Option<&[u8]>) -> io::Result<Self> {
@@ -55,6 +62,7 @@ impl Interface {
 
     fn parse(answer: &[u8]) -> Option<Self> {
         let (header, rest) = answer.split_first_chunk::<16>()?;
+        let link_type = u16::from_ne_bytes([header[2], header[3]]);
         let index = as_u32(header.get(4..)?)?;
         let flags = as_u32(header.get(8..)?)?;
         let (mut name, mut mtu) = (String::new(), 0);
@@ -65,7 +73,7 @@ impl Interface {
                 _ => {}
             }
         }
-        Some(Self { index, name, mtu, up: flags & libc::IFF_UP as u32 != 0 })
+        Some(Self { index, name, mtu, up: flags & libc::IFF_UP as u32 != 0, link_type })
     }
 }
 

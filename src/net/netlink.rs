@@ -3,11 +3,14 @@
 //! By hand rather than from a crate: the synchronous crates do not know veth pairs, the others bring an
 //! async runtime; this is all we need of it.
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::iter;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 const HEADER: usize = 16;
@@ -45,6 +48,14 @@ impl Message {
         self
     }
 
+    /// Appends an attribute that is an address.
+    pub fn address(self, kind: u16, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => self.attribute(kind, &address.octets()),
+            IpAddr::V6(address) => self.attribute(kind, &address.octets()),
+        }
+    }
+
     /// Appends an attribute that holds what `fill` appends.
     pub fn nested(mut self, kind: u16, fill: impl FnOnce(Self) -> Self) -> Self {
         let start = self.0.len();
@@ -59,6 +70,15 @@ impl Message {
     /// Appends octets as they are: the fixed header inside a nested attribute.
     pub fn raw(mut self, octets: &[u8]) -> Self {
         self.0.extend(octets);
+        self
+    }
+
+    /// Without the acknowledgment that would follow the answer; a refusal is said in any case.
+    fn answered_once(mut self) -> Self {
+        if let Some(flags) = self.0.first_chunk_mut::<HEADER>() {
+            let without = u16::from_ne_bytes([flags[6], flags[7]]) & !(libc::NLM_F_ACK as u16);
+            flags[6..8].copy_from_slice(&without.to_ne_bytes());
+        }
         self
     }
 
@@ -98,7 +118,7 @@ impl Netlink {
     /// Sends `message` and collects the answers' octets behind their netlink header, until the kernel
     /// says that it is done. The kernel's refusal is the error it names.
     pub fn request(&mut self, message: Message) -> io::Result<Vec<Vec<u8>>> {
-        self.sequence += 1;
+        self.sequence = self.sequence.wrapping_add(1);
         self.socket.send(&message.finish(self.sequence))?;
         let mut answers = Vec::new();
         let mut buffer = vec![0; READ_AT_ONCE];
@@ -112,6 +132,46 @@ impl Netlink {
                     _ => answers.push(answer.body.to_vec()),
                 }
             }
+        }
+    }
+
+    /// Asks many questions that have one answer each, a few dozen at once. Calls `answered` with the number of a
+    /// question, counted from 0, and the octets behind the netlink header of its answer, or the kernel's
+    /// refusal; in any order, and not for a question whose answer was lost.
+    pub fn ask(
+        &mut self,
+        questions: impl IntoIterator<Item = Message>,
+        mut answered: impl FnMut(usize, io::Result<&[u8]>),
+    ) -> io::Result<()> {
+        let mut questions = questions.into_iter();
+        let mut inbox = Inbox::new();
+        let mut octets = Vec::new();
+        let mut asked_before = 0;
+        loop {
+            octets.clear();
+            let first = self.sequence.wrapping_add(1);
+            let mut asked = 0;
+            for question in questions.by_ref().take(ASKED_AT_ONCE) {
+                self.sequence = self.sequence.wrapping_add(1);
+                octets.extend(question.answered_once().finish(self.sequence));
+                asked += 1;
+            }
+            if asked == 0 {
+                return Ok(());
+            }
+            self.socket.send(&octets)?;
+            let mut heard = 0;
+            // The kernel has answered by the time the questions are sent: what does not wait here was lost.
+            while heard < asked && inbox.fill(&self.socket)? {
+                for answer in inbox.datagrams().flat_map(messages) {
+                    let number = answer.sequence.wrapping_sub(first) as usize;
+                    if number < asked {
+                        heard += 1;
+                        answered(asked_before + number, answer.outcome());
+                    }
+                }
+            }
+            asked_before += asked;
         }
     }
 
@@ -176,6 +236,46 @@ impl Netlink {
 /// The kernel puts no more into one answer.
 const READ_AT_ONCE: usize = 32 * 1024;
 
+/// So many answers wait at once; each takes about a kilooctet of the 208 that a socket has room for.
+const ASKED_AT_ONCE: usize = 32;
+
+/// Room for the answers to as many questions, a datagram each.
+struct Inbox {
+    rooms: Vec<[u8; Self::ROOM]>,
+    lengths: Vec<usize>,
+    headers: MultiHeaders<()>,
+}
+
+impl Inbox {
+    /// Several times what the kernel says of a route. An answer that is longer is cut, and so not understood.
+    const ROOM: usize = 1024;
+
+    fn new() -> Self {
+        let headers = MultiHeaders::preallocate(ASKED_AT_ONCE, None);
+        Self { rooms: vec![[0; Self::ROOM]; ASKED_AT_ONCE], lengths: Vec::new(), headers }
+    }
+
+    /// Takes what waits at `socket`, without waiting for more. Whether it was anything.
+    fn fill(&mut self, socket: &Socket) -> io::Result<bool> {
+        self.lengths.clear();
+        let mut parts: Vec<_> = self.rooms.iter_mut().map(|room| [IoSliceMut::new(room)]).collect();
+        let (headers, no_wait) = (&mut self.headers, MsgFlags::MSG_DONTWAIT);
+        match recvmmsg(socket.as_raw_fd(), headers, &mut parts, no_wait, None) {
+            Ok(datagrams) => self.lengths.extend(datagrams.map(|datagram| datagram.bytes)),
+            // Some were lost; those that were not still wait.
+            Err(Errno::ENOBUFS | Errno::EINTR) => return Ok(true),
+            Err(Errno::EAGAIN) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(true)
+    }
+
+    /// What the last [`fill`](Self::fill) took.
+    fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
+        self.rooms.iter().zip(&self.lengths).filter_map(|(room, len)| room.get(..*len))
+    }
+}
+
 /// An NLMSG_ERROR of error 0 is the acknowledgment we asked for.
 fn acknowledged(body: &[u8]) -> io::Result<()> {
     match body.first_chunk().map(|error| i32::from_ne_bytes(*error)) {
@@ -190,6 +290,16 @@ struct Answer<'a> {
     kind: u16,
     sequence: u32,
     body: &'a [u8],
+}
+
+impl<'a> Answer<'a> {
+    /// Its octets, or the refusal that it is.
+    fn outcome(&self) -> io::Result<&'a [u8]> {
+        match i32::from(self.kind) {
+            libc::NLMSG_ERROR => acknowledged(self.body).map(|()| &[][..]),
+            _ => Ok(self.body),
+        }
+    }
 }
 
 /// Takes a datagram apart. Ends where it stops making sense.

@@ -13,6 +13,9 @@ pub struct Route {
     pub interface: u32,
     /// The source address the kernel would choose.
     pub source: Option<IpAddr>,
+    /// The router that takes the packet on, unless the destination itself is on the link. That of an IPv4 route
+    /// can have an IPv6 address.
+    pub gateway: Option<IpAddr>,
     /// The route's own MTU, if it has one below its interface's.
     pub mtu: Option<u32>,
     /// What kind of destination it is.
@@ -58,14 +61,24 @@ pub fn lookup(
     interface: Option<u32>,
     mark: Option<u32>,
 ) -> Result<Route, RouteError> {
-    let answers = Netlink::route()
-        .and_then(|mut netlink| netlink.request(request(destination, source, interface, mark)))
-        .map_err(|error| explain(destination, error))?;
-    let malformed = || RouteError::Netlink { destination, error: io::ErrorKind::InvalidData.into() };
-    answers.first().and_then(|answer| parse(answer)).ok_or_else(malformed)
+    let question = request(destination, source, interface, mark);
+    answered(destination, Netlink::route().and_then(|mut netlink| netlink.request(question)))
+}
+
+/// What the kernel's answers to one question say, of which there is one.
+pub(super) fn answered(destination: IpAddr, answers: io::Result<Vec<Vec<u8>>>) -> Result<Route, RouteError> {
+    match answers {
+        Ok(answers) => read(destination, Ok(answers.first().map(Vec::as_slice).unwrap_or_default())),
+        Err(error) => read(destination, Err(error)),
+    }
 }
 
 impl Route {
+    /// Whom to hand a packet for `destination` to: the gateway, or the destination itself.
+    pub fn next_hop(&self, destination: IpAddr) -> IpAddr {
+        self.gateway.unwrap_or(destination)
+    }
+
     /// Octets of the longest packet that this route takes by `interface`.
     pub fn mtu_by(&self, interface: &Interface) -> u32 {
         const LONGEST_PACKET: u32 = 65_535; // loopback takes one octet more than a header can say
@@ -89,7 +102,8 @@ fn explain(destination: IpAddr, error: io::Error) -> RouteError {
     }
 }
 
-fn request(
+/// The question that the kernel answers with a route, or refuses.
+pub(super) fn request(
     destination: IpAddr,
     source: Option<IpAddr>,
     interface: Option<u32>,
@@ -105,8 +119,7 @@ fn request(
     let mut message = Message::new(libc::RTM_GETROUTE, 0, &header);
     for (kind, address) in [(libc::RTA_DST, Some(destination)), (libc::RTA_SRC, source)] {
         message = match address {
-            Some(IpAddr::V4(address)) => message.attribute(kind, &address.octets()),
-            Some(IpAddr::V6(address)) => message.attribute(kind, &address.octets()),
+            Some(address) => message.address(kind, address),
             None => message,
         };
     }
@@ -121,12 +134,22 @@ fn request(
 
 /// `RTAX_MTU` of linux/rtnetlink.h, which libc does not carry.
 const METRIC_MTU: u16 = 2;
+/// Octets of the family in `struct rtvia`; the address behind them tells it, too.
+const VIA_FAMILY: usize = 2;
+
+/// What the kernel's answer for `destination`, or its refusal, says.
+pub(super) fn read(destination: IpAddr, answer: io::Result<&[u8]>) -> Result<Route, RouteError> {
+    let answer = answer.map_err(|error| explain(destination, error))?;
+    let malformed = || RouteError::Netlink { destination, error: io::ErrorKind::InvalidData.into() };
+    parse(answer).ok_or_else(malformed)
+}
 
 fn parse(answer: &[u8]) -> Option<Route> {
     let (header, rest) = answer.split_first_chunk::<12>()?;
     let mut route = Route {
         interface: 0,
         source: None,
+        gateway: None,
         mtu: None,
         destination: match header[7] {
             libc::RTN_LOCAL => Destination::Local,
@@ -138,6 +161,8 @@ fn parse(answer: &[u8]) -> Option<Route> {
         match kind {
             libc::RTA_OIF => route.interface = as_u32(value)?,
             libc::RTA_PREFSRC => route.source = address(value),
+            libc::RTA_GATEWAY => route.gateway = address(value),
+            libc::RTA_VIA => route.gateway = value.get(VIA_FAMILY..).and_then(address),
             libc::RTA_METRICS => {
                 route.mtu = attributes(value)
                     .find(|(metric, _)| *metric == METRIC_MTU)
@@ -154,5 +179,44 @@ fn address(value: &[u8]) -> Option<IpAddr> {
         4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(value).ok()?).into()),
         16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(value).ok()?).into()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An answer as the kernel writes it: `struct rtmsg`, then attributes, padded to four octets each.
+    fn answer(attributes: &[&[u8]]) -> Vec<u8> {
+        let header = [libc::AF_INET as u8, 32, 0, 0, 254, 0, 0, libc::RTN_UNICAST, 0, 0, 0, 0];
+        [&header, &*attributes.concat()].concat()
+    }
+
+    const OUT_BY_7: [u8; 8] = [8, 0, 4, 0, 7, 0, 0, 0];
+
+    #[test]
+    fn a_gateway_is_the_next_hop_and_without_one_the_destination() {
+        let destination = IpAddr::from([192, 0, 2, 9]);
+        let by_gateway = parse(&answer(&[&OUT_BY_7, &[8, 0, 5, 0, 10, 0, 0, 1]])).unwrap();
+        assert_eq!((by_gateway.interface, by_gateway.gateway), (7, Some([10, 0, 0, 1].into())));
+        assert_eq!(by_gateway.next_hop(destination), IpAddr::from([10, 0, 0, 1]));
+        let on_link = parse(&answer(&[&OUT_BY_7])).unwrap();
+        assert_eq!((on_link.gateway, on_link.next_hop(destination)), (None, destination));
+    }
+
+    #[test]
+    fn an_ipv4_route_can_have_an_ipv6_gateway() {
+        let gateway: Ipv6Addr = "fe80::1:2".parse().unwrap();
+        let via = [&[22, 0, 18, 0, libc::AF_INET6 as u8, 0][..], &gateway.octets(), &[0, 0]].concat();
+        let route = parse(&answer(&[&via, &OUT_BY_7])).unwrap();
+        assert_eq!((route.interface, route.gateway), (7, Some(gateway.into())));
+    }
+
+    #[test]
+    fn a_gateway_of_no_known_length_is_none() {
+        for odd in [&[6, 0, 18, 0, 10, 0, 0, 0][..], &[5, 0, 18, 0, 10, 0, 0, 0], &[6, 0, 5, 0, 1, 2, 0, 0]] {
+            assert_eq!(parse(&answer(&[odd, &OUT_BY_7])).unwrap().gateway, None);
+        }
+        assert!(read([10, 0, 0, 1].into(), Ok(&[0; 11])).is_err(), "a cut header");
     }
 }
