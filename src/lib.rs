@@ -12,7 +12,7 @@
 //! | [`time`] | an instant as a value; the only file that asks the system for the time | |
 //! | [`tcp`] | RFC 9293 as code: pure, no sockets, clock, randomness, printing | `time` |
 //! | [`packet`] | bytes from and to the values of `tcp`; strict, never panics on input | `tcp` |
-//! | [`net`] | names, routes, interfaces, who holds a port, privileges; a small netlink, nf_tables | `cause` |
+//! | [`net`] | names, routes, neighbours, interfaces, who holds a port, privileges; a small netlink, nf_tables | `cause` |
 //! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`guard`] | keeps the kernel's RST in: listener, nft, iptables, self-test; guards held for others | `wire`, `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`record`] | what happened, as plain values | `tcp`, `packet` |

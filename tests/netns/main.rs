@@ -35,6 +35,7 @@ mod peers;
 mod privileges;
 mod refusals;
 mod reload;
+mod routes;
 mod run;
 mod scripted;
 mod scripts;
@@ -97,6 +98,7 @@ fn main() -> ExitCode {
         conntrack::TESTS,
         deaths::TESTS,
         reload::TESTS,
+        routes::TESTS,
         together::TESTS,
         scripts::TESTS,
         send::TESTS,

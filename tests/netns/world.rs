@@ -183,19 +183,29 @@ pub(crate) enum Route {
     Prohibit,
 }
 
-impl World {
-    /// A route of the far host's that leads nowhere.
-    pub(crate) fn far_route(&self, kind: Route, to: IpAddr, bits: u8) {
-        let kind = match kind {
-            Route::Blackhole => libc::RTN_BLACKHOLE,
-            Route::Unreachable => libc::RTN_UNREACHABLE,
-            Route::Prohibit => libc::RTN_PROHIBIT,
-        };
-        self.lab.far.run(move || add_route(kind, to, bits, None)).expect("a route");
+impl Route {
+    fn kind(self) -> u8 {
+        match self {
+            Self::Blackhole => libc::RTN_BLACKHOLE,
+            Self::Unreachable => libc::RTN_UNREACHABLE,
+            Self::Prohibit => libc::RTN_PROHIBIT,
+        }
     }
 }
 
-/// A route of the near host's through `gateway`.
+impl World {
+    /// A route of the far host's that leads nowhere.
+    pub(crate) fn far_route(&self, kind: Route, to: IpAddr, bits: u8) {
+        self.lab.far.run(move || add_route(kind.kind(), to, bits, None)).expect("a route");
+    }
+}
+
+/// A route of the near host's that leads nowhere.
+pub(crate) fn near_route(kind: Route, to: IpAddr, bits: u8) {
+    add_route(kind.kind(), to, bits, None).expect("a route");
+}
+
+/// A route of the near host's through `gateway`, which can be an IPv6 one for an IPv4 network.
 pub(crate) fn near_route_via(to: IpAddr, bits: u8, gateway: IpAddr) {
     add_route(libc::RTN_UNICAST, to, bits, Some(gateway)).expect("a route");
 }
@@ -230,25 +240,23 @@ pub(crate) fn change_link(attribute: u16, value: &[u8]) {
     Netlink::route().unwrap().request(request).unwrap();
 }
 
-fn octets(ip: IpAddr) -> Vec<u8> {
-    match ip {
-        IpAddr::V4(ip) => ip.octets().to_vec(),
-        IpAddr::V6(ip) => ip.octets().to_vec(),
-    }
-}
-
 fn route(kind: u8, to: IpAddr, bits: u8, scope: u8) -> Message {
     let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 } as u8;
     let (table, protocol) = (libc::RT_TABLE_MAIN, libc::RTPROT_STATIC);
     let header = [family, bits, 0, 0, table, protocol, scope, kind, 0, 0, 0, 0];
     Message::new(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &header)
-        .attribute(libc::RTA_DST, &octets(to))
+        .address(libc::RTA_DST, to)
 }
 
 fn add_route(kind: u8, to: IpAddr, bits: u8, gateway: Option<IpAddr>) -> std::io::Result<()> {
     let mut request = route(kind, to, bits, libc::RT_SCOPE_UNIVERSE);
-    if let Some(gateway) = gateway {
-        request = request.attribute(libc::RTA_GATEWAY, &octets(gateway));
-    }
+    request = match gateway {
+        Some(IpAddr::V6(gateway)) if to.is_ipv4() => {
+            let family = (libc::AF_INET6 as u16).to_ne_bytes();
+            request.attribute(libc::RTA_VIA, &[&family[..], &gateway.octets()].concat()) // struct rtvia
+        }
+        Some(gateway) => request.address(libc::RTA_GATEWAY, gateway),
+        None => request,
+    };
     Netlink::route()?.request(request).map(drop)
 }
