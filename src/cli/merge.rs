@@ -81,7 +81,7 @@ struct Whole {
     /// Where each target's last finding stands: which report, which line.
     last: HashMap<u128, (u32, u32)>,
     /// Which reports have their summary.
-    is_whole: Vec<bool>,
+    summarized: Vec<bool>,
     tally: Tally,
 }
 
@@ -98,14 +98,14 @@ impl Whole {
             }
             Ok(())
         })?;
-        self.is_whole.push(self.summaries.len() > before);
+        self.summarized.push(self.summaries.len() > before);
         Ok(())
     }
 
     /// A run that was killed has left no summary: of its round trips only the means are known.
     fn add(&mut self, number: u32, finding: &Finding) {
         self.tally.add_known(finding);
-        if self.is_whole.get(number as usize) == Some(&false) {
+        if self.summarized.get(number as usize) == Some(&false) {
             self.tally.add_mean_round_trip(finding);
         }
     }

@@ -5,18 +5,18 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use super::filter::{self, Selection};
 use super::raw::{self, MARK, OpenError};
-use super::sys::{self, BATCH, Inbox, Outbox};
+use super::sys::{self, BATCH, Inbox, Name, Outbox};
 use super::{Arrival, Bulk, Note, Received, SendError, Sender, Way, Wire};
 use crate::time::{Clock, Instant, Reading};
 
@@ -235,14 +235,10 @@ impl Bulk for BulkWire {
             destination(packet).ok_or_else(|| SendError::Other(io::ErrorKind::InvalidInput.into()))?;
         let (kind, to) = match (way, remote) {
             (Way::Link { interface, hardware }, _) => {
-                (Kind::Link, sys::link_address(interface, protocol_of(remote), Some(hardware)))
+                (Kind::Link, Name::of_neighbour(interface, protocol_of(remote), hardware))
             }
-            (Way::Routed { .. }, IpAddr::V4(remote)) => {
-                (Kind::RoutedV4, SocketAddr::from((remote, 0)).into())
-            }
-            (Way::Routed { scope }, IpAddr::V6(remote)) => {
-                (Kind::RoutedV6, SocketAddr::from(SocketAddrV6::new(remote, 0, 0, scope)).into())
-            }
+            (Way::Routed { .. }, IpAddr::V4(remote)) => (Kind::RoutedV4, Name::of_v4(remote)),
+            (Way::Routed { scope }, IpAddr::V6(remote)) => (Kind::RoutedV6, Name::of_v6(remote, scope)),
         };
         let Some(sending) = self.senders.iter_mut().find(|sending| sending.kind == kind) else {
             return Err(SendError::Other(io::ErrorKind::AddrNotAvailable.into()));
@@ -269,7 +265,7 @@ impl Sending {
         Ok(Self { kind, socket, outbox, notes: Vec::with_capacity(BATCH) })
     }
 
-    fn push(&mut self, packet: &[u8], to: SockAddr, note: Option<Note>) -> Result<(), SendError> {
+    fn push(&mut self, packet: &[u8], to: Name, note: Option<Note>) -> Result<(), SendError> {
         if self.socket.is_none() || !self.outbox.push(packet, to) {
             return Err(SendError::Other(io::ErrorKind::WouldBlock.into()));
         }

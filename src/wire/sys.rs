@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem::{self, size_of};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -92,11 +93,6 @@ pub fn start_with_unblocked(command: &mut Command, signals: SigSet) {
 
 /// The address to bind a packet socket to: an interface by index, or all with 0.
 pub fn packet_address(interface: u32, protocol: u16) -> SockAddr {
-    link_address(interface, protocol, None)
-}
-
-/// The address to send a packet to by an interface: to the neighbour with this hardware address.
-pub fn link_address(interface: u32, protocol: u16, hardware: Option<[u8; 6]>) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: `sockaddr_ll` is a socket address that fits `sockaddr_storage`, of plain integers, for which the
     // zeroed storage is a valid value.
@@ -104,12 +100,6 @@ pub fn link_address(interface: u32, protocol: u16, hardware: Option<[u8; 6]>) ->
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_protocol = protocol.to_be();
     address.sll_ifindex = interface as i32;
-    if let Some(hardware) = hardware {
-        address.sll_halen = hardware.len() as u8;
-        for (octet, own) in address.sll_addr.iter_mut().zip(hardware) {
-            *octet = own;
-        }
-    }
     // SAFETY: the storage holds a `sockaddr_ll` whose family is set, and the length is its size.
     unsafe { SockAddr::new(storage, size_of::<libc::sockaddr_ll>() as libc::socklen_t) }
 }
@@ -120,8 +110,28 @@ pub const BATCH: usize = 64;
 /// Octets of the control messages of a received packet: its time, and the packet socket's remarks.
 const CONTROL: usize = 80;
 
+/// What the kernel is told of each packet of a batch. Its pointers mean something during one call only: they are
+/// set before it, and not looked at after it.
+struct Headers {
+    headers: Box<[libc::mmsghdr; BATCH]>,
+    parts: Box<[libc::iovec; BATCH]>,
+}
+
+// SAFETY: between calls nobody follows the pointers, whichever thread holds them.
+unsafe impl Send for Headers {}
+
+impl Headers {
+    fn new() -> Self {
+        const NO_PART: libc::iovec = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        // SAFETY: `mmsghdr` is integers and pointers, for which zero, null, is a valid value.
+        let headers = unsafe { mem::zeroed() };
+        Self { headers: Box::new(headers), parts: Box::new([NO_PART; BATCH]) }
+    }
+}
+
 /// Packets received with one system call, in memory that is allocated once.
 pub struct Inbox {
+    headers: Headers,
     octets: Vec<u8>,
     room: usize,
     controls: [Control; BATCH],
@@ -155,6 +165,7 @@ impl Inbox {
         // SAFETY: `sockaddr_ll` is plain integers, for which zero is a valid value.
         let address: libc::sockaddr_ll = unsafe { mem::zeroed() };
         Self {
+            headers: Headers::new(),
             octets: vec![0; BATCH * room],
             room,
             controls: [Control([0; CONTROL]); BATCH],
@@ -165,12 +176,12 @@ impl Inbox {
 
     /// Takes what waits at a packet socket, without waiting for more; yields how many packets that is.
     pub fn fill(&mut self, socket: impl AsFd) -> io::Result<usize> {
-        let mut parts = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
-        // SAFETY: `mmsghdr` is integers and pointers, for which zero, null, is a valid value.
-        let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
+        let Headers { headers, parts } = &mut self.headers;
         let rooms = self.octets.chunks_exact_mut(self.room);
         let places = rooms.zip(&mut self.controls).zip(&mut self.addresses);
-        for ((header, part), ((room, control), address)) in headers.iter_mut().zip(&mut parts).zip(places) {
+        for ((header, part), ((room, control), address)) in
+            headers.iter_mut().zip(parts.iter_mut()).zip(places)
+        {
             *part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
             header.msg_hdr.msg_iov = part;
             header.msg_hdr.msg_iovlen = 1;
@@ -241,33 +252,80 @@ fn since_1970(value: &[u8]) -> Option<Duration> {
     Some(Duration::new(seconds, u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?))
 }
 
+/// Where a packet goes: a socket address of one of the three families that carry packets here.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(4))]
+pub struct Name {
+    octets: [u8; size_of::<libc::sockaddr_in6>()],
+    len: u8,
+}
+
+impl Name {
+    /// The neighbour with this hardware address on an interface.
+    pub fn of_neighbour(interface: u32, protocol: u16, hardware: [u8; 6]) -> Self {
+        let [family, protocol] = [(libc::AF_PACKET as u16).to_ne_bytes(), protocol.to_be_bytes()];
+        let mut name = Self { octets: [0; 28], len: size_of::<libc::sockaddr_ll>() as u8 };
+        name.put(0, &family);
+        name.put(2, &protocol);
+        name.put(4, &interface.to_ne_bytes());
+        name.put(11, &[hardware.len() as u8]); // behind the kind of hardware and of packet
+        name.put(12, &hardware);
+        name
+    }
+
+    /// An IPv4 address.
+    pub fn of_v4(address: Ipv4Addr) -> Self {
+        let mut name = Self { octets: [0; 28], len: size_of::<libc::sockaddr_in>() as u8 };
+        name.put(0, &(libc::AF_INET as u16).to_ne_bytes());
+        name.put(4, &address.octets()); // behind the port
+        name
+    }
+
+    /// An IPv6 address, with the interface that it means something on.
+    pub fn of_v6(address: Ipv6Addr, scope: u32) -> Self {
+        let mut name = Self { octets: [0; 28], len: size_of::<libc::sockaddr_in6>() as u8 };
+        name.put(0, &(libc::AF_INET6 as u16).to_ne_bytes());
+        name.put(8, &address.octets()); // behind the port and the flow
+        name.put(24, &scope.to_ne_bytes());
+        name
+    }
+
+    fn put(&mut self, at: usize, octets: &[u8]) {
+        if let Some(place) = self.octets.get_mut(at..at + octets.len()) {
+            place.copy_from_slice(octets);
+        }
+    }
+}
+
 /// Packets that wait to be sent with one system call, in memory that is allocated once.
 pub struct Outbox {
+    headers: Headers,
     octets: Vec<u8>,
     room: usize,
     /// How long each is, and where it goes.
-    queued: Vec<(usize, SockAddr)>,
+    queued: Vec<(usize, Name)>,
 }
 
 impl Outbox {
     /// Room for [`BATCH`] packets of `room` octets.
     pub fn new(room: usize) -> Self {
-        Self { octets: vec![0; BATCH * room], room, queued: Vec::with_capacity(BATCH) }
+        let octets = vec![0; BATCH * room];
+        Self { headers: Headers::new(), octets, room, queued: Vec::with_capacity(BATCH) }
     }
 
     /// How many wait.
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.queued.len()
     }
 
     /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.queued.is_empty()
     }
 
     /// Takes one more; `false` if it, or any, is too much.
     #[must_use = "a packet that was not taken is lost"]
-    pub fn push(&mut self, packet: &[u8], to: SockAddr) -> bool {
+    pub fn push(&mut self, packet: &[u8], to: Name) -> bool {
         let at = self.queued.len() * self.room;
         let room = self.octets.get_mut(at..at + self.room).and_then(|room| room.get_mut(..packet.len()));
         let Some(room) = room else { return false };
@@ -283,17 +341,15 @@ impl Outbox {
 
     /// Sends those from `first` on, without waiting; yields how many left before one that did not.
     pub fn send(&mut self, socket: impl AsFd, first: usize) -> io::Result<usize> {
-        let mut parts = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
-        // SAFETY: `mmsghdr` is integers and pointers, for which zero, null, is a valid value.
-        let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
-        let rooms = self.octets.chunks_exact_mut(self.room).zip(&self.queued).skip(first);
+        let Headers { headers, parts } = &mut self.headers;
+        let rooms = self.octets.chunks_exact_mut(self.room).zip(&mut self.queued).skip(first);
         let mut count = 0;
-        for ((header, part), (room, (len, to))) in headers.iter_mut().zip(&mut parts).zip(rooms) {
+        for ((header, part), (room, (len, to))) in headers.iter_mut().zip(parts.iter_mut()).zip(rooms) {
             *part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: *len };
             header.msg_hdr.msg_iov = part;
             header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_name = to.as_ptr().cast_mut().cast();
-            header.msg_hdr.msg_namelen = to.len();
+            header.msg_hdr.msg_name = to.octets.as_mut_ptr().cast();
+            header.msg_hdr.msg_namelen = libc::socklen_t::from(to.len);
             count += 1;
         }
         let fd = socket.as_fd().as_raw_fd();

@@ -80,7 +80,6 @@ pub struct ChosenArgs {
 
     /// Check in an order made from this seed [default without a value: a random one, which is told]
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
-    #[expect(clippy::option_option, reason = "not given, given bare, given with a seed")]
     pub randomize: Option<Option<u64>>,
 
     /// Begin no more exchanges once a target is not as expected

@@ -12,7 +12,6 @@ use super::news::{News, Unreached};
 use crate::cli::targets::{Exclude, Host, List};
 use crate::driver::fleet::{Dispatcher, Ended, Errand, Next, Path};
 use crate::net::interfaces::Interface;
-use crate::net::neighbours;
 use crate::net::route::{Destination, Route, RouteError};
 use crate::net::router::Router;
 use crate::packet::ip::no_host;
@@ -49,7 +48,10 @@ pub(super) enum Shortcut {
 /// The errands of one thread.
 pub(super) struct Dispatch {
     shared: Arc<Shared>,
-    news: SyncSender<News>,
+    news: SyncSender<Vec<News>>,
+    /// What is still to be told: one by one each would wake a thread.
+    untold: Vec<News>,
+    told_at: Instant,
     /// Which thread of how many.
     share: (u32, u32),
     /// Places in the order that were looked at.
@@ -79,12 +81,15 @@ type Hop = (IpAddr, u32);
 impl Dispatch {
     /// Targets routed at a time.
     const BLOCK: usize = 64;
+    /// News told together, and how long they wait for each other.
+    const AT_ONCE: usize = 256;
+    const SOON: Duration = Duration::from_millis(20);
     /// Names may take their time: no more wait for them.
     const MOST_UNRESOLVED: usize = 100_000;
 
     pub(super) fn new(
         shared: Arc<Shared>,
-        news: SyncSender<News>,
+        news: SyncSender<Vec<News>>,
         share: (u32, u32),
         router: Router,
     ) -> Self {
@@ -92,6 +97,8 @@ impl Dispatch {
         Self {
             shared,
             news,
+            untold: Vec::new(),
+            told_at: Instant::ORIGIN,
             share,
             cursor: 0,
             unresolved: Vec::new(),
@@ -202,15 +209,29 @@ impl Dispatch {
         }
     }
 
-    fn tell(&self, target: u32, why: Unreached) {
-        let _ = self.news.send(News::Unreached { target, why });
+    fn tell(&mut self, target: u32, why: Unreached) {
+        self.note(News::Unreached { target, why });
+    }
+
+    fn note(&mut self, news: News) {
+        self.untold.push(news);
+        if self.untold.len() >= Self::AT_ONCE {
+            self.tell_all();
+        }
+    }
+
+    /// Who hears it may be slower than we are: then this waits, and so do the exchanges.
+    fn tell_all(&mut self) {
+        if !self.untold.is_empty() {
+            let _ = self.news.send(std::mem::replace(&mut self.untold, Vec::with_capacity(Self::AT_ONCE)));
+        }
     }
 
     /// A way that was not known when the target was placed may be known by now.
     fn path_now(&mut self, at: usize, now: Instant) -> Option<Path> {
         let placed = self.block.get_mut(at)?;
         if let Some(hop) = placed.hop {
-            placed.path.way = self.ways.to_neighbour(hop, now).unwrap_or(placed.path.way);
+            placed.path.way = self.ways.by_neighbour(hop, now).unwrap_or(placed.path.way);
         }
         Some(placed.path)
     }
@@ -243,7 +264,21 @@ impl Dispatcher for Dispatch {
     fn ended(&mut self, ended: Ended<'_>) {
         let expectations = self.shared.list.expectations().get(usize::from(ended.errand.task));
         let judged = expectations.map_or(Ok(()), |expectations| judge(expectations, &ended));
-        let _ = self.news.send(News::of(ended, judged.err(), &self.shared.guard));
+        let news = News::of(ended, judged.err(), &self.shared.guard);
+        self.note(news);
+    }
+
+    fn between(&mut self, now: Instant) {
+        if now - self.told_at >= Self::SOON {
+            self.told_at = now;
+            self.tell_all();
+        }
+    }
+}
+
+impl Drop for Dispatch {
+    fn drop(&mut self) {
+        self.tell_all();
     }
 }
 
@@ -261,7 +296,7 @@ struct Ways {
     source: Option<IpAddr>,
     shortcut: Shortcut,
     interfaces: HashMap<u32, Option<Interface>>,
-    neighbours: HashMap<Hop, Neighbour>,
+    neighbours: HashMap<Hop, Neighbour, foldhash::fast::RandomState>,
 }
 
 /// A next hop, and what is known of it.
@@ -284,7 +319,7 @@ impl Ways {
     const MOST_NEIGHBOURS: usize = 4096;
 
     fn new(router: Router, source: Option<IpAddr>, shortcut: Shortcut) -> Self {
-        Self { router, source, shortcut, interfaces: HashMap::new(), neighbours: HashMap::new() }
+        Self { router, source, shortcut, interfaces: HashMap::new(), neighbours: HashMap::default() }
     }
 
     fn all_to(&mut self, remotes: &[SocketAddr], now: Instant) -> Vec<Placement> {
@@ -323,14 +358,14 @@ impl Ways {
         let mut path = Path { local, way: Way::Routed { scope }, mss };
         let may = self.shortcut == Shortcut::Allowed && route.destination == Destination::Unicast;
         let hop = (may && interface.is_ethernet()).then(|| (route.next_hop(remote.ip()), route.interface));
-        if let Some(way) = hop.and_then(|hop| self.to_neighbour(hop, now)) {
+        if let Some(way) = hop.and_then(|hop| self.by_neighbour(hop, now)) {
             path.way = way;
         }
         Ok((remote, path, hop))
     }
 
     /// The way straight to a neighbour that is spoken to often, once the kernel has found it.
-    fn to_neighbour(&mut self, hop: Hop, now: Instant) -> Option<Way> {
+    fn by_neighbour(&mut self, hop: Hop, now: Instant) -> Option<Way> {
         if self.neighbours.len() >= Self::MOST_NEIGHBOURS && !self.neighbours.contains_key(&hop) {
             return None;
         }
@@ -341,7 +376,7 @@ impl Ways {
         let is_due = neighbour.asked.is_none_or(|asked| now - asked >= wait);
         if neighbour.uses >= Self::WORTH_ASKING && is_due {
             neighbour.asked = Some(now);
-            neighbour.hardware = neighbours::hardware_address(hop.0, hop.1);
+            neighbour.hardware = self.router.hardware_address(hop.0, hop.1);
         }
         neighbour.hardware.map(|hardware| Way::Link { interface: hop.1, hardware })
     }

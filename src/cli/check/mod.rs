@@ -236,8 +236,8 @@ impl<'a> Check<'a> {
     }
 }
 
-/// News that may wait: then the exchanges do.
-const NEWS: usize = 4096;
+/// Batches of news that may wait: beyond it the exchanges do.
+const NEWS: usize = 16;
 
 /// Signals, for the threads that make exchanges.
 #[derive(Default)]
@@ -272,7 +272,7 @@ impl Engine {
     fn start(
         self,
         shared: &Arc<Shared>,
-        news: &SyncSender<News>,
+        news: &SyncSender<Vec<News>>,
         share: (u32, u32),
         ending: &Arc<Ending>,
     ) -> Result<JoinHandle<Result<Done, DriveError>>, Failure> {
@@ -308,24 +308,19 @@ struct Listener<'c> {
 
 impl Listener<'_> {
     /// Hears all there is, until all threads have ended.
-    fn listen(&mut self, received: &Receiver<News>, signals: &Signals, reports: &mut Reports) {
+    fn listen(&mut self, received: &Receiver<Vec<News>>, signals: &Signals, reports: &mut Reports) {
         const MOMENT: Duration = Duration::from_millis(100);
         let clock = Clock::new();
         let mut next_look = clock.now();
-        let mut heard = 0_u32;
         loop {
             let news = received.recv_timeout(MOMENT);
-            heard = heard.wrapping_add(1);
-            const OFTEN: u32 = 64; // the time is not asked for with each
-            if heard % OFTEN == 0 || news.is_err() {
-                let now = clock.now();
-                if now >= next_look {
-                    next_look = now + MOMENT;
-                    self.look_around(signals, reports);
-                }
+            let now = clock.now();
+            if now >= next_look {
+                next_look = now + MOMENT;
+                self.look_around(signals, reports);
             }
             match news {
-                Ok(news) => self.take(news, reports),
+                Ok(news) => news.into_iter().for_each(|news| self.take(news, reports)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -487,7 +482,7 @@ fn engines(args: &CheckArgs, list: &List, bells: &[Bell], clock: Clock) -> Resul
             per_host_rate: share(args.fleet.per_host_rate),
             max_in_flight: each,
             tasks: tasks.clone(),
-            ..Plan::new(rand::random(), rand::random())
+            ..Plan::new(rand::random())
         };
         engines.push(Engine { guard, wire, plan, router, bell: bell.clone() });
     }

@@ -93,8 +93,8 @@ impl Packets {
 }
 
 fn plain(error: pcap_file::PcapError) -> std::io::Error {
-    match error {
-        pcap_file::PcapError::IoError(error) => error,
-        other => std::io::Error::other(other.to_string()),
+    if let pcap_file::PcapError::IoError(error) = error {
+        return error;
     }
+    std::io::Error::other(error.to_string())
 }

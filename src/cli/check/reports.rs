@@ -77,17 +77,15 @@ impl Reports {
         let (mut streams, mut closings) = (Vec::new(), Vec::new());
         let mut keeps = Keeps::Nothing;
         for ReportTo { kind, file } in wanted {
-            match stream(*kind) {
-                Some(report) => {
-                    streams.push(Sink { report, path: file.clone(), out: open(file)?, error: None })
-                }
-                None => {
-                    let report = closing(*kind, color && is_standard_output(file));
-                    closings.push(Sink { report, path: file.clone(), out: open(file)?, error: None });
-                    let needs = if *kind == ReportKind::Summary { Keeps::Unmet } else { Keeps::All };
-                    keeps = if keeps == Keeps::All { keeps } else { needs };
-                }
+            let (path, out) = (file.clone(), open(file)?);
+            if let Some(report) = stream(*kind) {
+                streams.push(Sink { report, path, out, error: None });
+                continue;
             }
+            let report = closing(*kind, color && is_standard_output(file));
+            closings.push(Sink { report, path, out, error: None });
+            let needs = if *kind == ReportKind::Summary { Keeps::Unmet } else { Keeps::All };
+            keeps = if keeps == Keeps::All { keeps } else { needs };
         }
         Ok(Self { plan: Plan::default(), streams, closings, spool: Spool::new(), keeps, unmet: 0 })
     }

@@ -169,7 +169,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             begun: now,
             now,
             turns: Turns::new(ports),
-            slots: Slots::new(most, plan.table_key),
+            slots: Slots::new(most, plan.table_seed()),
             wheel: Wheel::new(most),
             trace: Trace::new(plan.trace),
             paths: Paths::default(),
@@ -219,6 +219,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
                 self.fire();
                 self.look_for_losses();
                 self.begin_more();
+                self.dispatcher.between(self.now);
             }
             if self.ending.is_some() && self.in_flight == 0 {
                 break; // what is kept of TIME-WAIT is cut short
@@ -395,7 +396,8 @@ impl<'f, W: Bulk> Fleet<'f, W> {
     }
 
     fn so_far(&self, number: u32, heard: bool) -> SoFar {
-        SoFar { role: Role::Active, noted: self.noted.get(&number).copied(), heard }
+        let noted = if self.noted.is_empty() { None } else { self.noted.get(&number).copied() };
+        SoFar { role: Role::Active, noted, heard }
     }
 
     /// Waits, or closes, if the time has come.
@@ -515,8 +517,12 @@ impl<'f, W: Bulk> Fleet<'f, W> {
         let come = self.come();
         let Some(exchange) = self.slots.get_mut(number) else { return };
         self.trace.release(&mut exchange.chain);
-        self.noted.remove(&number);
-        self.texts.remove(&number);
+        if !self.noted.is_empty() {
+            self.noted.remove(&number);
+        }
+        if !self.texts.is_empty() {
+            self.texts.remove(&number);
+        }
         if exchange.tcb.state() != State::TimeWait {
             return self.remove(number);
         }
@@ -552,7 +558,11 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             syns_lost: syns.saturating_sub(u32::from(answered)),
             retransmissions: u32::from(exchange.retransmissions),
             announced: exchange.announced(),
-            text: self.texts.get(&number).map_or(&[], Vec::as_slice),
+            text: if self.texts.is_empty() {
+                &[]
+            } else {
+                self.texts.get(&number).map_or(&[], Vec::as_slice)
+            },
             banner_came: exchange.banner.came(),
             stayed_open: exchange.quiet.came().map(|came| came && was_quiet),
             packets: Packets(&|| trace.packets(exchange.chain)),

@@ -31,8 +31,6 @@ pub struct Plan {
     pub max_in_flight: u32,
     /// What exchanges are for: an [`Errand`] names one by its place.
     pub tasks: Vec<Task>,
-    /// The secret that the table of exchanges is keyed with.
-    pub table_key: [u8; 16],
     /// The secret of initial sequence numbers.
     pub iss_key: [u8; 16],
     /// Octets of packets that are kept for those who may want to see them.
@@ -43,8 +41,14 @@ impl Plan {
     /// Packets of that many octets are kept.
     pub const TRACE: usize = 16 << 20;
 
+    /// Of the table of exchanges.
+    pub(super) const fn table_seed(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.iss_key;
+        u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// Opens and closes, as fast as can be.
-    pub fn new(table_key: [u8; 16], iss_key: [u8; 16]) -> Self {
+    pub fn new(iss_key: [u8; 16]) -> Self {
         Self {
             parameters: Parameters::default(),
             ttl: 64,
@@ -54,7 +58,6 @@ impl Plan {
             per_host_rate: None,
             max_in_flight: 1000,
             tasks: vec![Task::NOTHING],
-            table_key,
             iss_key,
             trace: Self::TRACE,
         }
@@ -139,6 +142,9 @@ pub trait Dispatcher {
 
     /// An exchange is over.
     fn ended(&mut self, ended: Ended<'_>);
+
+    /// A batch of packets is dealt with: now and then, and at the end. For what is done better for many at once.
+    fn between(&mut self, _now: Instant) {}
 }
 
 /// An exchange that is over.

@@ -1,20 +1,21 @@
 //! Where exchanges stand: a slab that is filled anew, and a table that finds them by their four numbers.
 
-use std::hash::Hasher;
+use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 
+use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use siphasher::sip::SipHasher13;
 
 use super::exchange::Exchange;
 use crate::packet::Ports;
 
-/// Exchanges by number and by ends. The peers choose what they send, so the hash is keyed.
+/// Exchanges by number and by ends. What peers send is looked up and never put in, so that nobody can make the table
+/// slow; the seed is random all the same.
 pub(super) struct Slots {
     exchanges: Vec<Exchange>,
     free: Vec<u32>,
     by_ends: HashTable<u32>,
-    key: [u8; 16],
+    seed: FixedState,
     most: usize,
 }
 
@@ -22,12 +23,12 @@ impl Slots {
     /// Octets in the table for each exchange: its number, and an octet of its hash.
     pub(super) const OCTETS: usize = size_of::<u32>() + 1;
 
-    pub(super) fn new(most: usize, key: [u8; 16]) -> Self {
+    pub(super) fn new(most: usize, seed: u64) -> Self {
         Self {
             exchanges: Vec::with_capacity(most),
             free: Vec::new(),
             by_ends: HashTable::with_capacity(most),
-            key,
+            seed: FixedState::with_seed(seed),
             most,
         }
     }
@@ -47,7 +48,7 @@ impl Slots {
     /// The exchange with `remote`, by our ports.
     pub(super) fn find(&self, remote: IpAddr, ports: Ports) -> Option<u32> {
         let is_it = |number: &u32| self.get(*number).is_some_and(|exchange| exchange.is_with(remote, ports));
-        self.by_ends.find(hash(&self.key, remote, ports), is_it).copied()
+        self.by_ends.find(hash(&self.seed, remote, ports), is_it).copied()
     }
 
     /// Takes one more. There must be none with these ends, and room: else it is given back.
@@ -64,21 +65,21 @@ impl Slots {
             }
             None => return None,
         };
-        let Self { exchanges, by_ends, key, .. } = self;
+        let Self { exchanges, by_ends, seed, .. } = self;
         let rehash = |number: &u32| {
             exchanges.get(*number as usize).map_or(0, |exchange| {
                 let (remote, ports) = exchange.ends();
-                hash(key, remote, ports)
+                hash(seed, remote, ports)
             })
         };
-        by_ends.insert_unique(hash(key, remote, ports), number, rehash);
+        by_ends.insert_unique(hash(seed, remote, ports), number, rehash);
         Some(number)
     }
 
     /// Makes room.
     pub(super) fn remove(&mut self, number: u32) {
         let Some((remote, ports)) = self.get(number).map(Exchange::ends) else { return };
-        let hash = hash(&self.key, remote, ports);
+        let hash = hash(&self.seed, remote, ports);
         if let Ok(entry) = self.by_ends.find_entry(hash, |other| *other == number) {
             entry.remove();
             self.free.push(number);
@@ -91,11 +92,11 @@ impl Slots {
     }
 }
 
-fn hash(key: &[u8; 16], remote: IpAddr, ports: Ports) -> u64 {
-    let mut hasher = SipHasher13::new_with_key(key);
+fn hash(seed: &FixedState, remote: IpAddr, ports: Ports) -> u64 {
+    let mut hasher = seed.build_hasher();
     match remote {
-        IpAddr::V4(ip) => hasher.write(&ip.octets()),
-        IpAddr::V6(ip) => hasher.write(&ip.octets()),
+        IpAddr::V4(ip) => hasher.write_u32(ip.to_bits()),
+        IpAddr::V6(ip) => hasher.write_u128(ip.to_bits()),
     }
     hasher.write_u32(u32::from(ports.source) << 16 | u32::from(ports.destination));
     hasher.finish()

@@ -118,7 +118,9 @@ impl Trace {
         let mut place = Place::Front;
         for part in packet.chunks(Chunk::ROOM) {
             let mut octets = [0; Chunk::ROOM];
-            octets.iter_mut().zip(part).for_each(|(octet, own)| *octet = *own);
+            if let Some(room) = octets.get_mut(..part.len()) {
+                room.copy_from_slice(part);
+            }
             let len = part.len() as u8;
             *chain = match self.put(Chunk { at, before: chain.last(), direction, place, len, octets }) {
                 Some(index) => Chain::with(index, chain.chunks() + 1),
