@@ -16,10 +16,10 @@
 //! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`guard`] | keeps the kernel's RST in: listener, nft, iptables, self-test; guards held for others | `wire`, `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`record`] | what happened, as plain values | `tcp`, `packet` |
-//! | [`driver`] | joins machine, packets, wire and time: one exchange, many on one port, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `cause`, `time` |
+//! | [`driver`] | joins machine, packets, wire and time: one exchange, many on one port, very many at once, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `cause`, `time` |
 //! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
 //! | [`doctor`] | whether this machine can do it, and what mends it | `guard`, `driver`, `wire`, `net`, `lab`, `record`, `tcp`, `cause`, `time` |
-//! | [`report`] | record to text, a format a file: ladder, JSON, verdict | `record`, `packet`, `tcp` |
+//! | [`report`] | record to text, a format a file: ladder, JSON, verdict; the reports of a check | `record`, `packet`, `tcp` |
 //! | [`lesson`] | the words: what each step means | `record`, `tcp` |
 //! | [`cli`] | arguments, exit codes, errors, a file a command | all |
 //!
@@ -69,6 +69,21 @@
 //! ```
 //!
 //! A flow is one connection without a wire: [`driver::run`] drives one, [`driver::serve()`] many.
+//!
+//! # Very many exchanges
+//!
+//! ```text
+//! cli::check ─► targets ─► LeasedPorts, guarded ─► BulkWire ─► driver::fleet::run, in each of its threads
+//!
+//!    Dispatcher: names, routes, neighbours ─► Errand ─► Exchange: a Tcb and 64 octets more, in a slab
+//!                                                          │ a keyed table, a timer wheel, a pool of packets
+//!    wire: batches in, batches out, the time once a batch ─┘
+//!                                                     Ended ─► news ─► findings ─► report::check
+//! ```
+//!
+//! It is the machine of a single exchange; what is told of one that failed is told by leading a new
+//! [`tcp::Tcb`] through its packets once more ([`driver::fleet::replay`]). Packets go to a known neighbour straight,
+//! by [`wire::bulk`], and as the kernel routes them until there is one.
 //!
 //! # One segment
 //!

@@ -26,6 +26,8 @@ const LONGEST_ARRIVAL: usize = 64 * 1024;
 const LONGEST_DEPARTURE: usize = 40 + 60;
 /// For answers that arrive while we send.
 const RECEIVE_BUFFER: usize = 32 << 20;
+/// Packets that one call sends. More would save little, and make it less certain when each has left.
+const AT_ONCE: usize = 16;
 /// As much may wait at a full card or queue.
 const SEND_BUFFER: usize = 4 << 20;
 
@@ -279,15 +281,18 @@ impl Sending {
         const PATIENCE: Duration = Duration::from_millis(20);
         let Some(socket) = &self.socket else { return };
         let (mut first, mut full_since) = (0, None);
+        let mut begun = clock.now();
         while first < self.outbox.len() {
-            let begun = clock.now();
-            match self.outbox.send(socket, first) {
+            match self.outbox.send(socket, first, AT_ONCE) {
                 Ok(count) => {
+                    let now = clock.now();
                     let left = self.notes.get(first..first + count).unwrap_or_default();
-                    tell_departures(left, begun, clock, departed);
+                    tell_departures(left, begun, now, departed);
+                    begun = now;
                     first += count.max(1);
                 }
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOBUFS)) => {
+                    begun = clock.now();
                     if begun - *full_since.get_or_insert(begun) > PATIENCE {
                         break;
                     }
@@ -304,17 +309,17 @@ impl Sending {
     }
 }
 
-/// The kernel sends the packets of a batch one after the other: each took its share of the call.
+/// The kernel sends the packets of one call one after the other: each took its share of the time.
 fn tell_departures(
     left: &[Option<Note>],
     begun: Instant,
-    clock: &Clock,
+    ended: Instant,
     departed: &mut VecDeque<(Note, Instant)>,
 ) {
-    if left.iter().all(Option::is_none) {
+    if left.is_empty() {
         return;
     }
-    let share = (clock.now() - begun) / left.len() as u32;
+    let share = (ended - begun) / left.len() as u32;
     for (note, nth) in left.iter().zip(0..) {
         if let Some(note) = note {
             departed.push_back((*note, begun + share * nth));

@@ -339,10 +339,10 @@ impl Outbox {
         self.queued.clear();
     }
 
-    /// Sends those from `first` on, without waiting; yields how many left before one that did not.
-    pub fn send(&mut self, socket: impl AsFd, first: usize) -> io::Result<usize> {
+    /// Sends those from `first` on, `most` of them, without waiting; yields how many left before one that did not.
+    pub fn send(&mut self, socket: impl AsFd, first: usize, most: usize) -> io::Result<usize> {
         let Headers { headers, parts } = &mut self.headers;
-        let rooms = self.octets.chunks_exact_mut(self.room).zip(&mut self.queued).skip(first);
+        let rooms = self.octets.chunks_exact_mut(self.room).zip(&mut self.queued).skip(first).take(most);
         let mut count = 0;
         for ((header, part), (room, (len, to))) in headers.iter_mut().zip(parts.iter_mut()).zip(rooms) {
             *part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: *len };

@@ -76,6 +76,8 @@ const _: () = assert!(size_of::<Exchange>() + Wheel::OCTETS + super::slots::Slot
 impl Exchange {
     /// Nanoseconds by which the estimate of a departure may be late: a batch takes no longer.
     const MOST_OFF: u32 = 100_000_000;
+    /// Nanoseconds of the shortest round trip that is told.
+    const LEAST: u32 = 1_000;
 
     pub(super) fn new(
         errand: &Errand,
@@ -141,11 +143,11 @@ impl Exchange {
         reaction
     }
 
-    /// Nanoseconds from the SYN to `at`, never 0. When in its batch the SYN has left is an estimate, which may lie
-    /// behind the answer of a peer on this very machine.
+    /// Nanoseconds from the SYN to `at`, at least a microsecond: when in its batch the SYN has left is an estimate, which
+    /// may lie behind the answer of a peer on this very machine.
     fn round_trip(&self, at: Instant) -> u32 {
         let nanos = (at.as_nanos() as u32).wrapping_sub(self.syn_at_or_rtt);
-        if nanos > u32::MAX - Self::MOST_OFF { 1 } else { nanos.max(1) }
+        if nanos > u32::MAX - Self::MOST_OFF { Self::LEAST } else { nanos.max(Self::LEAST) }
     }
 
     fn note_announced(&mut self, syn: &Segment) {

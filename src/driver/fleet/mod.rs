@@ -270,9 +270,9 @@ impl<'f, W: Bulk> Fleet<'f, W> {
                     port
                 }
                 Turn::None => {
-                    const MOMENT: Duration = Duration::from_millis(1); // until one of them is over
+                    const MOMENT: Duration = Duration::from_millis(5); // until one of them is over, perhaps
                     self.postpone(errand, self.now + MOMENT);
-                    return;
+                    continue;
                 }
             };
             self.pacer.admits(self.now);
@@ -651,6 +651,10 @@ impl Ours<'_> {
     fn have(&self, address: IpAddr, port: u16) -> bool {
         self.paths.locals.contains(&address) && self.ports.have(port)
     }
+
+    fn is_by(&self, path: u32, local: IpAddr) -> bool {
+        self.paths.all.get(path as usize).is_some_and(|path| path.local == local)
+    }
 }
 
 /// Reads a packet, finds the exchange it belongs to and keeps it for that; the text of a segment is left in `text`.
@@ -682,6 +686,9 @@ fn hear(
             };
             text.clear();
             text.extend_from_slice(read.text);
+            if !slots.get(number).is_some_and(|it| ours.is_by(it.path, local)) {
+                return Heard::Nothing; // to another address of ours
+            }
             if let Some(exchange) = slots.get_mut(number).filter(|it| it.phase != Phase::Lingering) {
                 trace.keep(&mut exchange.chain, Direction::Received, received.at, received.octets);
             }
