@@ -1,0 +1,27 @@
+//! A fleet of exchanges against a simulated crowd, in virtual time: what it promises, whatever the network and the
+//! peers do.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may panic, and says with which seed"
+)]
+
+mod forged;
+mod harness;
+mod limits;
+mod losses;
+mod packets;
+mod peers;
+mod ports;
+mod random;
+mod replays;
+mod signals;
+mod smoltcp_peer;
+mod strays;
+mod tasks;
+mod verdicts;
+mod wire;
+mod world;

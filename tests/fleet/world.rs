@@ -1,0 +1,326 @@
+//! The network and the crowd behind it: what is under way, what happens next, and a log of all packets.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tcpshake::record::Signal;
+use tcpshake::tcp::{Flags, Segment, SeqNum, State, answer_in_closed};
+use tcpshake::time::Instant;
+use tcpshake::wire::Note;
+
+use crate::packets::{Seen, icmp, read, write};
+use crate::peers::{Connection, Kind};
+use crate::random::Random;
+use crate::smoltcp_peer::Smoltcp;
+
+/// Our end, the peer's end.
+pub(crate) type Tuple = (SocketAddr, SocketAddr);
+
+/// One direction of the network: chances in percent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) lost: u64,
+    pub(crate) twice: u64,
+    pub(crate) late: u64,
+    pub(crate) delay: Duration,
+    /// How late, at most.
+    pub(crate) spread: Duration,
+}
+
+impl Link {
+    pub(crate) const GOOD: Self = Self {
+        lost: 0,
+        twice: 0,
+        late: 0,
+        delay: Duration::from_millis(10),
+        spread: Duration::from_millis(200),
+    };
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    LeftUs,
+    ReachedUs,
+}
+
+pub(crate) struct Logged {
+    pub(crate) at: Instant,
+    pub(crate) place: Place,
+    pub(crate) octets: Vec<u8>,
+}
+
+enum Event {
+    ToPeer(Vec<u8>),
+    ToUs(Vec<u8>),
+    Timer(Tuple),
+    Smoltcp,
+    Wake(Option<Signal>),
+    Lose(u32),
+}
+
+/// What ends a wait of ours.
+pub(crate) enum Came {
+    Packet(Vec<u8>),
+    Wake,
+}
+
+/// What an outsider can count.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    syns: HashSet<(Tuple, SeqNum)>,
+    open: HashSet<Tuple>,
+    /// When each exchange began, and between whom.
+    pub(crate) begun: Vec<(Instant, Tuple, SeqNum)>,
+    pub(crate) most_in_flight: usize,
+}
+
+impl Ledger {
+    fn on_sent(&mut self, seen: &Seen, now: Instant) {
+        let (tuple, segment) = ((seen.from, seen.to), &seen.segment);
+        let opens = segment.has(Flags::SYN) && !segment.has(Flags::ACK);
+        if opens && self.syns.insert((tuple, segment.seq)) {
+            assert!(self.open.insert(tuple), "two exchanges at a time between {tuple:?}");
+            self.begun.push((now, tuple, segment.seq));
+            self.most_in_flight = self.most_in_flight.max(self.open.len());
+        }
+    }
+
+    pub(crate) fn on_told(&mut self, tuple: Tuple) {
+        assert!(self.open.remove(&tuple), "told without having begun: {tuple:?}");
+    }
+
+    pub(crate) fn untold(&self) -> usize {
+        self.open.len()
+    }
+}
+
+pub(crate) struct World {
+    seed: u64,
+    pub(crate) now: Instant,
+    pub(crate) random: Random,
+    pub(crate) out: Link,
+    pub(crate) back: Link,
+    /// How long a packet waits before it leaves.
+    pub(crate) departs_after: Duration,
+    peers: HashMap<SocketAddr, Kind>,
+    pub(crate) smoltcp: Option<Smoltcp>,
+    connections: BTreeMap<Tuple, Connection>,
+    coming: BTreeMap<(Instant, u64), Event>,
+    order: u64,
+    pub(crate) log: Vec<Logged>,
+    departures: VecDeque<(Note, Instant)>,
+    pub(crate) lost: u32,
+    pub(crate) signal: Option<Signal>,
+    pub(crate) ledger: Ledger,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the seed of the network was {}", self.seed);
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            now: Instant::ORIGIN + Duration::from_secs(1),
+            random: Random(seed),
+            out: Link::GOOD,
+            back: Link::GOOD,
+            departs_after: Duration::ZERO,
+            peers: HashMap::new(),
+            smoltcp: None,
+            connections: BTreeMap::new(),
+            coming: BTreeMap::new(),
+            order: 0,
+            log: Vec::new(),
+            departures: VecDeque::new(),
+            lost: 0,
+            signal: None,
+            ledger: Ledger::default(),
+        }
+    }
+
+    pub(crate) fn settle(&mut self, at: SocketAddr, kind: Kind) {
+        self.peers.insert(at, kind);
+    }
+
+    pub(crate) fn wake_at(&mut self, at: Instant, signal: Option<Signal>) {
+        self.schedule(at, Event::Wake(signal));
+    }
+
+    pub(crate) fn lose_at(&mut self, at: Instant, packets: u32) {
+        self.schedule(at, Event::Lose(packets));
+    }
+
+    /// Somebody else's packet arrives at our machine.
+    pub(crate) fn inject(&mut self, at: Instant, octets: Vec<u8>) {
+        self.schedule(at, Event::ToUs(octets));
+    }
+
+    pub(crate) fn state_of(&self, tuple: Tuple) -> State {
+        self.connections.get(&tuple).map_or(State::Closed, Connection::state)
+    }
+
+    pub(crate) fn states(&self) -> impl Iterator<Item = (Tuple, State)> + '_ {
+        self.connections.iter().map(|(tuple, connection)| (*tuple, connection.state()))
+    }
+
+    /// We hand a packet to the wire.
+    pub(crate) fn leaves(&mut self, packet: &[u8], note: Option<Note>) {
+        let seen = read(packet).expect("what we send can be read");
+        self.ledger.on_sent(&seen, self.now);
+        self.log.push(Logged { at: self.now, place: Place::LeftUs, octets: packet.to_vec() });
+        self.departures.extend(note.map(|note| (note, self.now + self.departs_after)));
+        let at = self.now + self.departs_after;
+        self.carry(self.out, at, packet.to_vec(), Event::ToPeer);
+    }
+
+    pub(crate) fn departed(&mut self) -> Option<(Note, Instant)> {
+        let (_, at) = self.departures.front()?;
+        if *at <= self.now { self.departures.pop_front() } else { None }
+    }
+
+    fn schedule(&mut self, at: Instant, event: Event) {
+        self.order += 1;
+        self.coming.insert((at, self.order), event);
+    }
+
+    fn carry(&mut self, link: Link, from: Instant, octets: Vec<u8>, event: fn(Vec<u8>) -> Event) {
+        let copies = 1 + u32::from(self.random.percent(link.twice));
+        for _ in 0..copies {
+            if self.random.percent(link.lost) {
+                continue;
+            }
+            let mut at = from + link.delay;
+            if self.random.percent(link.late) {
+                at += Duration::from_nanos(self.random.below(link.spread.as_nanos() as u64 + 1));
+            }
+            self.schedule(at, event(octets.clone()));
+        }
+    }
+
+    fn answer(&mut self, packets: Vec<Vec<u8>>) {
+        for packet in packets {
+            self.carry(self.back, self.now, packet, Event::ToUs);
+        }
+    }
+
+    /// Goes on to whatever concerns us, until `deadline`.
+    pub(crate) fn advance(&mut self, deadline: Option<Instant>) -> Option<Came> {
+        let until = deadline.unwrap_or(Instant::ORIGIN + Duration::MAX).max(self.now);
+        while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= until) {
+            let ((at, _), event) = entry.remove_entry();
+            self.now = self.now.max(at);
+            if let Some(came) = self.happens(event) {
+                return Some(came);
+            }
+        }
+        assert!(deadline.is_some(), "nothing is under way, and there is a wait without end");
+        self.now = until;
+        None
+    }
+
+    fn happens(&mut self, event: Event) -> Option<Came> {
+        match event {
+            Event::ToPeer(octets) => self.reaches_peer(&octets),
+            Event::Timer(tuple) => self.on_timer(tuple),
+            Event::Smoltcp => self.on_smoltcp(None),
+            Event::Lose(packets) => self.lost += packets,
+            Event::ToUs(octets) => {
+                let logged = Logged { at: self.now, place: Place::ReachedUs, octets: octets.clone() };
+                self.log.push(logged);
+                return Some(Came::Packet(octets));
+            }
+            Event::Wake(signal) => {
+                self.signal = signal.or(self.signal);
+                return Some(Came::Wake);
+            }
+        }
+        None
+    }
+
+    fn on_timer(&mut self, tuple: Tuple) {
+        let now = self.now;
+        if let Some(connection) = self.connections.get_mut(&tuple) {
+            connection.armed = None;
+            let packets = connection.on_time(now);
+            self.answer(packets);
+            self.arm(tuple);
+        }
+    }
+
+    fn arm(&mut self, tuple: Tuple) {
+        let Some(connection) = self.connections.get_mut(&tuple) else { return };
+        let Some(deadline) = connection.deadline() else { return };
+        if connection.armed.is_none_or(|armed| deadline < armed) {
+            connection.armed = Some(deadline);
+            self.schedule(deadline, Event::Timer(tuple));
+        }
+    }
+
+    fn on_smoltcp(&mut self, packet: Option<&[u8]>) {
+        let Some(host) = &mut self.smoltcp else { return };
+        let packets = host.react(packet, self.now);
+        if let Some(deadline) = host.deadline() {
+            self.schedule(deadline, Event::Smoltcp);
+        }
+        self.answer(packets);
+    }
+
+    fn reaches_peer(&mut self, octets: &[u8]) {
+        let Some(seen) = read(octets) else { return };
+        if self.smoltcp.as_ref().is_some_and(|host| host.address() == seen.to.ip()) {
+            return self.on_smoltcp(Some(octets));
+        }
+        let answers = match self.peers.get(&seen.to).cloned().unwrap_or(Kind::Silent) {
+            Kind::Silent => Vec::new(),
+            Kind::Refuses => refusal(&seen),
+            Kind::Unreachable(kind, code) => {
+                vec![icmp(seen.to.ip(), seen.from.ip(), (kind, code), octets)]
+            }
+            kind => self.reaches_server(kind, &seen),
+        };
+        self.answer(answers);
+    }
+
+    fn reaches_server(&mut self, kind: Kind, seen: &Seen) -> Vec<Vec<u8>> {
+        let tuple = (seen.from, seen.to);
+        let opens = seen.segment.has(Flags::SYN) && !seen.segment.has(Flags::ACK);
+        if self.connections.get(&tuple).is_some_and(|old| opens && old.may_be_replaced(seen)) {
+            self.connections.remove(&tuple);
+        }
+        if !opens && self.state_of(tuple) == State::Closed {
+            return refusal(seen); // as LISTEN does, too
+        }
+        let iss = SeqNum(self.random.next() as u32);
+        let fresh = || Connection::listen(kind, tuple, iss, self.now);
+        let packets = self.connections.entry(tuple).or_insert_with(fresh).on_segment(seen, self.now);
+        self.arm(tuple);
+        packets
+    }
+
+    /// We are gone: the kernel answers what still comes, until nobody has anything to say.
+    pub(crate) fn run_out(&mut self) {
+        while let Some(entry) = self.coming.first_entry() {
+            let ((at, _), event) = entry.remove_entry();
+            self.now = self.now.max(at);
+            let Some(Came::Packet(octets)) = self.happens(event) else { continue };
+            let Some(seen) = read(&octets) else { continue };
+            for packet in refusal(&seen) {
+                self.carry(self.out, self.now, packet, Event::ToPeer);
+            }
+        }
+    }
+}
+
+/// What a host in CLOSED answers.
+fn refusal(seen: &Seen) -> Vec<Vec<u8>> {
+    let (answer, _) = answer_in_closed(&seen.segment);
+    let write = |answer: Segment| write(seen.to, seen.from, &answer, b"");
+    answer.map(write).into_iter().collect()
+}
