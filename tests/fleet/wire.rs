@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tcpshake::packet::TransportChecksum;
 use tcpshake::time::Instant;
-use tcpshake::wire::{Arrival, Bulk, Note, Received, SendError, Sender, Way, Wire};
+use tcpshake::wire::{Arrival, Bulk, Note, Received, SendError, Way, Wire};
 
 use crate::world::{Came, World};
 
@@ -45,13 +45,13 @@ impl Wire for Crowd {
         let before = self.now();
         let came = self.world.borrow_mut().advance(deadline);
         match came {
-            Some(Came::Packet(octets)) => {
+            Some(Came::Packet(octets, sender)) => {
                 self.arrived = octets;
                 Ok(Arrival::Packet(Received {
                     at: self.now(),
                     octets: &self.arrived,
                     checksum: TransportChecksum::Complete,
-                    sender: Sender::Network,
+                    sender,
                 }))
             }
             Some(Came::Wake) => Ok(Arrival::Woken),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tcpshake::record::Signal;
 use tcpshake::tcp::{Flags, Segment, SeqNum, State, answer_in_closed};
 use tcpshake::time::Instant;
-use tcpshake::wire::Note;
+use tcpshake::wire::{Note, Sender};
 
 use crate::packets::{Seen, icmp, read, write};
 use crate::peers::{Connection, Kind};
@@ -57,11 +57,15 @@ enum Event {
     Smoltcp,
     Wake(Option<Signal>),
     Lose(u32),
+    /// A RST of our kernel's shows on the wire.
+    Kernel(Vec<u8>),
+    /// From here on nothing gets through.
+    Cut,
 }
 
 /// What ends a wait of ours.
 pub(crate) enum Came {
-    Packet(Vec<u8>),
+    Packet(Vec<u8>, Sender),
     Wake,
 }
 
@@ -157,6 +161,14 @@ impl World {
         self.schedule(at, Event::Lose(packets));
     }
 
+    pub(crate) fn kernel_at(&mut self, at: Instant, octets: Vec<u8>) {
+        self.schedule(at, Event::Kernel(octets));
+    }
+
+    pub(crate) fn cut_at(&mut self, at: Instant) {
+        self.schedule(at, Event::Cut);
+    }
+
     /// Somebody else's packet arrives at our machine.
     pub(crate) fn inject(&mut self, at: Instant, octets: Vec<u8>) {
         self.schedule(at, Event::ToUs(octets));
@@ -231,10 +243,12 @@ impl World {
             Event::Timer(tuple) => self.on_timer(tuple),
             Event::Smoltcp => self.on_smoltcp(None),
             Event::Lose(packets) => self.lost += packets,
+            Event::Kernel(octets) => return Some(Came::Packet(octets, Sender::OurKernel)),
+            Event::Cut => (self.out.lost, self.back.lost) = (100, 100),
             Event::ToUs(octets) => {
                 let logged = Logged { at: self.now, place: Place::ReachedUs, octets: octets.clone() };
                 self.log.push(logged);
-                return Some(Came::Packet(octets));
+                return Some(Came::Packet(octets, Sender::Network));
             }
             Event::Wake(signal) => {
                 self.signal = signal.or(self.signal);
@@ -309,7 +323,7 @@ impl World {
         while let Some(entry) = self.coming.first_entry() {
             let ((at, _), event) = entry.remove_entry();
             self.now = self.now.max(at);
-            let Some(Came::Packet(octets)) = self.happens(event) else { continue };
+            let Some(Came::Packet(octets, _)) = self.happens(event) else { continue };
             let Some(seen) = read(&octets) else { continue };
             for packet in refusal(&seen) {
                 self.carry(self.out, self.now, packet, Event::ToPeer);
