@@ -182,6 +182,25 @@ fn later_in_the_middle_loses_nothing() {
     assert!(voyage.books.calls <= 500, "asked {} times", voyage.books.calls);
 }
 
+/// Errands for a target whose only port is taken for two seconds, while others come and go at odd moments.
+#[test]
+#[ignore = "bug: each errand that waits for a port wakes the fleet once a millisecond, each at another moment"]
+fn a_port_is_waited_for_without_spinning() {
+    let mut voyage = Voyage::new(8);
+    voyage.ports.truncate(1);
+    voyage.retries(0);
+    let busy = voyage.meet(false, Kind::Silent, 0);
+    voyage.plan.timeout = Duration::from_secs(2);
+    voyage.world.borrow_mut().back.late = 100;
+    for _ in 0..40 {
+        voyage.meet(false, Kind::Accepts, 0);
+        voyage.visit(busy, 0);
+    }
+    let done = voyage.run();
+    let most = 2000 * (done.duration.as_secs() + 1);
+    assert!(voyage.waits <= most, "waited {} times in {:?}", voyage.waits, done.duration);
+}
+
 /// Packets are lost on this machine: fewer begin, and after a while as many as before.
 #[test]
 fn losses_on_this_machine_lower_the_rate_for_a_while() {

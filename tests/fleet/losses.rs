@@ -99,17 +99,17 @@ impl Evidence {
     }
 }
 
-fn assert_all_true(voyage: &Voyage) {
+pub(crate) fn assert_all_true(voyage: &Voyage) {
     let evidence = by_tuple(voyage);
     let world = voyage.world.borrow();
     for told in &voyage.books.told {
         let mut of_tuple = world.ledger.begun.iter().filter(|(_, tuple, _)| *tuple == told.tuple);
-        let (_, _, iss) = of_tuple.rfind(|(at, ..)| *at <= told.at).unwrap();
+        let (_, _, iss) = of_tuple.rfind(|(at, ..)| *at < told.at).unwrap();
         evidence[&told.tuple].assert_true(told, *iss);
     }
 }
 
-fn assert_nobody_is_left(voyage: &Voyage) {
+pub(crate) fn assert_nobody_is_left(voyage: &Voyage) {
     voyage.world.borrow_mut().run_out();
     for (tuple, state) in voyage.world.borrow().states() {
         let over = [State::Closed, State::TimeWait, State::Listen];

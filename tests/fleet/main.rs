@@ -9,6 +9,7 @@
     reason = "a test may panic, and says with which seed"
 )]
 
+mod edges;
 mod forged;
 mod harness;
 mod limits;

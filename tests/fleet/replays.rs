@@ -38,7 +38,7 @@ impl Observer for Drawing {
     }
 }
 
-fn recorded(told: &Told) -> Recorded {
+pub(crate) fn recorded(told: &Told) -> Recorded {
     Recorded {
         local: told.tuple.0,
         remote: told.tuple.1,
@@ -74,7 +74,7 @@ fn fits(outcome: &Outcome, last: State) -> bool {
     }
 }
 
-fn assert_told_again(told: &Told) {
+pub(crate) fn assert_told_again(told: &Told) {
     let recorded = recorded(told);
     let mut kept = Kept::default();
     replay(&recorded, &mut kept);

@@ -36,19 +36,19 @@ impl Wire for Crowd {
     }
 
     fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
-        self.world.borrow_mut().leaves(packet, None);
-        Ok(())
+        self.world.borrow_mut().leaves(packet, None)
     }
 
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
         self.waits += 1;
+        assert!(self.waits < 2_000_000, "it does not come to an end");
         let before = self.now();
         let came = self.world.borrow_mut().advance(deadline);
         match came {
-            Some(Came::Packet(octets, sender)) => {
+            Some(Came::Packet(at, octets, sender)) => {
                 self.arrived = octets;
                 Ok(Arrival::Packet(Received {
-                    at: self.now(),
+                    at,
                     octets: &self.arrived,
                     checksum: TransportChecksum::Complete,
                     sender,
@@ -69,8 +69,7 @@ impl Wire for Crowd {
 
 impl Bulk for Crowd {
     fn queue(&mut self, packet: &[u8], _way: Way, note: Option<Note>) -> Result<(), SendError> {
-        self.world.borrow_mut().leaves(packet, note);
-        Ok(())
+        self.world.borrow_mut().leaves(packet, note)
     }
 
     fn departed(&mut self) -> Option<(Note, Instant)> {

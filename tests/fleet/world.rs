@@ -7,7 +7,7 @@ use std::time::Duration;
 use tcpshake::record::Signal;
 use tcpshake::tcp::{Flags, Segment, SeqNum, State, answer_in_closed};
 use tcpshake::time::Instant;
-use tcpshake::wire::{Note, Sender};
+use tcpshake::wire::{Note, SendError, Sender};
 
 use crate::packets::{Seen, icmp, read, write};
 use crate::peers::{Connection, Kind};
@@ -65,7 +65,7 @@ enum Event {
 
 /// What ends a wait of ours.
 pub(crate) enum Came {
-    Packet(Vec<u8>, Sender),
+    Packet(Instant, Vec<u8>, Sender),
     Wake,
 }
 
@@ -107,6 +107,10 @@ pub(crate) struct World {
     pub(crate) back: Link,
     /// How long a packet waits before it leaves.
     pub(crate) departs_after: Duration,
+    /// How long a packet lies there before it is read.
+    pub(crate) reads_after: Duration,
+    /// Of a hundred packets, so many cannot be sent.
+    pub(crate) refused: u64,
     peers: HashMap<SocketAddr, Kind>,
     pub(crate) smoltcp: Option<Smoltcp>,
     connections: BTreeMap<Tuple, Connection>,
@@ -136,6 +140,8 @@ impl World {
             out: Link::GOOD,
             back: Link::GOOD,
             departs_after: Duration::ZERO,
+            reads_after: Duration::ZERO,
+            refused: 0,
             peers: HashMap::new(),
             smoltcp: None,
             connections: BTreeMap::new(),
@@ -183,13 +189,17 @@ impl World {
     }
 
     /// We hand a packet to the wire.
-    pub(crate) fn leaves(&mut self, packet: &[u8], note: Option<Note>) {
+    pub(crate) fn leaves(&mut self, packet: &[u8], note: Option<Note>) -> Result<(), SendError> {
         let seen = read(packet).expect("what we send can be read");
         self.ledger.on_sent(&seen, self.now);
+        if self.random.percent(self.refused) {
+            return Err(SendError::LocalFirewall);
+        }
         self.log.push(Logged { at: self.now, place: Place::LeftUs, octets: packet.to_vec() });
         self.departures.extend(note.map(|note| (note, self.now + self.departs_after)));
         let at = self.now + self.departs_after;
         self.carry(self.out, at, packet.to_vec(), Event::ToPeer);
+        Ok(())
     }
 
     pub(crate) fn departed(&mut self) -> Option<(Note, Instant)> {
@@ -228,7 +238,7 @@ impl World {
         while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= until) {
             let ((at, _), event) = entry.remove_entry();
             self.now = self.now.max(at);
-            if let Some(came) = self.happens(event) {
+            if let Some(came) = self.happens(event, at) {
                 return Some(came);
             }
         }
@@ -237,18 +247,18 @@ impl World {
         None
     }
 
-    fn happens(&mut self, event: Event) -> Option<Came> {
+    fn happens(&mut self, event: Event, at: Instant) -> Option<Came> {
         match event {
             Event::ToPeer(octets) => self.reaches_peer(&octets),
             Event::Timer(tuple) => self.on_timer(tuple),
             Event::Smoltcp => self.on_smoltcp(None),
             Event::Lose(packets) => self.lost += packets,
-            Event::Kernel(octets) => return Some(Came::Packet(octets, Sender::OurKernel)),
+            Event::Kernel(octets) => return Some(self.read(at, octets, Sender::OurKernel)),
             Event::Cut => (self.out.lost, self.back.lost) = (100, 100),
             Event::ToUs(octets) => {
-                let logged = Logged { at: self.now, place: Place::ReachedUs, octets: octets.clone() };
+                let logged = Logged { at, place: Place::ReachedUs, octets: octets.clone() };
                 self.log.push(logged);
-                return Some(Came::Packet(octets, Sender::Network));
+                return Some(self.read(at, octets, Sender::Network));
             }
             Event::Wake(signal) => {
                 self.signal = signal.or(self.signal);
@@ -256,6 +266,11 @@ impl World {
             }
         }
         None
+    }
+
+    fn read(&mut self, at: Instant, octets: Vec<u8>, sender: Sender) -> Came {
+        self.now += self.reads_after;
+        Came::Packet(at, octets, sender)
     }
 
     fn on_timer(&mut self, tuple: Tuple) {
@@ -323,7 +338,7 @@ impl World {
         while let Some(entry) = self.coming.first_entry() {
             let ((at, _), event) = entry.remove_entry();
             self.now = self.now.max(at);
-            let Some(Came::Packet(octets, _)) = self.happens(event) else { continue };
+            let Some(Came::Packet(_, octets, _)) = self.happens(event, at) else { continue };
             let Some(seen) = read(&octets) else { continue };
             for packet in refusal(&seen) {
                 self.carry(self.out, self.now, packet, Event::ToPeer);
