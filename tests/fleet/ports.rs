@@ -68,15 +68,16 @@ fn with_few_ports_the_next_exchange_waits() {
 
 /// Targets whose ports are all taken do not hold back those that have some.
 #[test]
+#[ignore = "bug: while an errand waits for a port no other begins, whatever its target"]
 fn a_target_without_free_ports_does_not_delay_others() {
     let mut voyage = again_and_again(false, 6, &Kind::Silent);
     voyage.ports.truncate(2);
     let others: Vec<_> = (0..10).map(|_| voyage.meet(false, Kind::Accepts, 0)).collect();
-    let done = voyage.run();
-    assert!(done.duration < Duration::from_secs(40), "{done:?}");
-    for told in voyage.books.told.iter().filter(|told| others.contains(&told.tuple.1)) {
-        assert_eq!(told.outcome, CLOSED);
-    }
+    voyage.run();
+    let world = voyage.world.borrow();
+    let begun = world.ledger.begun.iter().filter(|(_, tuple, _)| others.contains(&tuple.1));
+    let late: Vec<_> = begun.map(|(at, ..)| at.since(crate::limits::moment(1000))).collect();
+    assert!(late.len() == 10 && late.iter().all(|late| *late < Duration::from_millis(100)), "{late:?}");
 }
 
 /// One port is enough for any number of targets at a time.
