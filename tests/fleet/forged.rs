@@ -71,7 +71,8 @@ fn rubbish(random: &mut Random, v6: bool) -> Vec<u8> {
             octets
         }
         _ => {
-            let mut octets = if random.percent(50) { forged_segment(random, v6) } else { forged_icmp(random, v6) };
+            let mut octets =
+                if random.percent(50) { forged_segment(random, v6) } else { forged_icmp(random, v6) };
             let at = random.below(octets.len() as u64) as usize;
             octets[at] ^= 1 << random.below(8);
             octets
@@ -84,7 +85,8 @@ fn assert_forgeries_change_nothing(seed: u64, v6: bool) {
     let mut random = Random(seed);
     voyage.retries(8);
     voyage.plan.timeout = std::time::Duration::from_secs(200);
-    let kinds = [Kind::Accepts, Kind::Silent, Kind::Greets(vec![b"hello".to_vec()], std::time::Duration::ZERO)];
+    let kinds =
+        [Kind::Accepts, Kind::Silent, Kind::Greets(vec![b"hello".to_vec()], std::time::Duration::ZERO)];
     for n in 0..PEERS {
         voyage.meet(v6, kinds[n as usize % 3].clone(), 0);
     }

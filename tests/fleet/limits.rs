@@ -214,7 +214,8 @@ fn losses_on_this_machine_lower_the_rate_for_a_while() {
     assert_eq!(done.packets_lost, 60);
     assert!(done.backed_off > 0);
     let begun = begun(&voyage, |_| true);
-    let in_second = |n: u64| begun.iter().filter(|at| **at >= moment(n * 1000) && **at < moment(n * 1000 + 1000)).count();
+    let in_second =
+        |n: u64| begun.iter().filter(|at| **at >= moment(n * 1000) && **at < moment(n * 1000 + 1000)).count();
     assert!(in_second(1) >= 196, "{}", in_second(1));
     let least = (2..8).map(in_second).min().unwrap();
     assert!(least < 140, "{least} in the slowest second");

@@ -53,7 +53,10 @@ pub(crate) fn recorded(told: &Told) -> Recorded {
 
 /// Packets as the story must tell them: what was sent, what came, ICMP and the unreadable.
 fn packets(kept: &KeptPackets) -> Vec<(Direction, Option<Segment>)> {
-    kept.packets.iter().map(|packet| (packet.direction, read(&packet.octets).map(|seen| seen.segment))).collect()
+    kept.packets
+        .iter()
+        .map(|packet| (packet.direction, read(&packet.octets).map(|seen| seen.segment)))
+        .collect()
 }
 
 fn steps(kept: &Kept) -> Vec<(Direction, Option<Segment>)> {
@@ -186,14 +189,19 @@ fn kept_packets_are_those_on_the_wire() {
     let world = voyage.world.borrow();
     for told in &voyage.books.told {
         let of_it = |octets: &[u8]| {
-            read(octets).is_some_and(|seen| [(seen.from, seen.to), (seen.to, seen.from)].contains(&told.tuple))
+            read(octets)
+                .is_some_and(|seen| [(seen.from, seen.to), (seen.to, seen.from)].contains(&told.tuple))
         };
         let logged = world.log.iter().filter(|logged| of_it(&logged.octets) && logged.at <= told.at);
         let wire: Vec<_> = logged.map(|logged| (logged.at, logged.octets.clone())).collect();
         let segments = told.kept.packets.iter().filter(|packet| of_it(&packet.octets));
         let kept: Vec<_> = segments.map(|packet| (packet.at, packet.octets.clone())).collect();
         assert!(wire.starts_with(&kept), "{:?} {kept:?} {wire:?}", told.outcome);
-        assert!(wire[kept.len()..].iter().all(|(at, _)| *at == told.at), "{:?} {kept:?} {wire:?}", told.outcome);
+        assert!(
+            wire[kept.len()..].iter().all(|(at, _)| *at == told.at),
+            "{:?} {kept:?} {wire:?}",
+            told.outcome
+        );
     }
 }
 

@@ -60,8 +60,16 @@ fn assert_signal_is_followed(v6: bool) {
     let done = voyage.run();
     assert_silent_ones_are_dropped(&voyage);
     for target in (1..60).step_by(3) {
-        assert!(*voyage.outcome(target) == CLOSED || interrupted(&voyage, target), "{:?}", voyage.told(target));
-        assert!([State::Closed, State::LastAck].contains(&voyage.told(target).peer), "{:?}", voyage.told(target));
+        assert!(
+            *voyage.outcome(target) == CLOSED || interrupted(&voyage, target),
+            "{:?}",
+            voyage.told(target)
+        );
+        assert!(
+            [State::Closed, State::LastAck].contains(&voyage.told(target).peer),
+            "{:?}",
+            voyage.told(target)
+        );
         assert_eq!(voyage.told(target).stayed_open, Some(false));
     }
     assert!(after_signal(&voyage, &done) <= 1100, "{}", after_signal(&voyage, &done));
@@ -156,4 +164,16 @@ fn time_wait_is_cut_short_by_a_signal() {
     let done = voyage.run();
     assert_eq!(voyage.outcome(0), &CLOSED);
     assert_eq!((done.signal, voyage.world.borrow().now), (Some(Signal::Interrupt), moment(AT)));
+}
+
+/// Whoever handed out an errand hears of it, also if it was postponed for its host's sake when the signal came.
+#[test]
+#[ignore = "bug, or not promised: errands taken from the dispatcher and postponed are dropped by a signal, untold"]
+fn postponed_errands_are_told_when_a_signal_comes() {
+    let mut voyage = Voyage::new(53);
+    voyage.plan.per_host_rate = Rate::per_second(1.0);
+    let remote = voyage.meet(false, Kind::Accepts, 0);
+    (1..10).for_each(|_| voyage.visit(remote, 0));
+    voyage.world.borrow_mut().wake_at(moment(AT), Some(Signal::Interrupt));
+    voyage.run(); // what was handed out must be told
 }

@@ -71,8 +71,7 @@ fn theirs(now: Instant) -> smoltcp::time::Instant {
 impl Smoltcp {
     pub(crate) fn new(sockets: usize, now: Instant) -> Self {
         let mut queues = Queues::default();
-        let mut interface =
-            Interface::new(Config::new(HardwareAddress::Ip), &mut queues, theirs(now));
+        let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut queues, theirs(now));
         let cidr = IpCidr::new(IpAddress::Ipv4(ADDRESS), 24);
         interface.update_ip_addrs(|addresses| addresses.push(cidr).unwrap());
         let mut set = SocketSet::new(Vec::new());

@@ -98,7 +98,8 @@ fn a_stray_segment_to_a_port_of_ours_gets_one_rst_and_a_rst_gets_none() {
         }
         voyage.run();
         let answers: Vec<_> = answers(&voyage).into_iter().map(|seen| (seen.from, seen.segment)).collect();
-        let plain = |(from, segment): &(SocketAddr, Segment)| (*from, segment.flags, segment.seq, segment.ack);
+        let plain =
+            |(from, segment): &(SocketAddr, Segment)| (*from, segment.flags, segment.seq, segment.ack);
         assert_eq!(
             answers.iter().map(plain).collect::<Vec<_>>(),
             expected.iter().map(plain).collect::<Vec<_>>()
