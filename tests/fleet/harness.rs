@@ -13,10 +13,11 @@ use tcpshake::tcp::{Mss, Offer, Parameters, Retries, State};
 use tcpshake::time::Instant;
 use tcpshake::wire::Way;
 
+use crate::network::Tuple;
 use crate::packets::{Seen, read};
 use crate::peers::Kind;
 use crate::wire::Crowd;
-use crate::world::{Place, Tuple, World};
+use crate::world::{Place, World};
 
 /// A copy of what was told of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]

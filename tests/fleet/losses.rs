@@ -8,10 +8,10 @@ use tcpshake::tcp::{Flags, SeqNum, State};
 use tcpshake::time::Instant;
 
 use crate::harness::{Told, Voyage};
+use crate::network::Tuple;
 use crate::packets::Seen;
 use crate::peers::Kind;
 use crate::verdicts::CLOSED;
-use crate::world::Tuple;
 
 fn kinds() -> [Kind; 6] {
     [

@@ -14,6 +14,7 @@ mod forged;
 mod harness;
 mod limits;
 mod losses;
+mod network;
 mod packets;
 mod peers;
 mod ports;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tcpshake::tcp::{Nagle, Origin, Parameters, Reaction, Retries, SeqNum, State, Stream};
 use tcpshake::time::Instant;
 
+use crate::network::Tuple;
 use crate::packets::{Seen, write};
-use crate::world::Tuple;
 
 /// How a peer behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]

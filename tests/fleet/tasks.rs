@@ -5,9 +5,11 @@ use std::time::Duration;
 use regex::bytes::Regex;
 use tcpshake::driver::fleet::Task;
 use tcpshake::record::Outcome;
-use tcpshake::tcp::{Flags, Offer};
+use tcpshake::tcp::{Flags, Offer, Segment};
 
 use crate::harness::Voyage;
+use crate::limits::moment;
+use crate::packets::write;
 use crate::peers::Kind;
 use crate::verdicts::CLOSED;
 
@@ -130,6 +132,23 @@ fn a_banner_is_put_in_order() {
         assert_eq!((&told.outcome, told.banner_came), (&CLOSED, Some(true)), "{told:?}");
         assert!(b"SSH-2.0-xy".starts_with(&told.text) && told.text.len() >= 7, "{told:?}");
     }
+}
+
+/// Of a segment that repeats what was heard, only what is new is taken.
+#[test]
+fn text_that_comes_again_with_more_is_taken_once() {
+    let greets = greets(&[b"SS"], 0);
+    let (probe, _) = one(greets.clone(), BANNER); // the same seed: the same numbers
+    let first = probe.received().into_iter().find(|(_, seen)| seen.text == b"SS").unwrap().1;
+    let mut voyage = Voyage::new(41);
+    voyage.plan.tasks = tasks();
+    voyage.meet(false, greets, BANNER);
+    let longer = Segment { text_len: 7, ..first.segment };
+    let packet = write(first.from, first.to, &longer, b"SSH-2.0");
+    voyage.world.borrow_mut().inject(moment(1500), packet);
+    voyage.run();
+    let told = voyage.told(0);
+    assert_eq!((told.text.as_slice(), told.banner_came), (&b"SSH-2.0"[..], Some(true)));
 }
 
 #[test]
