@@ -62,7 +62,9 @@ fn no_more_in_flight_than_allowed_and_no_fewer() {
 fn a_place_that_is_free_is_taken_at_once() {
     let mut voyage = Voyage::new(2);
     voyage.plan.max_in_flight = 1;
-    (0..50).for_each(|_| drop(voyage.meet(false, Kind::Accepts, 0)));
+    for _ in 0..50 {
+        voyage.meet(false, Kind::Accepts, 0);
+    }
     let done = voyage.run();
     assert!(done.duration < Duration::from_millis(50 * 61), "{done:?}"); // two round trips and half a one
 }
@@ -73,7 +75,9 @@ fn the_rate_is_kept_and_reached() {
         let mut voyage = Voyage::new(3);
         voyage.plan.rate = Rate::per_second(rate);
         let count = (rate * 2.5) as u32;
-        (0..count).for_each(|n| drop(voyage.meet(n % 2 == 0, Kind::Accepts, 0)));
+        for n in 0..count {
+            voyage.meet(n % 2 == 0, Kind::Accepts, 0);
+        }
         voyage.run();
         let begun = begun(&voyage, |_| true);
         assert_eq!(begun.len(), count as usize);
@@ -87,7 +91,9 @@ fn the_rate_is_kept_and_reached() {
 fn a_rate_below_one_is_kept() {
     let mut voyage = Voyage::new(3);
     voyage.plan.rate = Rate::per_second(0.25);
-    (0..4).for_each(|_| drop(voyage.meet(false, Kind::Accepts, 0)));
+    for _ in 0..4 {
+        voyage.meet(false, Kind::Accepts, 0);
+    }
     let done = voyage.run();
     assert!((12_000..12_300).contains(&done.duration.as_millis()), "{done:?}");
 }
@@ -126,7 +132,9 @@ fn one_slow_host_does_not_delay_the_others() {
         voyage.world.borrow_mut().settle(remote, Kind::Accepts);
         voyage.visit(remote, 0);
     }
-    (0..20).for_each(|_| drop(voyage.meet(false, Kind::Accepts, 0)));
+    for _ in 0..20 {
+        voyage.meet(false, Kind::Accepts, 0);
+    }
     voyage.run();
     let others = begun(&voyage, |address| address != host(false, 999_999));
     assert_eq!(others.len(), 20);
@@ -153,7 +161,9 @@ fn both_rates_hold_together() {
 #[test]
 fn later_is_waited_for_without_spinning() {
     let mut voyage = Voyage::new(6);
-    (0..30).for_each(|_| drop(voyage.meet(false, Kind::Accepts, 0)));
+    for _ in 0..30 {
+        voyage.meet(false, Kind::Accepts, 0);
+    }
     voyage.books.pause = Some((moment(0), moment(9000)));
     for at in [3000, 6000, 9000] {
         voyage.world.borrow_mut().wake_at(moment(at), None);
@@ -171,7 +181,9 @@ fn later_is_waited_for_without_spinning() {
 fn later_in_the_middle_loses_nothing() {
     let mut voyage = Voyage::new(6);
     voyage.plan.rate = Rate::per_second(100.0);
-    (0..100).for_each(|_| drop(voyage.meet(false, Kind::Accepts, 0)));
+    for _ in 0..100 {
+        voyage.meet(false, Kind::Accepts, 0);
+    }
     voyage.books.pause = Some((moment(1300), moment(4000)));
     voyage.world.borrow_mut().wake_at(moment(4000), None);
     voyage.run();
@@ -206,7 +218,9 @@ fn a_port_is_waited_for_without_spinning() {
 fn losses_on_this_machine_lower_the_rate_for_a_while() {
     let mut voyage = Voyage::new(7);
     voyage.plan.rate = Rate::per_second(200.0);
-    (0..3000).for_each(|_| drop(voyage.meet(false, Kind::Accepts, 0)));
+    for _ in 0..3000 {
+        voyage.meet(false, Kind::Accepts, 0);
+    }
     for (n, at) in [2000, 2200, 2400, 2600, 2800].into_iter().enumerate() {
         voyage.world.borrow_mut().lose_at(moment(at), 10 + n as u32);
     }

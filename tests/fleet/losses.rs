@@ -32,7 +32,9 @@ fn rough(seed: u64, v6: bool, peers: u32, lost: u64) -> Voyage {
     let kinds = kinds();
     let remotes: Vec<_> =
         (0..peers).map(|n| voyage.meet(v6, kinds[n as usize % kinds.len()].clone(), 0)).collect();
-    remotes.into_iter().for_each(|remote| voyage.visit(remote, 0));
+    for remote in remotes {
+        voyage.visit(remote, 0);
+    }
     let mut world = voyage.world.borrow_mut();
     world.out.lost = lost;
     world.back.lost = lost;

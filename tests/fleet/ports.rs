@@ -13,7 +13,9 @@ fn again_and_again(v6: bool, times: u32, kind: &Kind) -> Voyage {
     let mut voyage = Voyage::new(11);
     let remote = SocketAddr::new(host(v6, 1), 443);
     voyage.world.borrow_mut().settle(remote, kind.clone());
-    (0..times).for_each(|_| voyage.visit(remote, 0));
+    for _ in 0..times {
+        voyage.visit(remote, 0);
+    }
     voyage
 }
 
@@ -85,7 +87,9 @@ fn a_target_without_free_ports_does_not_delay_others() {
 fn one_port_serves_many_targets_at_a_time() {
     let mut voyage = Voyage::new(12);
     voyage.ports = vec![54_321];
-    (0..300).for_each(|n| drop(voyage.meet(n % 3 == 0, Kind::Accepts, 0)));
+    for n in 0..300 {
+        voyage.meet(n % 3 == 0, Kind::Accepts, 0);
+    }
     voyage.run();
     assert_eq!(voyage.world.borrow().ledger.most_in_flight, 300);
     assert!(voyage.books.told.iter().all(|told| told.outcome == CLOSED));
@@ -95,7 +99,9 @@ fn one_port_serves_many_targets_at_a_time() {
 #[test]
 fn numbers_of_different_targets_are_spread() {
     let mut voyage = Voyage::new(12);
-    (0..256).for_each(|_| drop(voyage.meet(false, Kind::Accepts, 0)));
+    for _ in 0..256 {
+        voyage.meet(false, Kind::Accepts, 0);
+    }
     voyage.run();
     let world = voyage.world.borrow();
     let tops: BTreeSet<u32> = world.ledger.begun.iter().map(|(_, _, iss)| iss.0 >> 24).collect();

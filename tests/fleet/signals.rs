@@ -173,7 +173,9 @@ fn postponed_errands_are_told_when_a_signal_comes() {
     let mut voyage = Voyage::new(53);
     voyage.plan.per_host_rate = Rate::per_second(1.0);
     let remote = voyage.meet(false, Kind::Accepts, 0);
-    (1..10).for_each(|_| voyage.visit(remote, 0));
+    for _ in 1..10 {
+        voyage.visit(remote, 0);
+    }
     voyage.world.borrow_mut().wake_at(moment(AT), Some(Signal::Interrupt));
     voyage.run(); // what was handed out must be told
 }

@@ -84,8 +84,8 @@ impl Smoltcp {
         host
     }
 
-    pub(crate) fn address(&self) -> IpAddr {
-        IpAddr::V4(ADDRESS)
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        self.interface.ipv4_addr().is_some_and(|ours| IpAddr::V4(ours) == address)
     }
 
     /// Closes what clients have closed; listens again with what is free.

@@ -115,7 +115,9 @@ fn strays_from_what_is_no_host_are_left_alone() {
     for from in ["224.0.0.1:5", "255.255.255.255:5", "0.0.0.0:5", "[ff02::1]:5", "[::]:5"] {
         let from: SocketAddr = from.parse().unwrap();
         let to = SocketAddr::new(local(from.ip()), 40_000);
-        segments().iter().for_each(|segment| inject(&voyage, 3000, from, to, segment));
+        for segment in segments() {
+            inject(&voyage, 3000, from, to, &segment);
+        }
     }
     voyage.run();
     assert_eq!(answers(&voyage).len(), 0, "{:?}", answers(&voyage)[0]);

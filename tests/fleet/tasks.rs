@@ -123,7 +123,9 @@ fn a_banner_is_put_in_order() {
     voyage.plan.tasks[1].banner_within = Duration::from_secs(100);
     voyage.plan.timeout = Duration::from_secs(300);
     voyage.retries(12);
-    (0..100).for_each(|_| drop(voyage.meet(false, greets(&pieces, 1), BANNER)));
+    for _ in 0..100 {
+        voyage.meet(false, greets(&pieces, 1), BANNER);
+    }
     let mut world = voyage.world.borrow_mut();
     (world.back.late, world.back.twice, world.back.lost) = (50, 30, 10);
     drop(world);

@@ -145,7 +145,7 @@ impl World {
         self.log.push(Logged { at: self.now, place: Place::LeftUs, octets: packet.to_vec() });
         self.departures.extend(note.map(|note| (note, self.now + self.departs_after)));
         let at = self.now + self.departs_after;
-        self.carry(self.out, at, packet.to_vec(), Event::ToPeer);
+        self.carry(self.out, at, packet, Event::ToPeer);
         Ok(())
     }
 
@@ -159,7 +159,7 @@ impl World {
         self.coming.insert((at, self.order), event);
     }
 
-    fn carry(&mut self, link: Link, from: Instant, octets: Vec<u8>, event: fn(Vec<u8>) -> Event) {
+    fn carry(&mut self, link: Link, from: Instant, octets: &[u8], event: fn(Vec<u8>) -> Event) {
         let copies = 1 + u32::from(self.random.percent(link.twice));
         for _ in 0..copies {
             if self.random.percent(link.lost) {
@@ -169,13 +169,13 @@ impl World {
             if self.random.percent(link.late) {
                 at += Duration::from_nanos(self.random.below(link.spread.as_nanos() as u64 + 1));
             }
-            self.schedule(at, event(octets.clone()));
+            self.schedule(at, event(octets.to_vec()));
         }
     }
 
     fn answer(&mut self, packets: Vec<Vec<u8>>) {
         for packet in packets {
-            self.carry(self.back, self.now, packet, Event::ToUs);
+            self.carry(self.back, self.now, &packet, Event::ToUs);
         }
     }
 
@@ -250,7 +250,7 @@ impl World {
 
     fn reaches_peer(&mut self, octets: &[u8]) {
         let Some(seen) = read(octets) else { return };
-        if self.smoltcp.as_ref().is_some_and(|host| host.address() == seen.to.ip()) {
+        if self.smoltcp.as_ref().is_some_and(|host| host.has(seen.to.ip())) {
             return self.on_smoltcp(Some(octets));
         }
         let answers = match self.peers.get(&seen.to).cloned().unwrap_or(Kind::Silent) {
@@ -288,7 +288,7 @@ impl World {
             let Some(Came::Packet(_, octets, _)) = self.happens(event, at) else { continue };
             let Some(seen) = read(&octets) else { continue };
             for packet in refusal(&seen) {
-                self.carry(self.out, self.now, packet, Event::ToPeer);
+                self.carry(self.out, self.now, &packet, Event::ToPeer);
             }
         }
     }
