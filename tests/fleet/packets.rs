@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use tcpshake::packet::checksum::Sum;
 use tcpshake::packet::ip::{self, IpFields};
 use tcpshake::packet::{Addresses, Ports, TransportChecksum, emit, tcp};
-use tcpshake::tcp::Segment;
+use tcpshake::tcp::{Segment, answer_in_closed};
 
 /// A segment that was read.
 #[derive(Clone, Debug)]
@@ -69,4 +69,11 @@ fn header(addresses: Addresses, payload: u16) -> Vec<u8> {
             header
         }
     }
+}
+
+/// What a host in CLOSED answers.
+pub(crate) fn refusal(seen: &Seen) -> Vec<Vec<u8>> {
+    let (answer, _) = answer_in_closed(&seen.segment);
+    let write = |answer: Segment| write(seen.to, seen.from, &answer, b"");
+    answer.map(write).into_iter().collect()
 }

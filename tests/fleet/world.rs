@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tcpshake::record::Signal;
-use tcpshake::tcp::{Flags, Segment, SeqNum, State, answer_in_closed};
+use tcpshake::tcp::{Flags, SeqNum, State};
 use tcpshake::time::Instant;
 use tcpshake::wire::{Note, SendError, Sender};
 
 use crate::network::{Ledger, Link, Tuple};
-use crate::packets::{Seen, icmp, read, write};
+use crate::packets::{Seen, icmp, read, refusal};
 use crate::peers::{Connection, Kind};
 use crate::random::Random;
 use crate::smoltcp_peer::Smoltcp;
@@ -292,11 +292,4 @@ impl World {
             }
         }
     }
-}
-
-/// What a host in CLOSED answers.
-fn refusal(seen: &Seen) -> Vec<Vec<u8>> {
-    let (answer, _) = answer_in_closed(&seen.segment);
-    let write = |answer: Segment| write(seen.to, seen.from, &answer, b"");
-    answer.map(write).into_iter().collect()
 }
