@@ -116,7 +116,7 @@ impl Voyage {
             calls: 0,
             told: Vec::new(),
         };
-        let plan = Plan { timeout: Duration::from_secs(10), ..Plan::new([1; 16], [2; 16]) };
+        let plan = Plan { timeout: Duration::from_secs(10), ..Plan::new([2; 16]) };
         Self { world, books, plan, ports: (40_000..40_040).collect(), waits: 0 }
     }
 

@@ -58,7 +58,6 @@ fn no_more_in_flight_than_allowed_and_no_fewer() {
 
 /// As soon as one is over the next begins: nothing waits for a whole batch of them.
 #[test]
-#[ignore = "bug: what ends behind the first packet of a batch makes room that is used only 250 ms later"]
 fn a_place_that_is_free_is_taken_at_once() {
     let mut voyage = Voyage::new(2);
     voyage.plan.max_in_flight = 1;
@@ -196,7 +195,6 @@ fn later_in_the_middle_loses_nothing() {
 
 /// Errands for a target whose only port is taken for two seconds, while others come and go at odd moments.
 #[test]
-#[ignore = "bug: each errand that waits for a port wakes the fleet once a millisecond, each at another moment"]
 fn a_port_is_waited_for_without_spinning() {
     let mut voyage = Voyage::new(8);
     voyage.ports.truncate(1);

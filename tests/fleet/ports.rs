@@ -70,7 +70,6 @@ fn with_few_ports_the_next_exchange_waits() {
 
 /// Targets whose ports are all taken do not hold back those that have some.
 #[test]
-#[ignore = "bug: while an errand waits for a port no other begins, whatever its target"]
 fn a_target_without_free_ports_does_not_delay_others() {
     let mut voyage = again_and_again(false, 6, &Kind::Silent);
     voyage.ports.truncate(2);

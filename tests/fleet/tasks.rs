@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use regex::bytes::Regex;
 use tcpshake::driver::fleet::Task;
 use tcpshake::record::Outcome;
 use tcpshake::tcp::{Flags, Offer, Segment};
@@ -20,7 +19,7 @@ const BARE: u16 = 4;
 
 fn tasks() -> Vec<Task> {
     let banner = Task {
-        banner: Some(Regex::new("^SSH-2.0").unwrap()),
+        banner: Some("^SSH-2.0".parse().unwrap()),
         banner_within: Duration::from_secs(3),
         ..Task::NOTHING
     };

@@ -48,7 +48,8 @@ impl Packets {
     /// All packets of an exchange, the first with why it is kept.
     pub(super) fn keep(&mut self, target: &str, why: &str, recorded: &Recorded) -> Result<(), Failure> {
         let comment = clean(&format!("{target}: {why}"));
-        for (n, packet) in recorded.kept.packets.iter().enumerate() {
+        let seen = recorded.kept.packets.iter().filter(|packet| packet.direction != Direction::Unsent);
+        for (n, packet) in seen.enumerate() {
             let comment = (n == 0).then_some(comment.as_str());
             let block = self.block(packet, comment);
             self.write(|writer| writer.write_pcapng_block(block).map(drop))?;
@@ -61,7 +62,7 @@ impl Packets {
         const OUTBOUND: u32 = 2;
         let direction = match packet.direction {
             Direction::Received => INBOUND,
-            Direction::Sent => OUTBOUND,
+            Direction::Sent | Direction::Unsent => OUTBOUND,
         };
         let mut options = vec![EnhancedPacketOption::Flags(direction)];
         options.extend(comment.map(|text| EnhancedPacketOption::Comment(Cow::Borrowed(text))));

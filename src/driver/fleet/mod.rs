@@ -18,7 +18,7 @@ mod slots;
 mod trace;
 mod wheel;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use super::single::{DriveError, PendingSignal};
 use super::story;
 use super::verdict::{self, SoFar};
 use crate::guard::GuardedPorts;
-use crate::packet::ip::IpFields;
+use crate::packet::ip::{IpFields, no_host};
 use crate::packet::{Addresses, IcmpError, Ports, Protocol, emit, icmp, ip, tcp};
 use crate::record::{GuardSummary, IcmpEffect, Outcome, Role, Signal};
 use crate::tcp::{Flags, IssGenerator, Parameters, Reaction, Segment, State, Tcb, answer_in_closed};
@@ -43,6 +43,9 @@ use slots::Slots;
 use trace::Trace;
 pub use trace::{Direction, KeptPacket, KeptPackets};
 use wheel::{Tick, Wheel};
+
+/// Errands that wait for their host's turn or for a port, at most: beyond it those behind them wait, too.
+const MOST_WAITING: usize = 1 << 16;
 
 /// Exchanges in TIME-WAIT, at most: beyond it the next ones wait.
 const MOST_LINGERING: usize = 1 << 16;
@@ -85,6 +88,11 @@ struct Fleet<'f, W> {
     /// Errands whose host is not to be spoken to yet, by when it may.
     postponed: BTreeMap<(Instant, u32), Errand>,
     postponements: u32,
+    /// Errands to targets that exchanges are under way with by all our ports, until one of those is over.
+    parked: HashMap<SocketAddr, VecDeque<Errand>>,
+    parked_count: usize,
+    /// Whether there is room for an exchange that there was not.
+    freed: bool,
     /// Whether the dispatcher may have more.
     more: bool,
     in_flight: u32,
@@ -161,7 +169,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
     fn new(ports: Vec<u16>, wire: &'f mut W, plan: &'f Plan, dispatcher: &'f mut dyn Dispatcher) -> Self {
         const LONGEST_SEGMENT: usize = 40 + 60;
         let now = wire.now();
-        let most = plan.max_in_flight as usize + MOST_LINGERING.min(plan.max_in_flight as usize * 16);
+        let most = plan.max_in_flight as usize + MOST_LINGERING;
         Self {
             plan,
             wire,
@@ -178,6 +186,9 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             hosts: HostPacer::new(plan.per_host_rate),
             postponed: BTreeMap::new(),
             postponements: 0,
+            parked: HashMap::new(),
+            parked_count: 0,
+            freed: false,
             more: true,
             in_flight: 0,
             lingering: 0,
@@ -204,6 +215,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
                 }
                 Arrival::DeadlinePassed => Heard::Nothing,
                 Arrival::Woken => {
+                    self.now = self.wire.now().max(self.now);
                     if let Some(signal) = signal() {
                         self.on_signal(signal);
                     }
@@ -218,8 +230,10 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             if new_batch {
                 self.fire();
                 self.look_for_losses();
-                self.begin_more();
                 self.dispatcher.between(self.now);
+            }
+            if new_batch || self.freed {
+                self.begin_more();
             }
             if self.ending.is_some() && self.in_flight == 0 {
                 break; // what is kept of TIME-WAIT is cut short
@@ -260,6 +274,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
 
     /// Begins as many exchanges as may be begun now.
     fn begin_more(&mut self) {
+        self.freed = false;
         while self.ending.is_none() && !self.is_full() && self.pacer_is_open() {
             let Some(errand) = self.next_errand() else { return };
             let (remote, port) = (errand.remote.ip(), errand.remote.port());
@@ -270,8 +285,8 @@ impl<'f, W: Bulk> Fleet<'f, W> {
                     port
                 }
                 Turn::None => {
-                    const MOMENT: Duration = Duration::from_millis(5); // until one of them is over, perhaps
-                    self.postpone(errand, self.now + MOMENT);
+                    self.parked.entry(errand.remote).or_default().push_back(errand);
+                    self.parked_count += 1;
                     continue;
                 }
             };
@@ -291,7 +306,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
         {
             return Some(first.remove());
         }
-        while self.more && self.postponed.len() < self.plan.max_in_flight as usize {
+        while self.more && self.postponed.len() + self.parked_count < MOST_WAITING {
             let errand = match self.dispatcher.next(self.now) {
                 Next::Errand(errand) => errand,
                 Next::Later => return None,
@@ -312,6 +327,21 @@ impl<'f, W: Bulk> Fleet<'f, W> {
     fn postpone(&mut self, errand: Errand, until: Instant) {
         self.postponements = self.postponements.wrapping_add(1);
         self.postponed.insert((until, self.postponements), errand);
+    }
+
+    /// An exchange with this target is over: an errand that waits for its port may have it.
+    fn unpark(&mut self, remote: SocketAddr) {
+        if self.parked_count == 0 {
+            return;
+        }
+        let Some(waiting) = self.parked.get_mut(&remote) else { return };
+        if let Some(errand) = waiting.pop_front() {
+            if waiting.is_empty() {
+                self.parked.remove(&remote);
+            }
+            self.parked_count -= 1;
+            self.postpone(errand, self.now);
+        }
     }
 
     fn begin(&mut self, errand: &Errand, port: u16) {
@@ -356,9 +386,9 @@ impl<'f, W: Bulk> Fleet<'f, W> {
         let Ok(len) = emit(&ip, ports, &segment, &[], &mut self.buffer) else { return };
         let packet = self.buffer.get(..len).unwrap_or_default();
         let note = (exchange.syns == 1 && segment.has(Flags::SYN)).then_some(number);
-        if self.wire.queue(packet, path.way, note).is_ok() {
-            self.trace.keep(&mut exchange.chain, Direction::Sent, self.now, packet);
-        }
+        let queued = self.wire.queue(packet, path.way, note);
+        let direction = if queued.is_ok() { Direction::Sent } else { Direction::Unsent };
+        self.trace.keep(&mut exchange.chain, direction, self.now, packet);
     }
 
     fn on_heard(&mut self, heard: &Heard) {
@@ -443,6 +473,10 @@ impl<'f, W: Bulk> Fleet<'f, W> {
     /// What there is no exchange for is answered as in CLOSED (RFC 9293 section 3.10.7.1): whoever has not
     /// understood that it is over learns it so.
     fn on_stray(&mut self, addresses: Addresses, ports: Ports, segment: &Segment) {
+        let remote = addresses.destination();
+        if no_host(remote).is_some() || ports.destination == 0 || remote == addresses.source() {
+            return; // nobody to answer
+        }
         let (Some(answer), _) = answer_in_closed(segment) else { return };
         let ip = IpFields { ttl: self.plan.ttl, ..IpFields::new(addresses) };
         if let Ok(len) = emit(&ip, ports, &answer, &[], &mut self.buffer) {
@@ -513,10 +547,13 @@ impl<'f, W: Bulk> Fleet<'f, W> {
         self.tell(number, outcome);
         self.done.duration = self.now - self.begun;
         self.in_flight -= 1;
+        self.freed = true;
         let linger = self.plan.linger;
         let come = self.come();
         let Some(exchange) = self.slots.get_mut(number) else { return };
         self.trace.release(&mut exchange.chain);
+        let (remote, ports) = exchange.ends();
+        let remote = SocketAddr::new(remote, ports.destination);
         if !self.noted.is_empty() {
             self.noted.remove(&number);
         }
@@ -524,13 +561,15 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             self.texts.remove(&number);
         }
         if exchange.tcb.state() != State::TimeWait {
-            return self.remove(number);
+            self.remove(number);
+            return self.unpark(remote);
         }
         let kept = linger.after(exchange.rtt(), exchange.tcb.time_wait());
         exchange.phase = Phase::Lingering;
         exchange.phase_ends = come.after(millis(kept));
         self.lingering += 1;
         self.set_timer(number);
+        self.unpark(remote);
     }
 
     fn tell(&mut self, number: u32, outcome: Outcome) {
@@ -581,6 +620,8 @@ impl<'f, W: Bulk> Fleet<'f, W> {
         const GRACE: Duration = Duration::from_secs(1);
         self.more = false;
         self.postponed.clear();
+        self.parked.clear();
+        self.parked_count = 0;
         self.done.signal = Some(signal);
         let again = self.ending.is_some();
         self.ending = Some((signal, self.now + GRACE));
@@ -680,15 +721,14 @@ fn hear(
             if !ours.have(local, ports.source) {
                 return Heard::Nothing;
             }
-            let Some(number) = slots.find(remote, ports) else {
+            let found = slots.find(remote, ports);
+            let is_by = |number: &u32| slots.get(*number).is_some_and(|it| ours.is_by(it.path, local));
+            let Some(number) = found.filter(is_by) else {
                 let answering = Addresses::new(local, remote);
                 return answering.map_or(Heard::Nothing, |back| Heard::Stray(back, ports, read.segment));
             };
             text.clear();
             text.extend_from_slice(read.text);
-            if !slots.get(number).is_some_and(|it| ours.is_by(it.path, local)) {
-                return Heard::Nothing; // to another address of ours
-            }
             if let Some(exchange) = slots.get_mut(number).filter(|it| it.phase != Phase::Lingering) {
                 trace.keep(&mut exchange.chain, Direction::Received, received.at, received.octets);
             }
@@ -697,7 +737,11 @@ fn hear(
         Protocol::Icmp | Protocol::Icmpv6 => {
             let Ok(Some(error)) = icmp::parse(&packet) else { return Heard::Nothing };
             let ports = Ports { source: error.local.port(), destination: error.remote.port() };
-            let Some(number) = slots.find(error.remote.ip(), ports) else { return Heard::Nothing };
+            let is_by =
+                |number: &u32| slots.get(*number).is_some_and(|it| ours.is_by(it.path, error.local.ip()));
+            let Some(number) = slots.find(error.remote.ip(), ports).filter(is_by) else {
+                return Heard::Nothing;
+            };
             if let Some(exchange) = slots.get_mut(number).filter(|it| it.phase != Phase::Lingering) {
                 trace.keep(&mut exchange.chain, Direction::Received, received.at, received.octets);
             }

@@ -67,7 +67,7 @@ impl Plan {
 /// What to do with a connection once it is open, before it is closed.
 #[derive(Clone, Debug, Default)]
 pub struct Task {
-    /// Hear what the peer says until this is in it.
+    /// Hear what the peer says until this is in the first 4,096 octets of it.
     pub banner: Option<Pattern>,
     /// How long to wait for that.
     pub banner_within: Duration,
@@ -137,7 +137,7 @@ pub enum Next {
 
 /// Where errands come from, and who is told what became of them. Neither may take long: segments wait.
 pub trait Dispatcher {
-    /// The next errand, if one is ready.
+    /// The next errand, if one is ready. What becomes of it is told once, unless a signal comes before it is begun.
     fn next(&mut self, now: Instant) -> Next;
 
     /// An exchange is over.

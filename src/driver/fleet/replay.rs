@@ -3,6 +3,7 @@
 //! A fleet records packets, not steps: the machine is pure, so the same packets lead it through the same steps
 //! again. What is told of a segment is read from its packet.
 
+use std::io;
 use std::net::SocketAddr;
 
 use super::trace::{Direction, KeptPacket, KeptPackets};
@@ -13,6 +14,7 @@ use crate::packet::{IcmpError, IpPacket, Protocol, TransportChecksum, icmp, ip, 
 use crate::record::{Event, Excerpt, GuardSummary, IcmpEffect, Outcome};
 use crate::tcp::{Clause, Flags, Origin, Parameters, Reaction, Segment, SeqNum, State, Tcb};
 use crate::time::Instant;
+use crate::wire::SendError;
 
 /// An exchange that is over, with what is known of it.
 #[derive(Clone, Debug)]
@@ -79,12 +81,12 @@ impl Replay<'_> {
             return;
         };
         match kept.direction {
-            Direction::Sent => self.sent(&read.segment, kept.at),
+            Direction::Sent | Direction::Unsent => self.sent(&read.segment, kept.direction, kept.at),
             Direction::Received => self.received(&read.segment, read.text, &packet, kept.at),
         }
     }
 
-    fn sent(&mut self, segment: &Segment, at: Instant) {
+    fn sent(&mut self, segment: &Segment, direction: Direction, at: Instant) {
         let is_owed = |(owed, _): &mut (Segment, Reaction)| {
             (owed.seq, owed.ack, owed.flags) == (segment.seq, segment.ack, segment.flags)
         };
@@ -94,6 +96,10 @@ impl Replay<'_> {
         };
         let Some(reaction) = reaction else { return };
         let told = Told { observer: self.observer, at, tcb: &self.tcb };
+        if direction == Direction::Unsent {
+            let error = SendError::Other(io::Error::other("the socket took no more"));
+            return self.story.unsent(told, segment, &error, &reaction, part);
+        }
         self.story.sent(told, segment, Excerpt::default(), &reaction, part);
     }
 
@@ -133,7 +139,13 @@ impl Replay<'_> {
     fn end(&mut self, recorded: &Recorded) {
         let at = recorded.ended;
         let is_over = matches!(self.tcb.state(), State::Closed | State::TimeWait);
-        if is_over || matches!(recorded.outcome, Outcome::Interrupted(_)) {
+        if is_over {
+            return;
+        }
+        if matches!(recorded.outcome, Outcome::Interrupted(_)) {
+            if let Ok(reaction) = self.tcb.abort() {
+                self.tell_quiet(&reaction, at);
+            }
             return;
         }
         let timer = self.tcb.deadline().filter(|timer| timer.at <= at);

@@ -12,6 +12,8 @@ use crate::time::Instant;
 pub enum Direction {
     /// We sent it.
     Sent,
+    /// We would have, but it did not leave; it counts as lost.
+    Unsent,
     /// It arrived.
     Received,
 }
