@@ -14,6 +14,8 @@
     reason = "a benchmark runs programs, reads the clock and prints"
 )]
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::Read;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -24,9 +26,13 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::Pid;
 use socket2::{Domain, SockAddr, Socket, Type};
+use tcpshake::driver::fleet::wheel::{Tick, Wheel};
 use tcpshake::lab::{self, Address, Lab};
+use tcpshake::net::interfaces::LOOPBACK;
+use tcpshake::net::netlink::{Message, Netlink};
 
 const EXCHANGES: u32 = 50_000;
 const IN_FLIGHT: u32 = 1_000;
@@ -60,10 +66,108 @@ fn main() {
         }
     }
     let medians = rates.map(median);
+    if only.is_none() {
+        print_timers();
+        print_scale();
+    }
     println!("{EXCHANGES} full exchanges, {IN_FLIGHT} in flight, median of {rounds} rounds");
     for ((name, _), rate) in clients.iter().zip(medians) {
         println!("{name:<20} {rate:>8.0} a second  {:.2} times the kernel's client", rate / medians[0]);
     }
+}
+
+/// What many targets cost beside few: processor time an exchange, all of them refused.
+fn print_scale() {
+    let cost = |prefix: u32| {
+        let run = move || {
+            lab::unshare_network().expect("a network");
+            let lab = Lab::build().expect("a lab");
+            let (ten, all) = (Ipv4Addr::new(10, 128, 0, 0), 9);
+            lab.far.run(move || route(ten, all, libc::RTN_LOCAL, None)).expect("a route");
+            route(ten, all, libc::RTN_UNICAST, Some(lab::FAR_V4)).expect("a route");
+            let targets = 1_u64 << (32 - prefix);
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tcpshake"));
+            command.args(["check", &format!("{ten}/{prefix}:7"), "--expect", "refused", "--quiet"]);
+            command.args(["--rate", "0", "--per-host-rate", "0", "--max-in-flight", "1000"]);
+            command.args(["--report", "summary=/dev/null"]);
+            let before = times();
+            let said = command.output().expect("the program");
+            assert!(said.status.success(), "{said:?}");
+            times().saturating_sub(before).as_secs_f64() * 1e6 / targets as f64
+        };
+        std::thread::spawn(run).join().expect("a run")
+    };
+    let (few, many) = (cost(22), cost(12));
+    println!("processor time of check: {few:.1} us an exchange with 1,024 targets, {many:.1} with 1,048,576");
+}
+
+/// Processor time of the programs that were run.
+fn times() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("times");
+    let time =
+        |time: nix::sys::time::TimeVal| Duration::new(time.tv_sec() as u64, time.tv_usec() as u32 * 1_000);
+    time(usage.user_time()) + time(usage.system_time())
+}
+
+fn route(to: Ipv4Addr, bits: u8, kind: u8, gateway: Option<Ipv4Addr>) -> std::io::Result<()> {
+    let local = kind == libc::RTN_LOCAL;
+    let table = if local { libc::RT_TABLE_LOCAL } else { libc::RT_TABLE_MAIN };
+    let scope = if local { libc::RT_SCOPE_HOST } else { libc::RT_SCOPE_UNIVERSE };
+    let header = [libc::AF_INET as u8, bits, 0, 0, table, libc::RTPROT_STATIC, scope, kind, 0, 0, 0, 0];
+    let message =
+        Message::new(libc::RTM_NEWROUTE, libc::NLM_F_CREATE, &header).attribute(libc::RTA_DST, &to.octets());
+    let message = match gateway {
+        Some(gateway) => message.attribute(libc::RTA_GATEWAY, &gateway.octets()),
+        None => message.attribute(libc::RTA_OIF, &LOOPBACK.to_ne_bytes()),
+    };
+    Netlink::route()?.request(message).map(drop)
+}
+
+/// The timers of 100,000 exchanges, each set anew four times before one fires: in the wheel, and in a heap that keeps
+/// what was set anew until its time has come.
+fn print_timers() {
+    const TIMERS: u32 = 100_000;
+    const ROUNDS: u64 = 20;
+    let at =
+        |round: u64, number: u32, set: u64| clock_at(round * 1_000 + u64::from(number) % 1_000 + set * 200);
+    let origin = clock_at(0);
+    let begun = Instant::now();
+    let mut wheel = Wheel::new(TIMERS as usize);
+    let mut fired = 0_u64;
+    for round in 0..ROUNDS {
+        for number in 0..TIMERS {
+            (1..5).for_each(|set| wheel.set(number, Tick::reached_at(at(round, number, set), origin)));
+        }
+        let now = Tick::come(clock_at((round + 1) * 1_000), origin);
+        while wheel.pop(now).is_some() {
+            fired += 1;
+        }
+    }
+    let by_wheel = begun.elapsed();
+    let begun = Instant::now();
+    let mut heap = BinaryHeap::new();
+    let mut latest = vec![clock_at(0); TIMERS as usize];
+    for round in 0..ROUNDS {
+        for number in 0..TIMERS {
+            for set in 1..5 {
+                latest[number as usize] = at(round, number, set);
+                heap.push(Reverse((latest[number as usize], number)));
+            }
+        }
+        while heap.peek().is_some_and(|Reverse((at, _))| *at <= clock_at((round + 1) * 1_000)) {
+            let Reverse((at, number)) = heap.pop().expect("it was peeked at");
+            fired += u64::from(latest[number as usize] == at);
+        }
+    }
+    let by_heap = begun.elapsed();
+    println!(
+        "timers of {TIMERS} exchanges: wheel {by_wheel:.0?}, heap {by_heap:.0?}, {:.1} times as long ({fired} fired)",
+        by_heap.as_secs_f64() / by_wheel.as_secs_f64()
+    );
+}
+
+fn clock_at(millis: u64) -> tcpshake::time::Instant {
+    tcpshake::time::Instant::ORIGIN + Duration::from_millis(millis)
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {
@@ -134,7 +238,9 @@ impl Server {
         };
         let at: Vec<SocketAddr> = ips.iter().map(|ip| (*ip, PORT).into()).collect();
         let thread = std::thread::spawn(serve);
-        at.iter().for_each(|at| drop(TcpStream::connect(at).expect("the server"))); // neighbours are known
+        for at in &at {
+            drop(TcpStream::connect(at).expect("the server")); // the neighbours are known
+        }
         Self { at, stop, thread }
     }
 

@@ -16,7 +16,7 @@ mod ports;
 pub mod replay;
 mod slots;
 mod trace;
-mod wheel;
+pub mod wheel;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};

@@ -10,41 +10,41 @@ use crate::time::Instant;
 
 /// Milliseconds since an origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Tick(u32);
+pub struct Tick(u32);
 
 impl Tick {
     const NANOS: u64 = 1_000_000;
 
     /// The first tick that is not before `at`: nothing fires early.
-    pub(super) fn reached_at(at: Instant, origin: Instant) -> Self {
+    pub fn reached_at(at: Instant, origin: Instant) -> Self {
         let nanos = at.as_nanos().saturating_sub(origin.as_nanos());
         Self(u32::try_from(nanos.div_ceil(Self::NANOS)).unwrap_or(u32::MAX))
     }
 
     /// The tick that has come at `now`.
-    pub(super) fn come(now: Instant, origin: Instant) -> Self {
+    pub fn come(now: Instant, origin: Instant) -> Self {
         Self(u32::try_from((now - origin).as_millis()).unwrap_or(u32::MAX))
     }
 
     /// So many milliseconds later.
-    pub(super) const fn after(self, millis: u32) -> Self {
+    pub const fn after(self, millis: u32) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
     /// So many milliseconds before.
-    pub(super) const fn before(self, millis: u32) -> Self {
+    pub const fn before(self, millis: u32) -> Self {
         Self(self.0.saturating_sub(millis))
     }
 
     /// When it comes.
-    pub(super) fn instant(self, origin: Instant) -> Instant {
+    pub fn instant(self, origin: Instant) -> Instant {
         origin + Duration::from_millis(u64::from(self.0))
     }
 }
 
 /// Timers by number, at most one for each.
 #[derive(Debug)]
-pub(super) struct Wheel {
+pub struct Wheel {
     /// First the spokes, then the timers. Each spoke is in a ring with the timers that stand there.
     links: Vec<Link>,
     /// Which spokes may have timers, a bit each.
@@ -65,17 +65,17 @@ struct Link {
 
 impl Wheel {
     /// Octets for each timer.
-    pub(super) const OCTETS: usize = size_of::<Link>();
+    pub const OCTETS: usize = size_of::<Link>();
 
     /// A wheel for numbers below `most`.
-    pub(super) fn new(most: usize) -> Self {
+    pub fn new(most: usize) -> Self {
         let mut links = Vec::with_capacity(SPOKES + most);
         links.extend((0..SPOKES as u32).map(|spoke| Link { next: spoke, before: spoke }));
         Self { links, marked: [0; SPOKES / 64], cursor: 0 }
     }
 
     /// Sets the timer of `number`, whatever it was before.
-    pub(super) fn set(&mut self, number: u32, at: Tick) {
+    pub fn set(&mut self, number: u32, at: Tick) {
         let timer = number + SPOKES as u32;
         while self.links.len() <= timer as usize {
             let alone = self.links.len() as u32;
@@ -93,7 +93,7 @@ impl Wheel {
     }
 
     /// Forgets the timer of `number`, if there is one.
-    pub(super) fn cancel(&mut self, number: u32) {
+    pub fn cancel(&mut self, number: u32) {
         let timer = number + SPOKES as u32;
         let Link { next, before } = self.link(timer);
         self.join(before, next);
@@ -101,7 +101,7 @@ impl Wheel {
     }
 
     /// Takes a timer that is due, or is only visited: who knows when it is due sets it anew.
-    pub(super) fn pop(&mut self, now: Tick) -> Option<u32> {
+    pub fn pop(&mut self, now: Tick) -> Option<u32> {
         while self.cursor <= now.0 {
             let spoke = self.cursor % SPOKES as u32;
             let first = self.link(spoke).next;
@@ -120,7 +120,7 @@ impl Wheel {
     }
 
     /// When to look again, at the latest.
-    pub(super) fn next(&self) -> Option<Tick> {
+    pub fn next(&self) -> Option<Tick> {
         let start = self.cursor as usize % SPOKES;
         let words = self.marked.len();
         (0..=words).find_map(|turn| {
