@@ -45,7 +45,9 @@ fn write(roff: &mut Roff, piece: &Piece) {
         Lines(lines) => {
             roff.control("PP", Vec::<&str>::new());
             roff.control("nf", Vec::<&str>::new());
-            lines.iter().for_each(|line| drop(roff.text([roman(*line)])));
+            for line in *lines {
+                roff.text([roman(*line)]);
+            }
             roff.control("fi", Vec::<&str>::new());
         }
     }
@@ -148,8 +150,9 @@ const MANNERS: &[Piece] = &[
     Text(
         "Limits are on unless they are lifted: 1000 exchanges a second in all, 20 with one address, 1000 under way. They \
          are limits of a run: each of several parts has its own. Nothing is sent from an address that is not this \
-         machine's. A connection that was opened is closed: with FIN, and where that comes to nothing with RST; none \
-         is left half-open. After a signal what is under way is ended, too.",
+         machine's. A connection that was opened is closed: with FIN, and where that comes to nothing with RST; an \
+         answer that nobody waits for any more is met with RST while the check runs. A signal ends what is under way in \
+         the same ways.",
     ),
     Text(
         "Packets to a next hop that is known go to it straight, past this machine's own firewall (OUTPUT) and traffic \
