@@ -235,7 +235,8 @@ const EXITS: &[Piece] = &[
     ),
     Term(
         "1",
-        "Some target is not as expected: a name without an address and a host without a route are such.",
+        "Some target is not as expected: a name without an address is such, and a host without a route \
+         where unreachable is not expected.",
     ),
     Term("2", "The command line, a target, or the report of --resume is wrong. Nothing was sent."),
     Term("8", "It is not possible here, or a report could not be written."),
