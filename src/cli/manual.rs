@@ -63,7 +63,9 @@ fn page(command: &Command, words: &[&str]) -> io::Result<Page> {
     if words.len() == 1 {
         files_and_privileges().to_writer(&mut roff)?;
     }
-    check::sections(&name).to_writer(&mut roff)?;
+    if let Some(sections) = check::sections(&name) {
+        sections.to_writer(&mut roff)?;
+    }
     exit_status().to_writer(&mut roff)?;
     Ok(Page { name: format!("{name}.1"), roff })
 }
