@@ -1,5 +1,7 @@
 //! The manual pages, made from the definitions that the command line is parsed by.
 
+mod check;
+
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -60,6 +62,9 @@ fn page(command: &Command, words: &[&str]) -> io::Result<Page> {
     }
     if words.len() == 1 {
         files_and_privileges().to_writer(&mut roff)?;
+    }
+    if let Some(sections) = check::sections(&name) {
+        sections.to_writer(&mut roff)?;
     }
     exit_status().to_writer(&mut roff)?;
     Ok(Page { name: format!("{name}.1"), roff })

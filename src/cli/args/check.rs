@@ -35,8 +35,12 @@ pub struct CheckArgs {
 /// Targets, and what is expected of them.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TargetArgs {
-    /// Targets: HOST:PORTS, [IPV6]:PORTS or BLOCK:PORTS, as in 10.0.0.0/24:22,80,8000-8010
-    #[arg(value_name = "TARGET", required_unless_present = "file")]
+    /// Targets as they are typed.
+    #[arg(
+        value_name = "TARGET",
+        required_unless_present = "file",
+        help = "Targets: HOST:PORTS, [IPV6]:PORTS or BLOCK:PORTS, as in 10.0.0.0/24:22,80,8000-8010"
+    )]
     pub targets: Vec<String>,
 
     /// Read targets from a file, one a line, or tables if its name ends in .toml; '-' is standard input
