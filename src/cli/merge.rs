@@ -1,8 +1,8 @@
 //! `tcpshake merge`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{MergeArgs, ReportKind, ReportTo};
@@ -37,6 +37,13 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     kept.tell(|finding| reports.finding(finding))?;
     let summary = whole.summary();
     reports.end(&summary)?;
+    let missing = whole.missing_parts();
+    if !missing.is_empty() {
+        let parts =
+            missing.iter().map(|(number, of)| format!("{number}/{of}")).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(io::stderr(), "tcpshake: no report of part {parts} was given");
+        return Ok(Exit::ExpectationFailed);
+    }
     Ok(exit(&summary, None))
 }
 
@@ -85,22 +92,30 @@ struct Whole {
     last: HashMap<u128, (u32, u32)>,
     /// Which reports have their summary.
     summarized: Vec<bool>,
+    /// Targets that a report says it would tell of, and does not.
+    untold: u64,
     tally: Tally,
 }
 
 impl Whole {
     fn read(&mut self, number: u32, input: &mut Input) -> Result<(), Failure> {
         let before = self.summaries.len();
+        let (mut planned, mut told) = (0, 0);
         input.each(|place, line| {
             match line {
-                Line::Check(plan) => self.plans.push(plan),
+                Line::Check(plan) => {
+                    planned += plan.targets;
+                    self.plans.push(plan);
+                }
                 Line::Summary(summary) => self.summaries.push(summary),
                 Line::Target(finding) => {
+                    told += 1;
                     self.last.insert(hash(&finding.target), (number, place));
                 }
             }
             Ok(())
         })?;
+        self.untold += planned.saturating_sub(told);
         self.summarized.push(self.summaries.len() > before);
         Ok(())
     }
@@ -113,12 +128,25 @@ impl Whole {
         }
     }
 
-    /// The plans have one in common that ran as one.
+    /// Parts of which no report was given, where others of as many were.
+    fn missing_parts(&self) -> Vec<(u32, u32)> {
+        let given: HashSet<(u32, u32)> = self.plans.iter().filter_map(|plan| plan.shard).collect();
+        let kinds: BTreeSet<u32> = given.iter().map(|(_, of)| *of).collect();
+        let all = kinds.into_iter().flat_map(|of| (1..=of).map(move |number| (number, of)));
+        all.filter(|part| !given.contains(part)).collect()
+    }
+
+    /// What was asked for, all together. Limits were those of each part.
     fn plan(&self) -> Plan {
         let first = self.plans.first().cloned().unwrap_or_default();
+        let first = if self.plans.len() > 1 {
+            Plan { rate: None, per_host_rate: None, seed: None, ..first }
+        } else {
+            first
+        };
         let sum = |of: fn(&Plan) -> u64| self.plans.iter().map(of).sum();
         Plan {
-            targets: self.last.len() as u64,
+            targets: self.last.len() as u64 + self.untold,
             duplicates: sum(|plan| plan.duplicates),
             excluded: sum(|plan| plan.excluded),
             resumed: 0,
@@ -141,6 +169,7 @@ impl Whole {
             signal: None,
         };
         let signal = self.summaries.iter().find_map(|summary| summary.signal.clone());
-        Summary { signal, ..self.tally.summary(&done) }
+        let summary = self.tally.summary(&done);
+        Summary { signal, not_checked: summary.not_checked + self.untold, ..summary }
     }
 }

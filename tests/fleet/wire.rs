@@ -68,6 +68,8 @@ impl Wire for Crowd {
 }
 
 impl Bulk for Crowd {
+    fn flush(&mut self) {}
+
     fn queue(&mut self, packet: &[u8], _way: Way, note: Option<Note>) -> Result<(), SendError> {
         self.world.borrow_mut().leaves(packet, note)
     }

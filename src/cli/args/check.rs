@@ -132,7 +132,7 @@ pub struct FleetArgs {
     pub guard: HoldKind,
 
     /// Send all as the kernel routes it, through this machine's own firewall. Otherwise what has a known next hop
-    /// goes to it straight, which costs half as much
+    /// goes to it straight, which costs less
     #[arg(long)]
     pub routed: bool,
 }

@@ -1,10 +1,8 @@
 //! From exchanges to findings: what is known of a target once all its exchanges are over.
 
+use hdrhistogram::Histogram;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-use hdrhistogram::Histogram;
 
 use super::dispatch::Shared;
 use super::news::{Exchanged, News, Unreached};
@@ -13,7 +11,7 @@ use crate::driver::fleet::replay::{Recorded, replay};
 use crate::driver::observe::Observer;
 use crate::record::check::{Announced, Finding, Spread, Summary, Totals, Verdict};
 use crate::record::expectation::{Expectations, PeerOption};
-use crate::record::{Opening, Outcome, Step};
+use crate::record::{Opening, Outcome, Signal, Step};
 use crate::report::Format;
 use crate::report::ladder::{Ladder, Style};
 use crate::tcp::{Mss, Offer};
@@ -282,12 +280,21 @@ impl Tally {
             exchanges: self.exchanges,
             ends,
             retransmissions: self.retransmissions,
-            duration: done.duration.max(Duration::from_micros(1)),
+            duration: done.duration,
             round_trips: histogram.map(|at| (at.value_iterated_to(), at.count_at_value())).collect(),
             packets_lost: done.packets_lost,
             backed_off: done.backed_off,
             kernel_resets: done.kernel_resets,
-            signal: done.signal.map(|signal| signal.to_string()),
+            signal: done.signal.map(|signal| name(signal).to_owned()),
         }
+    }
+}
+
+/// As the system calls it.
+const fn name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Interrupt => "SIGINT",
+        Signal::Terminate => "SIGTERM",
+        Signal::HangUp => "SIGHUP",
     }
 }

@@ -187,17 +187,18 @@ impl<'a> Check<'a> {
             return;
         }
         let rate = |limit: Option<f64>| limit.map_or("no limit".to_owned(), |rate| format!("{rate}/s"));
+        let counted = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let mut facts = vec![
-            format!("{} targets", plan.targets),
+            counted(plan.targets, "target"),
             format!("rate {}", rate(plan.rate)),
             format!("per host {}", rate(plan.per_host_rate)),
         ];
         let counts = [
-            (plan.duplicates, "duplicates merged"),
-            (plan.excluded, "excluded"),
-            (plan.resumed, "known from an earlier run"),
+            (plan.duplicates, format!("{} merged", counted(plan.duplicates, "duplicate"))),
+            (plan.excluded, format!("{} excluded", plan.excluded)),
+            (plan.resumed, format!("{} known from an earlier run", plan.resumed)),
         ];
-        facts.extend(counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
+        facts.extend(counts.into_iter().filter(|(n, _)| *n > 0).map(|(_, fact)| fact));
         facts.extend(plan.seed.map(|seed| format!("order from seed {seed}")));
         let _ = writeln!(io::stderr(), "tcpshake: {}", facts.join(", "));
     }
@@ -397,11 +398,13 @@ impl Listener<'_> {
     }
 }
 
-/// The exit code of a check.
+/// The exit code of a check: only what was checked can be as expected.
 pub(super) fn exit(summary: &check::Summary, signal: Option<Signal>) -> Exit {
     match signal {
         Some(signal) => signal.into(),
-        None if summary.unmet > 0 => Exit::ExpectationFailed,
+        None if summary.unmet > 0 || summary.not_checked > 0 || summary.signal.is_some() => {
+            Exit::ExpectationFailed
+        }
         None => Exit::Success,
     }
 }

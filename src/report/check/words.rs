@@ -66,6 +66,7 @@ pub(super) fn verdict(summary: &Summary) -> String {
     let known = match (met, unmet, not_checked) {
         (0, 0, 0) => "there was no target to check".to_owned(),
         (1, 0, 0) => "the target is as expected".to_owned(),
+        (0, 0, _) => return ended(summary, &format!("none of {targets} was checked")),
         (0, 1, 0) => "the target is not as expected".to_owned(),
         (_, 0, 0) => format!("all {targets} are as expected"),
         (_, 0, _) => format!("{met} of {targets} as expected"),
@@ -73,9 +74,13 @@ pub(super) fn verdict(summary: &Summary) -> String {
     };
     let unknown = (not_checked > 0).then(|| format!("{not_checked} not checked"));
     let verdict = [known].into_iter().chain(unknown).collect::<Vec<_>>().join(", ");
+    ended(summary, &verdict)
+}
+
+fn ended(summary: &Summary, verdict: &str) -> String {
     match &summary.signal {
         Some(signal) => format!("ended by {}: {verdict}", line(signal)),
-        None => verdict,
+        None => verdict.to_owned(),
     }
 }
 
