@@ -72,7 +72,7 @@ fn steps(kept: &Kept) -> Vec<(Direction, Option<Segment>)> {
 
 fn fits(outcome: &Outcome, last: State) -> bool {
     match outcome {
-        Outcome::Completed(_) => matches!(last, State::TimeWait | State::Closed),
+        Outcome::Completed(_) | Outcome::Interrupted(_) => matches!(last, State::TimeWait | State::Closed),
         _ => last == State::Closed,
     }
 }

@@ -227,12 +227,14 @@ fn shards_merged_are_the_whole() {
     let findings: Vec<Value> =
         parts.iter().flat_map(|part| report(part).findings().cloned().collect::<Vec<_>>()).collect();
     assert!(merged.findings().all(|finding| findings.contains(finding)), "as they were told");
+    let two = merge(&[&*parts[0], &parts[2]]);
+    assert_eq!((two.code, &*two.stderr), (Some(1), "tcpshake: no report of part 2/3 was given\n"));
     // Later reports count: with the whole behind the parts each target is there once, still.
     let file = folder.file("whole");
     let lines: Vec<String> = whole.lines.iter().map(|line| format!("{line}\n")).collect();
     std::fs::write(&file, lines.concat()).unwrap();
     assert_eq!(counts(&merge(&[&*parts[0], &parts[1], &parts[2], &file])), counts(&whole));
-    // Only what is as expected.
+    // Only what is as expected; the head still promises more, and then it does not.
     let good = folder.file("good");
     let lines: Vec<String> = whole
         .lines
@@ -241,6 +243,8 @@ fn shards_merged_are_the_whole() {
         .map(|line| format!("{line}\n"))
         .collect();
     std::fs::write(&good, lines.concat()).unwrap();
+    assert_eq!((merge(&[&good]).code, counts(&merge(&[&good]))), (Some(1), [30, 0, 30, 30]));
+    std::fs::write(&good, lines.concat().replace("\"targets\":60", "\"targets\":30")).unwrap();
     assert_eq!((merge(&[&good]).code, counts(&merge(&[&good]))), (Some(0), [30, 0, 0, 30]));
 }
 
@@ -256,7 +260,7 @@ fn resumes_into_the_file_it_reads() {
     let first = running.finish();
     assert_eq!(
         (first.code, &first.summary()["signal"]),
-        (Some(130), &"interrupted".into()),
+        (Some(130), &"SIGINT".into()),
         "{:?}",
         first.summary()
     );

@@ -86,9 +86,9 @@ fn interrupted() {
     assert_eq!(run.code, Some(130));
     assert_accounted_for(&run, 200);
     let summary = run.summary();
-    assert_eq!((&summary["signal"], number(summary, "unmet")), (&"interrupted".into(), 10), "{summary:#?}");
+    assert_eq!((&summary["signal"], number(summary, "unmet")), (&"SIGINT".into(), 10), "{summary:#?}");
     assert_eq!(number(summary, "not_checked"), 190, "{summary:#?}");
-    assert!(std::fs::read_to_string(tap).unwrap().ends_with("\nBail out! interrupted\n"));
+    assert!(std::fs::read_to_string(tap).unwrap().ends_with("\nBail out! SIGINT\n"));
     assert!(std::fs::read_to_string(report).unwrap().contains("</html>"));
     world.nothing_is_left_at_far(PATIENCE);
 }
