@@ -114,13 +114,6 @@ impl BulkWire {
         self.wake.push(descriptor);
     }
 
-    /// Sends what waits, as far as sockets take it.
-    fn flush(&mut self) {
-        for sending in &mut self.senders {
-            sending.flush(&self.clock, &mut self.departed);
-        }
-    }
-
     /// Lets a batch grow, where many are to come: a packet read alone costs as many system calls as a batch. Times
     /// are the kernel's, so nothing is measured late. `false` if somebody else wants attention.
     fn gather(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
@@ -249,6 +242,13 @@ impl Bulk for BulkWire {
             sending.flush(&self.clock, &mut self.departed);
         }
         sending.push(packet, to, note)
+    }
+
+    /// As far as sockets take it.
+    fn flush(&mut self) {
+        for sending in &mut self.senders {
+            sending.flush(&self.clock, &mut self.departed);
+        }
     }
 
     fn await_answers(&mut self, exchanges: u32) {

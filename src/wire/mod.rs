@@ -37,6 +37,9 @@ pub trait Bulk: Wire {
     /// for each.
     fn queue(&mut self, packet: &[u8], way: Way, note: Option<Note>) -> Result<(), SendError>;
 
+    /// Sends what waits, without waiting for anything: to be called after the last packet.
+    fn flush(&mut self);
+
     /// How many exchanges are under way: where many answers are to come, a batch of them may be waited for.
     fn await_answers(&mut self, _exchanges: u32) {}
 

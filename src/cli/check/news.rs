@@ -61,6 +61,7 @@ impl News {
             kept: ended.packets.copy(),
             guard: guard.clone(),
         };
+        let failed = failed.filter(|_| !matches!(ended.outcome, Outcome::Interrupted(_)));
         let failed = failed.map(|why| Box::new((why, recorded())));
         Self::Exchange(Exchanged {
             target: ended.errand.target,

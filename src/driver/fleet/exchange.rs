@@ -68,6 +68,8 @@ pub(super) struct Exchange {
     announced_mss: Option<Mss>,
     announced: Offer,
     was_open: bool,
+    /// The user did not let it wait for all there was to wait for.
+    pub(super) cut_short: bool,
 }
 
 /// What an exchange costs in memory, with its place in table and wheel.
@@ -106,6 +108,7 @@ impl Exchange {
             announced_mss: None,
             announced: Offer::NOTHING,
             was_open: false,
+            cut_short: false,
         }
     }
 
@@ -172,9 +175,9 @@ impl Exchange {
     }
 
     /// It is open: waits for what there is to wait for.
-    pub(super) fn wait(&mut self, now: Tick, task: &Task) {
+    pub(super) fn wait(&mut self, from: Tick, task: &Task) {
         self.phase = Phase::Waiting;
-        self.phase_ends = now.after(task.longest_wait());
+        self.phase_ends = from.after(task.longest_wait());
     }
 
     /// Until when the peer is to leave the connection open.

@@ -239,6 +239,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
                 break; // what is kept of TIME-WAIT is cut short
             }
         }
+        self.wire.flush(); // the last thing said may be a RST, and nobody waits for an answer to that
         self.look_for_losses_now();
         self.done.backed_off = self.pacer.backed_off();
         Ok(())
@@ -262,6 +263,11 @@ impl<'f, W: Bulk> Fleet<'f, W> {
 
     fn come(&self) -> Tick {
         Tick::come(self.now, self.begun)
+    }
+
+    /// The tick from which a time is counted that must not be shorter than it says.
+    fn come_next(&self) -> Tick {
+        Tick::reached_at(self.now, self.begun)
     }
 
     fn take_departures(&mut self) {
@@ -351,7 +357,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
         let local = SocketAddr::new(errand.path.local, port);
         let iss = self.iss.iss(local, errand.remote, self.now);
         let Ok(reaction) = tcb.open(crate::tcp::Origin::Active, iss, self.now) else { return };
-        let ends = self.come().after(millis(self.plan.timeout));
+        let ends = self.come_next().after(millis(self.plan.timeout));
         let exchange = Exchange::new(errand, path, port, tcb, ends, task);
         let Some(number) = self.slots.insert(exchange) else { return };
         self.in_flight += 1;
@@ -432,16 +438,17 @@ impl<'f, W: Bulk> Fleet<'f, W> {
 
     /// Waits, or closes, if the time has come.
     fn follow(&mut self, number: u32) {
-        let (now, plan) = (self.come(), self.plan);
+        let (now, from, plan) = (self.come(), self.come_next(), self.plan);
         let Some(exchange) = self.slots.get_mut(number) else { return };
         let task = plan.tasks.get(usize::from(exchange.task)).unwrap_or(&Task::NOTHING);
         if exchange.phase == Phase::Opening && exchange.tcb.state().is_synchronized() {
-            exchange.wait(now, task);
+            exchange.wait(from, task);
         }
-        if exchange.phase == Phase::Waiting && (exchange.is_done_waiting(now, task) || self.ending.is_some())
-        {
+        let is_done = exchange.phase == Phase::Waiting && exchange.is_done_waiting(now, task);
+        if exchange.phase == Phase::Waiting && (is_done || self.ending.is_some()) {
+            exchange.cut_short = !is_done;
             exchange.phase = Phase::Closing;
-            exchange.phase_ends = now.after(millis(plan.timeout));
+            exchange.phase_ends = from.after(millis(plan.timeout));
             if let Ok(reaction) = exchange.tcb.close(self.now) {
                 self.send(number, &reaction, Sent::Call);
             }
@@ -544,7 +551,12 @@ impl<'f, W: Bulk> Fleet<'f, W> {
 
     /// The verdict. What is in TIME-WAIT stays for a while.
     fn finish(&mut self, number: u32, outcome: Outcome) {
-        self.tell(number, outcome);
+        let cut_short = self.slots.get(number).is_some_and(|exchange| exchange.cut_short);
+        match self.ending {
+            // What the peer would have done with the time that it was not given, nobody knows.
+            Some((signal, _)) if cut_short => self.tell(number, Outcome::Interrupted(signal)),
+            Some(_) | None => self.tell(number, outcome),
+        }
         self.done.duration = self.now - self.begun;
         self.in_flight -= 1;
         self.freed = true;
