@@ -91,6 +91,7 @@ impl Collector {
             Unreached::NoWay(why) => {
                 finding.totals.exchanges = 1;
                 finding.totals.ends.unreachable = 1;
+                self.tally.exchanges += 1;
                 self.tally.unreachable += 1;
                 let wanted = expectations.iter().any(|one| one.to_string() == "unreachable");
                 (if wanted { Verdict::Met } else { Verdict::Unmet }, (!wanted).then_some(why))

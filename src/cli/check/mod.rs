@@ -15,7 +15,7 @@ mod reports;
 mod resume;
 
 pub(super) use collect::Tally;
-pub(super) use reports::Reports;
+pub(super) use reports::{Reports, Spool};
 pub(super) use resume::{Earlier, hash};
 
 use std::collections::HashSet;
@@ -203,6 +203,8 @@ impl<'a> Check<'a> {
     }
 
     fn run(self, signals: &Signals, earlier: Option<Earlier>, mut reports: Reports) -> Result<Exit, Failure> {
+        // Before the first thread that sends: none is to send while another still may do anything.
+        privileges::give_up().map_err(|error| Failure::cannot("give up privileges", &error))?;
         let ending = Arc::new(Ending::default());
         let (news, received) = sync_channel(NEWS);
         let mut threads = Vec::new();
@@ -211,7 +213,6 @@ impl<'a> Check<'a> {
             threads.push(engine.start(&self.shared, &news, (nth, of), &ending)?);
         }
         drop(news);
-        privileges::give_up().map_err(|error| Failure::cannot("give up privileges", &error))?;
         let targets = self.shared.list.len();
         let mut listener = Listener {
             collector: Collector::new(Arc::clone(&self.shared)),

@@ -24,7 +24,7 @@ pub enum Line {
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The file itself cannot be read any further.
-    #[error("line {line}: {source}")]
+    #[error("line {line}: {}", crate::cause::cause(source))]
     Io {
         /// Where.
         line: u64,
