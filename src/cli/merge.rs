@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::args::{MergeArgs, ReportKind, ReportTo};
-use super::check::{Reports, Tally, exit, hash};
+use super::check::{Reports, Spool, Tally, exit, hash};
 use super::error::Failure;
 use super::exit::Exit;
 use crate::driver::fleet::Done;
@@ -19,19 +19,22 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     for (number, input) in (0..).zip(&mut inputs) {
         whole.read(number, input)?;
     }
-    let summary_to_stdout = ReportTo { kind: ReportKind::Summary, file: "-".into() };
-    let wanted = if args.report.is_empty() { vec![summary_to_stdout] } else { args.report.clone() };
-    let mut reports = Reports::open(&wanted, super::output::wants_color_on_stdout(args.color))?;
-    reports.begin(&whole.plan());
+    // Kept before any report is opened: one may be written over what is read.
+    let kept = Spool::new();
     for (number, input) in (0..).zip(&mut inputs) {
         input.each(|place, line| match line {
             Line::Target(finding) if whole.last.get(&hash(&finding.target)) == Some(&(number, place)) => {
                 whole.add(number, &finding);
-                reports.finding(finding)
+                kept.put(&finding)
             }
             Line::Target(_) | Line::Check(_) | Line::Summary(_) => Ok(()),
         })?;
     }
+    let summary_to_stdout = ReportTo { kind: ReportKind::Summary, file: "-".into() };
+    let wanted = if args.report.is_empty() { vec![summary_to_stdout] } else { args.report.clone() };
+    let mut reports = Reports::open(&wanted, super::output::wants_color_on_stdout(args.color))?;
+    reports.begin(&whole.plan());
+    kept.tell(|finding| reports.finding(finding))?;
     let summary = whole.summary();
     reports.end(&summary)?;
     Ok(exit(&summary, None))

@@ -197,6 +197,22 @@ impl Spool {
             ))
         })
     }
+
+    /// Tells each, up to the first that cannot be told.
+    pub(in crate::cli) fn tell(
+        &self,
+        mut tell: impl FnMut(Finding) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut failed = None;
+        let told = self.each(&mut |finding| {
+            if failed.is_none() {
+                failed = tell(finding.clone()).err();
+            }
+            Ok(())
+        });
+        told.map_err(|error| Failure::cannot("read what was found", &error))?;
+        failed.map_or(Ok(()), Err)
+    }
 }
 
 impl Findings for Spool {

@@ -11,7 +11,6 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use super::reports::Spool;
 use crate::cli::error::Failure;
 use crate::record::check::{Finding, Verdict};
-use crate::report::check::Findings;
 use crate::report::check::ndjson::{self, Line};
 
 /// The findings of an earlier run.
@@ -50,17 +49,9 @@ impl Earlier {
     /// Tells each finding.
     pub(in crate::cli) fn each(
         &self,
-        mut tell: impl FnMut(Finding) -> Result<(), Failure>,
+        tell: impl FnMut(Finding) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let mut failed = None;
-        let told = self.findings.each(&mut |finding| {
-            if failed.is_none() {
-                failed = tell(finding.clone()).err();
-            }
-            Ok(())
-        });
-        let told = told.map_err(|error| Failure::cannot("read what was found earlier", &error));
-        failed.map_or(told, Err)
+        self.findings.tell(tell)
     }
 }
 
