@@ -1,16 +1,21 @@
 //! A capture beside the program, read by a parser that shares no code with it.
 
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{IoSliceMut, PipeWriter, Read};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt::ReceiveTimestampns};
+use nix::sys::time::TimeSpec;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use tcpshake::net::interfaces::Interface;
 use tcpshake::time::Clock;
+use tcpshake::wire::filter;
 use tcpshake::wire::sys::{self, Switch};
 
 use crate::run::Run;
@@ -45,6 +50,79 @@ impl Capture {
     /// On loopback each segment leaves and arrives: this sees it once.
     pub(crate) fn of_arrivals(interface: &str) -> Self {
         Self::with(interface, &[Switch::PacketIgnoreOutgoing])
+    }
+
+    /// Of the segments that pass, those with RST alone: it is never too slow for them, however many others pass.
+    pub(crate) fn of_resets(interface: &str) -> Self {
+        let capture = Self::with(interface, &[]);
+        let statement = |code, k| libc::sock_filter { code, jt: 0, jf: 0, k };
+        let jump = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
+        const LOAD_OCTET: u16 = 0x30;
+        const LOAD_OCTET_AT_X: u16 = 0x50;
+        const LOAD_IHL: u16 = 0xb1;
+        const SHIFT_RIGHT: u16 = 0x74;
+        const GO_ON: u16 = 0x05;
+        const IF_EQUAL: u16 = 0x15;
+        const IF_SET: u16 = 0x45;
+        const RETURN: u16 = 0x06;
+        const TCP: u32 = 6;
+        const RST: u32 = 4;
+        let program = [
+            statement(LOAD_OCTET, 0),
+            statement(SHIFT_RIGHT, 4),
+            jump(IF_EQUAL, 4, 0, 5),
+            statement(LOAD_OCTET, 9),
+            jump(IF_EQUAL, TCP, 0, 8),
+            statement(LOAD_IHL, 0),
+            statement(LOAD_OCTET_AT_X, 13),
+            statement(GO_ON, 3),
+            statement(LOAD_OCTET, 6),
+            jump(IF_EQUAL, TCP, 0, 3),
+            statement(LOAD_OCTET, 40 + 13),
+            jump(IF_SET, RST, 0, 1),
+            statement(RETURN, 65_535),
+            statement(RETURN, 0),
+        ];
+        filter::attach(&capture.0, &program).unwrap();
+        capture.packets();
+        capture
+    }
+
+    /// Reads it from now on in a thread of its own, so that it holds more than the kernel keeps for it.
+    pub(crate) fn tape(self) -> Tape {
+        setsockopt(&self.0, ReceiveTimestampns, &true).unwrap();
+        let (mut is_over, over) = std::io::pipe().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut taped = Vec::new();
+            loop {
+                let mut ready = [&self.0 as &dyn AsFd, &is_over]
+                    .map(|source| PollFd::new(source.as_fd(), PollFlags::POLLIN));
+                poll(&mut ready, PollTimeout::NONE).unwrap();
+                let last = ready[1].any() == Some(true);
+                self.read_on(&mut taped);
+                if last {
+                    let _ = is_over.read(&mut [0]);
+                    assert_eq!(self.lost(), 0, "the capture was too slow");
+                    return taped;
+                }
+            }
+        });
+        Tape { over, reader }
+    }
+
+    fn read_on(&self, taped: &mut Vec<Taped>) {
+        let mut buffer = vec![0; 65_536];
+        loop {
+            let mut control = nix::cmsg_space!(TimeSpec);
+            let mut parts = [IoSliceMut::new(&mut buffer)];
+            let read = recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty());
+            let Ok(read) = read else { return };
+            let at = read.cmsgs().unwrap().find_map(|message| {
+                if let ControlMessageOwned::ScmTimestampns(at) = message { Some(at.into()) } else { None }
+            });
+            let (len, at) = (read.bytes, at.expect("a time stamp"));
+            taped.push(Taped { at, octets: buffer[..len].to_vec() });
+        }
     }
 
     fn with(interface: &str, switches: &[Switch]) -> Self {
@@ -101,6 +179,35 @@ impl Capture {
             packets.push(buffer[..len].to_vec());
         }
         packets
+    }
+}
+
+/// A capture that is being read.
+pub(crate) struct Tape {
+    over: PipeWriter,
+    reader: JoinHandle<Vec<Taped>>,
+}
+
+/// A packet from the IP header on, and when the kernel saw it.
+#[derive(Clone, Debug)]
+pub(crate) struct Taped {
+    pub(crate) at: Duration,
+    pub(crate) octets: Vec<u8>,
+}
+
+impl Tape {
+    /// All packets up to now.
+    #[track_caller]
+    pub(crate) fn end(self) -> Vec<Taped> {
+        drop(self.over);
+        self.reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// All segments up to now, and when.
+    #[track_caller]
+    pub(crate) fn segments(self) -> Vec<(Duration, Seen)> {
+        let taped = self.end();
+        taped.iter().filter_map(|taped| Some((taped.at, read(&taped.octets)?))).collect()
     }
 }
 

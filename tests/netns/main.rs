@@ -14,6 +14,10 @@
 
 mod bulk;
 mod capture;
+mod check;
+mod check_many;
+mod check_reports;
+mod check_runs;
 mod closes;
 mod conntrack;
 mod crowd;
@@ -63,6 +67,9 @@ const NEEDS_A_PROGRAM: [&str; 8] = [
     "_by_dropbear_",
 ];
 
+/// In the name of a test that takes long or much memory, and so is ignored unless asked for.
+const TAKES_MUCH: &str = "_at_length";
+
 /// In the name of a test that needs a user beside ours: a user namespace that we made has none.
 const NEEDS_ANOTHER_USER: &str = "another_user";
 
@@ -108,6 +115,10 @@ fn main() -> ExitCode {
         crowd::TESTS,
         ourselves::TESTS,
         peers::TESTS,
+        check::TESTS,
+        check_reports::TESTS,
+        check_runs::TESTS,
+        check_many::TESTS,
         guard_command::run::TESTS,
         guard_command::up::TESTS,
         guard_command::covers::TESTS,
@@ -128,8 +139,10 @@ fn main() -> ExitCode {
             })
         };
         let lacks_a_program = NEEDS_A_PROGRAM.iter().any(|marker| name.contains(marker));
+        let takes_much = name.contains(TAKES_MUCH);
         let lacks_a_user = name.contains(NEEDS_ANOTHER_USER) && !others;
-        Trial::test(*name, run).with_ignored_flag(private.is_err() || lacks_a_program || lacks_a_user)
+        Trial::test(*name, run)
+            .with_ignored_flag(private.is_err() || lacks_a_program || takes_much || lacks_a_user)
     };
     let trials = tests.into_iter().flatten().map(trial).collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);

@@ -103,7 +103,7 @@ fn no_thread_keeps_a_capability() {
 }
 
 /// The status of each thread.
-fn threads_of(pid: u32) -> Vec<String> {
+pub(crate) fn threads_of(pid: u32) -> Vec<String> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap()).collect()
 }

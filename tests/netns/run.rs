@@ -57,6 +57,11 @@ pub(crate) fn send(arguments: &[&str]) -> Run {
     Running::send(arguments).finish()
 }
 
+/// `tcpshake check --report ndjson=- ...`, to its end.
+pub(crate) fn check(arguments: &[&str]) -> Run {
+    Running::check(arguments).finish()
+}
+
 /// The program as it stands on the command line, its output as text.
 pub(crate) fn text(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Said { code, stdout, stderr } = Said::by(&mut program(arguments));
@@ -326,6 +331,11 @@ impl Running {
         Self::start(&mut program(&all))
     }
 
+    /// `tcpshake check --report ndjson=- ...`.
+    pub(crate) fn check(arguments: &[&str]) -> Self {
+        Self::start(&mut program(&[&["check", "--report", "ndjson=-"], arguments].concat()))
+    }
+
     /// A shell command that runs the program.
     pub(crate) fn shell(script: &str) -> Self {
         Self::start(&mut command("sh", &["-c", script]))
@@ -396,6 +406,28 @@ impl Running {
 impl Run {
     pub(crate) fn steps(&self) -> impl Iterator<Item = &Value> {
         self.lines.iter().filter(|line| line["type"] == "step")
+    }
+
+    /// What a check has found, target by target.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &Value> {
+        self.lines.iter().filter(|line| line["type"] == "target")
+    }
+
+    /// What a check has found of one target.
+    #[track_caller]
+    pub(crate) fn finding(&self, target: &str) -> &Value {
+        let mut these = self.findings().filter(|finding| finding["target"] == target);
+        let (one, other) = (these.next(), these.next());
+        assert!(other.is_none(), "{target} is there twice");
+        one.unwrap_or_else(|| panic!("no {target}: {self:#?}"))
+    }
+
+    /// What a whole check came to: its last line.
+    #[track_caller]
+    pub(crate) fn summary(&self) -> &Value {
+        let last = self.lines.last().unwrap_or_else(|| panic!("not a line: {self:#?}"));
+        assert_eq!(last["type"], "summary", "{last:#?}");
+        last
     }
 
     /// The last `end` line.

@@ -200,6 +200,86 @@ impl World {
     }
 }
 
+impl World {
+    /// A network behind the far host: each of its addresses is the far host's.
+    pub(crate) fn far_is_all_of(&self, network: IpAddr, bits: u8) {
+        let gateway = if network.is_ipv4() { lab::FAR_V4.into() } else { lab::FAR_V6.into() };
+        near_route_via(network, bits, gateway);
+        let request = route(libc::RTN_LOCAL, network, bits, libc::RT_SCOPE_HOST)
+            .attribute(libc::RTA_OIF, &LOOPBACK.to_ne_bytes());
+        self.lab.far.run(move || Netlink::route()?.request(request).map(drop)).expect("a route");
+    }
+
+    /// The far host's kernel sends nothing to `near` again before so much time has passed.
+    pub(crate) fn far_sends_again_after(&self, near: IpAddr, time: Duration) {
+        const RTAX_RTO_MIN: u16 = 13; // linux/rtnetlink.h
+        let bits = if near.is_ipv4() { 32 } else { 128 };
+        let set = move || {
+            let link = Interface::by_name(lab::LINK)?.index;
+            let request = route(libc::RTN_UNICAST, near, bits, libc::RT_SCOPE_LINK)
+                .attribute(libc::RTA_OIF, &link.to_ne_bytes())
+                .nested(libc::RTA_METRICS, |metrics| {
+                    metrics.attribute(RTAX_RTO_MIN, &(time.as_millis() as u32).to_ne_bytes())
+                });
+            Netlink::route()?.request(request).map(drop)
+        };
+        self.lab.far.run(set).expect("a route");
+    }
+
+    /// A kernel server on the far side that does `serve` with each connection, all at a time, however many wait.
+    pub(crate) fn crowd_server(&self, serve: fn(TcpStream)) -> u16 {
+        let listener = self.far_listener();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                std::thread::spawn(move || {
+                    client.set_read_timeout(Some(PATIENCE)).unwrap();
+                    serve(client);
+                });
+            }
+        });
+        port
+    }
+
+    /// A listening socket of the far host's at which very many may wait.
+    pub(crate) fn far_listener(&self) -> TcpListener {
+        const WAITING: i32 = 4096;
+        let listen = || {
+            std::fs::write("/proc/sys/net/core/somaxconn", WAITING.to_string())?;
+            let listener = Socket::new(Domain::IPV6, Type::STREAM, None)?;
+            listener.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into())?;
+            listener.listen(WAITING)?;
+            Ok(TcpListener::from(listener))
+        };
+        self.lab.far.run(listen).expect("a server")
+    }
+
+    /// States of the far host's connections, beside those that listen and those in TIME-WAIT, as in
+    /// `/proc/net/tcp`.
+    pub(crate) fn left_at_far(&self) -> Vec<String> {
+        let read = |name: &str| std::fs::read_to_string(format!("/proc/thread-self/net/{name}"));
+        let tables = self.lab.far.run(move || Ok(read("tcp")? + &read("tcp6")?)).expect("socket tables");
+        let states = tables.lines().filter_map(|line| line.split_whitespace().nth(3));
+        states.filter(|state| !["st", "06", "0A"].contains(state)).map(str::to_owned).collect()
+    }
+
+    /// Waits until the far host has no connection that is more than in TIME-WAIT.
+    #[track_caller]
+    pub(crate) fn nothing_is_left_at_far(&self, patience: Duration) {
+        let clock = Clock::new();
+        let deadline = clock.now() + patience;
+        loop {
+            let left = self.left_at_far();
+            if left.is_empty() {
+                return;
+            }
+            assert!(clock.now() < deadline, "states of connections that are left: {left:?}");
+            const LOOK_AGAIN: u8 = 20; // milliseconds
+            nix::poll::poll(&mut [], LOOK_AGAIN).unwrap();
+        }
+    }
+}
+
 /// A route of the near host's that leads nowhere.
 pub(crate) fn near_route(kind: Route, to: IpAddr, bits: u8) {
     add_route(kind.kind(), to, bits, None).expect("a route");
