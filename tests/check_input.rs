@@ -115,7 +115,7 @@ fn what_is_empty_or_no_file_is_told() {
         (&["check", "10.0.0.1:80", "--resume", &name("")], "directory"),
         (&["check"], "TARGET"),
         (&["check", "10.0.0.1:80", "--shard", "4/3"], "shard"),
-        (&["check", "10.0.0.1:80", "--rate", "-1"], "rate"),
+        (&["check", "10.0.0.1:80", "--rate=-1"], "rate"),
         (&["check", "10.0.0.1:80", "--count", "0"], "count"),
         (&["check", "10.0.0.1:80", "--report", "xml=-"], "KIND=FILE"),
         (&["merge", &name("missing")], "no such file"),
