@@ -72,7 +72,8 @@ fn steps(kept: &Kept) -> Vec<(Direction, Option<Segment>)> {
 
 fn fits(outcome: &Outcome, last: State) -> bool {
     match outcome {
-        Outcome::Completed(_) => matches!(last, State::TimeWait | State::Closed),
+        // One whose wait was cut short is closed properly all the same.
+        Outcome::Completed(_) | Outcome::Interrupted(_) => matches!(last, State::TimeWait | State::Closed),
         _ => last == State::Closed,
     }
 }
