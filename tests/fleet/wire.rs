@@ -68,11 +68,12 @@ impl Wire for Crowd {
 }
 
 impl Bulk for Crowd {
-    fn flush(&mut self) {}
-
     fn queue(&mut self, packet: &[u8], _way: Way, note: Option<Note>) -> Result<(), SendError> {
         self.world.borrow_mut().leaves(packet, note)
     }
+
+    /// Nothing waits: what is queued has left.
+    fn flush(&mut self) {}
 
     fn departed(&mut self) -> Option<(Note, Instant)> {
         self.world.borrow_mut().departed()

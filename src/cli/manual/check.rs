@@ -231,12 +231,12 @@ const PARTS: &[Piece] = &[
 const EXITS: &[Piece] = &[
     Term(
         "0",
-        "No target was found that is not as expected. Targets that were excluded are no reason to fail.",
+        "All targets were checked and are as expected. Those that the list excludes are not among them.",
     ),
     Term(
         "1",
         "Some target is not as expected: a name without an address is such, and a host without a route \
-         where unreachable is not expected.",
+         where unreachable is not expected. Or it was not checked, as a name that leads to excluded addresses.",
     ),
     Term("2", "The command line, a target, or the report of --resume is wrong. Nothing was sent."),
     Term("8", "It is not possible here, or a report could not be written."),
@@ -250,14 +250,14 @@ const MERGED: &[Piece] = &[
          packets and the kernel's RSTs are added up; the duration is that of the longest part.",
     ),
     Text(
-        "Nothing tells merge how many parts there were, nor which targets a killed run had still before it: what no \
-         report names is not missed. See to it that each part has ended with 0 or 1, and that all reports are there.",
+        "What is missing is told: a part of which no report was given, where others of as many were; and how many targets \
+         a report announces and does not tell of, because its run ended before. They count as not checked.",
     ),
 ];
 
 const MERGE_EXITS: &[Piece] = &[
-    Term("0", "No target in the reports is other than expected."),
-    Term("1", "Some target is."),
+    Term("0", "All targets were checked and are as expected."),
+    Term("1", "Some target is not, or was not checked, or a part is missing."),
     Term("2", "A report cannot be read: it is not there, or is no NDJSON report of check."),
     Term("8", "A report could not be written."),
 ];
