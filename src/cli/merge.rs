@@ -56,11 +56,16 @@ struct Input {
 impl Input {
     fn open(path: &Path) -> Result<Self, Failure> {
         let open = || -> io::Result<File> {
-            if path.as_os_str() != "-" {
-                return File::open(path);
-            }
             let mut copy = tempfile::tempfile()?;
-            io::copy(&mut io::stdin().lock(), &mut copy)?;
+            if path.as_os_str() == "-" {
+                io::copy(&mut io::stdin().lock(), &mut copy)?;
+                return Ok(copy);
+            }
+            let mut file = File::open(path)?;
+            if file.rewind().is_ok() {
+                return Ok(file);
+            }
+            io::copy(&mut file, &mut copy)?; // a pipe can be read but once
             Ok(copy)
         };
         let file = open().map_err(|error| cannot(path, &crate::cause::cause(&error)))?;

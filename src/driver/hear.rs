@@ -33,6 +33,7 @@ pub(super) fn hear<'p>(received: &Received<'p>, local: SocketAddr, remote: Socke
     let (from, to) = match received.sender {
         Sender::Network => (remote, local),
         Sender::OurKernel => (local, remote),
+        Sender::Ourselves => return Heard::Foreign, // only a fleet is shown what it sent
     };
     let unreadable = |error, packet: &IpPacket<'_>| {
         let theirs = received.sender == Sender::Network && is_between(packet, from, to);

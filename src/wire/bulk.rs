@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, Socket, Type};
 
@@ -24,6 +25,8 @@ use crate::time::{Clock, Instant, Reading};
 const LONGEST_ARRIVAL: usize = 64 * 1024;
 /// Segments without text, all options and the longer IP header included.
 const LONGEST_DEPARTURE: usize = 40 + 60;
+/// For two families: departures, arrivals, the kernel's RSTs.
+const MOST_RECEIVERS: usize = 6;
 /// For answers that arrive while we send.
 const RECEIVE_BUFFER: usize = 32 << 20;
 /// Packets that one call sends. More would save little, and make it less certain when each has left.
@@ -69,24 +72,38 @@ struct Receiving {
     inbox: Inbox,
     count: usize,
     taken: usize,
-    /// Whether it sees what leaves: then it is there for nothing but the kernel's RSTs.
-    watches: bool,
+    /// Whose packets it shows.
+    sender: Sender,
+}
+
+/// What is to be seen of what leaves this machine. The kernel has to show us all of it then, which takes its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The kernel's RSTs: where nothing has proven that there are none.
+    pub resets: bool,
+    /// Our SYNs, with the kernel's time: else that is estimated.
+    pub departures: bool,
 }
 
 impl BulkWire {
     /// So many exchanges under way fill batches by themselves.
     const MANY: u32 = 4 * BATCH as u32;
 
-    /// Opens sockets for `selections`, one for each address family. With `watch`, the kernel's RSTs are looked for
-    /// too, for which it has to show us all that leaves: only where nothing has proven that there are none.
-    pub fn open(selections: &[Selection], watch: bool, clock: Clock) -> Result<Self, OpenError> {
+    /// Opens sockets for `selections`, one for each address family.
+    pub fn open(selections: &[Selection], watch: Watch, clock: Clock) -> Result<Self, OpenError> {
+        const ALL: u16 = libc::ETH_P_ALL as u16; // what leaves is shown to none but these
         let mut receivers = Vec::new();
+        // First: what has left is read before the answers to it.
+        for selection in selections.iter().filter(|_| watch.departures) {
+            let socket = raw::open_receiver(&filter::leaving_syns(selection), ALL)?;
+            receivers.push(Receiving::new(socket, Sender::Ourselves));
+        }
         for selection in selections {
-            let protocol = protocol_of(selection.local);
-            receivers.push(Receiving::new(raw::open_receiver(&selection.program(), protocol)?, false));
-            if watch {
-                let resets = filter::unmarked_resets(selection, MARK);
-                receivers.push(Receiving::new(raw::open_receiver(&resets, libc::ETH_P_ALL as u16)?, true));
+            let socket = raw::open_receiver(&selection.program(), protocol_of(selection.local))?;
+            receivers.push(Receiving::new(socket, Sender::Network));
+            if watch.resets {
+                let socket = raw::open_receiver(&filter::unmarked_resets(selection, MARK), ALL)?;
+                receivers.push(Receiving::new(socket, Sender::OurKernel));
             }
         }
         let has = |v4: bool| selections.iter().any(|selection| selection.local.is_ipv4() == v4);
@@ -119,6 +136,9 @@ impl BulkWire {
     fn gather(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
         const MOMENT: Duration = Duration::from_micros(50);
         let left = deadline.map_or(MOMENT, |deadline| MOMENT.min(deadline - self.clock.now()));
+        if left.is_zero() {
+            return Ok(true);
+        }
         let mut fds: Vec<_> = self.wake.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
         match ppoll(&mut fds, Some(TimeSpec::from(left)), None) {
             Ok(woken) => Ok(woken == 0),
@@ -127,13 +147,22 @@ impl BulkWire {
         }
     }
 
-    /// Fills the inbox of the next receiver that has something; `false` if none has.
+    /// Fills the inbox of a receiver that has something: those of departures first, the others in turn; `false` if none
+    /// has.
     fn refill(&mut self) -> io::Result<bool> {
-        for _ in 0..self.receivers.len() {
-            self.turn = (self.turn + 1) % self.receivers.len();
-            if let Some(receiving) = self.receivers.get_mut(self.turn)
+        let of_departures = |receiving: &&Receiving| receiving.sender == Sender::Ourselves;
+        let first = self.receivers.iter().take_while(of_departures).count();
+        let others = self.receivers.len() - first;
+        let next = (1..=others).map(|nth| first + (self.turn.saturating_sub(first) + nth) % others);
+        let next: [Option<usize>; MOST_RECEIVERS] = {
+            let mut all = (0..first).chain(next);
+            std::array::from_fn(|_| all.next())
+        };
+        for at in next.into_iter().flatten() {
+            if let Some(receiving) = self.receivers.get_mut(at)
                 && receiving.refill()?
             {
+                self.turn = at;
                 self.reading = self.clock.reading();
                 return Ok(true);
             }
@@ -215,12 +244,13 @@ impl Wire for BulkWire {
             at: arrived.stamp.map_or(reading.now, |stamp| reading.at(stamp, opened)),
             octets: arrived.octets,
             checksum: raw::checksum_by_status(arrived.status),
-            sender: if receiving.watches { Sender::OurKernel } else { Sender::Network },
+            sender: receiving.sender,
         }))
     }
 
     fn lost(&mut self) -> u32 {
-        self.receivers.iter().map(|receiving| sys::packets_dropped(&receiving.socket)).sum()
+        let arrivals = self.receivers.iter().filter(|receiving| receiving.sender == Sender::Network);
+        arrivals.map(|receiving| sys::packets_dropped(&receiving.socket)).sum()
     }
 }
 
@@ -241,7 +271,9 @@ impl Bulk for BulkWire {
         if sending.outbox.len() == BATCH {
             sending.flush(&self.clock, &mut self.departed);
         }
-        sending.push(packet, to, note)
+        // What the kernel shows needs no estimate.
+        let is_shown = self.receivers.first().is_some_and(|first| first.sender == Sender::Ourselves);
+        sending.push(packet, to, note.filter(|_| !is_shown))
     }
 
     /// As far as sockets take it.
@@ -342,9 +374,11 @@ impl Kind {
 }
 
 impl Receiving {
-    fn new(socket: Socket, watches: bool) -> Self {
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER); // as much of it as the system allows
-        Self { socket, inbox: Inbox::new(LONGEST_ARRIVAL), count: 0, taken: 0, watches }
+    fn new(socket: Socket, sender: Sender) -> Self {
+        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+            let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER); // as much of it as the system allows
+        }
+        Self { socket, inbox: Inbox::new(LONGEST_ARRIVAL), count: 0, taken: 0, sender }
     }
 
     fn refill(&mut self) -> io::Result<bool> {

@@ -64,6 +64,21 @@ pub fn unmarked_resets(selection: &Selection, mark: u32) -> Vec<sock_filter> {
     code.finish()
 }
 
+/// What lets through the SYNs that leave our ports: for when they leave.
+pub fn leaving_syns(selection: &Selection) -> Vec<sock_filter> {
+    let layout = Layout::of(selection.local);
+    let mut code = Assembler::default();
+    code.require(LD_H, AD_PROTOCOL, layout.ethertype);
+    code.require(LD_B, AD_PKTTYPE, u32::from(libc::PACKET_OUTGOING));
+    code.require(LD_B, layout.protocol, TCP);
+    code.load(layout.load_header_len.0, layout.load_header_len.1);
+    code.load(LD_B_X, TCP_FLAGS_OFFSET);
+    code.test(JSET, TCP_ACK, Label::Reject, Label::Next);
+    code.test(JSET, TCP_SYN, Label::Next, Label::Reject);
+    code.require_port(0, selection.local_ports);
+    code.finish()
+}
+
 /// What drops everything.
 pub const DROP_ALL: [sock_filter; 1] = [statement(RET, 0)];
 
@@ -109,7 +124,9 @@ const TCP: u32 = 6;
 const ICMP: u32 = 1;
 const ICMPV6: u32 = 58;
 const TCP_FLAGS_OFFSET: u32 = 13;
+const TCP_SYN: u32 = 0x02;
 const TCP_RST: u32 = 0x04;
+const TCP_ACK: u32 = 0x10;
 
 const fn statement(code: u32, k: u32) -> sock_filter {
     sock_filter { code: code as u16, jt: 0, jf: 0, k }

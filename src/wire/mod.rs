@@ -98,6 +98,8 @@ pub enum Sender {
     Network,
     /// The kernel of this machine, on its way out: a RST that no guard kept in.
     OurKernel,
+    /// We ourselves: shown on its way out, for when it left.
+    Ourselves,
 }
 
 /// A packet that did not leave.

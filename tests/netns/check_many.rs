@@ -14,7 +14,7 @@ use crate::run::{Folder, Run, Running, check, sh};
 use crate::world::{Server, World, change_link};
 
 pub(crate) const TESTS: &[Named] = &[
-    ("check_round_trips_are_those_on_the_wire", || round_trips(&[], 50)),
+    ("check_round_trips_are_those_on_the_wire", || round_trips(&[], 5)),
     ("check_round_trips_are_those_on_the_wire_without_a_limit", || {
         round_trips(&["--rate", "0", "--per-host-rate", "0"], 500);
     }),

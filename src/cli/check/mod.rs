@@ -48,7 +48,7 @@ use crate::record::check::{self, Verdict};
 use crate::record::expectation::{Expectation, Expectations, PeerOption};
 use crate::tcp::{Offer, Parameters};
 use crate::time::{Clock, unix_seconds};
-use crate::wire::bulk::BulkWire;
+use crate::wire::bulk::{BulkWire, Watch};
 use crate::wire::filter::{ALL_INTERFACES, Selection};
 
 use collect::Collector;
@@ -476,7 +476,8 @@ fn engines(args: &CheckArgs, list: &List, bells: &[Bell], clock: Clock) -> Resul
         first = span.last.saturating_add(1);
         let guard = leased.guard(args.fleet.guard.into(), &mut SelfTest::new(clock))?;
         let selections: Vec<Selection> = families.iter().map(|family| selection(*family, span)).collect();
-        let mut wire = BulkWire::open(&selections, guard.may_leak(), clock)?;
+        let watch = Watch { resets: guard.may_leak(), departures: departures_are_watched(args.fleet.rate) };
+        let mut wire = BulkWire::open(&selections, watch, clock)?;
         wire.wake_on(bell.descriptor()?);
         let router = Router::open().map_err(|error| Failure::cannot("ask for routes", &error))?;
         let plan = Plan {
@@ -491,6 +492,12 @@ fn engines(args: &CheckArgs, list: &List, bells: &[Bell], clock: Clock) -> Resul
         engines.push(Engine { guard, wire, plan, router, bell: bell.clone() });
     }
     Ok(engines)
+}
+
+/// Whether the kernel is to tell when each SYN leaves: where nobody is in a hurry.
+fn departures_are_watched(rate: Option<fleet::Rate>) -> bool {
+    const HURRY: f64 = 10_000.0; // exchanges a second
+    rate.is_some_and(|rate| rate.get() <= HURRY)
 }
 
 /// Our ports are looked for from somewhere among these on: where the system takes its own from, above what services

@@ -44,6 +44,9 @@ use trace::Trace;
 pub use trace::{Direction, KeptPacket, KeptPackets};
 use wheel::{Tick, Wheel};
 
+/// Exchanges that begin, and timers that fire, before answers are read again: who only spoke would not hear them.
+const AT_ONCE: u32 = 256;
+
 /// Errands that wait for their host's turn or for a port, at most: beyond it those behind them wait, too.
 const MOST_WAITING: usize = 1 << 16;
 
@@ -93,6 +96,8 @@ struct Fleet<'f, W> {
     parked_count: usize,
     /// Whether there is room for an exchange that there was not.
     freed: bool,
+    /// Whether more was due than was done at once: answers are read between.
+    hurried: bool,
     /// Whether the dispatcher may have more.
     more: bool,
     in_flight: u32,
@@ -162,6 +167,7 @@ enum Heard {
     Stray(Addresses, Ports, Segment),
     Icmp(u32, IcmpError),
     KernelReset,
+    Departure,
     Nothing,
 }
 
@@ -189,6 +195,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             parked: HashMap::new(),
             parked_count: 0,
             freed: false,
+            hurried: false,
             more: true,
             in_flight: 0,
             lingering: 0,
@@ -206,7 +213,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
     fn run(&mut self, signal: PendingSignal<'_>) -> Result<(), DriveError> {
         self.begin_more();
         while self.in_flight > 0 || self.lingering > 0 || self.more || !self.postponed.is_empty() {
-            let deadline = self.deadline();
+            let deadline = if self.hurried { self.now } else { self.deadline() };
             self.wire.await_answers(self.in_flight);
             let heard = match self.wire.receive(Some(deadline))? {
                 Arrival::Packet(received) => {
@@ -225,6 +232,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             self.take_departures();
             let now = self.wire.now().max(self.now);
             let new_batch = now > self.now || matches!(heard, Heard::Nothing);
+            self.hurried &= !new_batch;
             self.now = now;
             self.on_heard(&heard);
             if new_batch {
@@ -281,8 +289,14 @@ impl<'f, W: Bulk> Fleet<'f, W> {
     /// Begins as many exchanges as may be begun now.
     fn begin_more(&mut self) {
         self.freed = false;
+        let mut begun = 0;
         while self.ending.is_none() && !self.is_full() && self.pacer_is_open() {
+            if begun == AT_ONCE {
+                self.hurried = true;
+                return;
+            }
             let Some(errand) = self.next_errand() else { return };
+            begun += 1;
             let (remote, port) = (errand.remote.ip(), errand.remote.port());
             let port = match self.turns.next(remote, port, &self.slots) {
                 Turn::Fresh(port) => port,
@@ -403,7 +417,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             Heard::Stray(addresses, ports, segment) => self.on_stray(*addresses, *ports, segment),
             Heard::Icmp(number, error) => self.on_icmp(*number, error),
             Heard::KernelReset => self.done.kernel_resets += 1,
-            Heard::Nothing => {}
+            Heard::Departure | Heard::Nothing => {}
         }
     }
 
@@ -513,9 +527,11 @@ impl<'f, W: Bulk> Fleet<'f, W> {
     /// Timers that are due.
     fn fire(&mut self) {
         let now = self.come();
-        while let Some(number) = self.wheel.pop(now) {
+        for _ in 0..AT_ONCE {
+            let Some(number) = self.wheel.pop(now) else { return };
             self.fire_one(number, now);
         }
+        self.hurried = true;
     }
 
     fn fire_one(&mut self, number: u32, now: Tick) {
@@ -710,6 +726,18 @@ impl Ours<'_> {
     }
 }
 
+/// A SYN of ours, as it left.
+fn note_departure(received: &Received<'_>, slots: &mut Slots) -> Heard {
+    if let Ok(packet) = ip::parse_quoted(received.octets)
+        && let Some(ports) = Ports::of(packet.payload)
+        && let Some(number) = slots.find(packet.addresses.destination(), ports)
+        && let Some(exchange) = slots.get_mut(number).filter(|exchange| exchange.syns == 1)
+    {
+        exchange.note_departure(received.at);
+    }
+    Heard::Departure
+}
+
 /// Reads a packet, finds the exchange it belongs to and keeps it for that; the text of a segment is left in `text`.
 fn hear(
     received: &Received<'_>,
@@ -718,8 +746,10 @@ fn hear(
     trace: &mut Trace,
     text: &mut Vec<u8>,
 ) -> Heard {
-    if received.sender == Sender::OurKernel {
-        return Heard::KernelReset;
+    match received.sender {
+        Sender::Network => {}
+        Sender::OurKernel => return Heard::KernelReset,
+        Sender::Ourselves => return note_departure(received, slots),
     }
     let Ok(packet) = ip::parse(received.octets) else { return Heard::Nothing };
     let remote = packet.addresses.source();

@@ -116,13 +116,18 @@ fn a_span_of_ports_ends_at_both_ends() {
     for v6 in [false, true] {
         let local_ports = PortSpan { first: 40_000, last: 40_010 };
         let s = Selection { local_ports, interface: ALL_INTERFACES, remote_port: None, ..selection(v6) };
-        let resets = unmarked_resets(&s, 0x53);
+        let (resets, syns) = (unmarked_resets(&s, 0x53), leaving_syns(&s));
         for (port, ours) in [(39_999, false), (40_000, true), (40_005, true), (40_010, true), (40_011, false)]
         {
             let (local, remote) = ((s.local, port), (s.remote, 80));
             let arrives = packet(remote, local, Flags::ACK);
             assert_eq!(accepts(&s.program(), &arrives, &ARRIVES), ours, "{port}");
             assert_eq!(accepts(&resets, &packet(local, remote, Flags::RST), &LEAVES), ours, "{port}");
+            assert_eq!(accepts(&syns, &packet(local, remote, Flags::SYN), &LEAVES), ours, "{port}");
+            assert!(!accepts(&syns, &packet(local, remote, Flags::SYN), &ARRIVES));
+            for others in [Flags::ACK, Flags::SYN | Flags::ACK, Flags::RST, Flags::FIN | Flags::ACK] {
+                assert!(!accepts(&syns, &packet(local, remote, others), &LEAVES), "{others}");
+            }
         }
     }
 }
