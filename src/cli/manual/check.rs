@@ -209,9 +209,10 @@ const SUMMARY: &[Piece] = &[
 ];
 
 const TIMES: &[Piece] = &[Text(
-    "A round trip is the time at which the kernel took the SYN,ACK less the time at which the SYN was handed to the \
-         card. Where many SYNs leave in one system call, the second is an estimate within that call, some \
-         microseconds off; on a loopback, where an answer takes no longer, it can come out as zero. The time that a \
+    "A round trip is the time at which the kernel took the SYN,ACK less the time at which the SYN left, both by the \
+         kernel's clock as a capture shows them, where no more than 10000 exchanges a second may begin. Without a limit, or \
+         with a higher one, the second is an estimate within the system call that sent the SYN, some microseconds off; it \
+         is told as a microsecond at least. The time that a \
          packet waits in this program does not count. An open whose SYN was sent again has no round trip: nobody \
          knows which of them was answered.",
 )];
