@@ -100,11 +100,11 @@ pub struct FleetArgs {
     pub count: u32,
 
     /// Exchanges to begin in a second, at most; 0 is as fast as can be
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = rate)]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = rate, allow_negative_numbers = true)]
     pub rate: Limit,
 
     /// The same with one address
-    #[arg(long, value_name = "N", default_value = "20", value_parser = rate)]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = rate, allow_negative_numbers = true)]
     pub per_host_rate: Limit,
 
     /// Exchanges under way at a time, at most, up to 1000000

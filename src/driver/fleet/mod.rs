@@ -9,17 +9,21 @@
 //!
 //! Nothing is allocated for a segment once all has been used once, and the time is read once a batch.
 
+mod ends;
 mod exchange;
+mod hear;
 mod pace;
+mod paths;
 mod plan;
 mod ports;
 pub mod replay;
 mod slots;
 mod trace;
+mod waiting;
 pub mod wheel;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::single::{DriveError, PendingSignal};
@@ -27,28 +31,28 @@ use super::story;
 use super::verdict::{self, SoFar};
 use crate::guard::GuardedPorts;
 use crate::packet::ip::{IpFields, no_host};
-use crate::packet::{Addresses, IcmpError, Ports, Protocol, emit, icmp, ip, tcp};
+use crate::packet::{Addresses, IcmpError, Ports, emit};
 use crate::record::{GuardSummary, IcmpEffect, Outcome, Role, Signal};
 use crate::tcp::{Flags, IssGenerator, Parameters, Reaction, Segment, State, Tcb, answer_in_closed};
 use crate::time::Instant;
-use crate::wire::{Arrival, Bulk, Received, Sender};
+use crate::wire::{Arrival, Bulk};
 
 use exchange::{Awaited, Exchange, Phase};
+use hear::{Heard, Ours, hear};
 pub use pace::Rate;
 use pace::{HostPacer, Pacer};
+use paths::Paths;
 use plan::millis;
 pub use plan::{Dispatcher, Done, Ended, Errand, Next, Packets, Path, Plan, Task};
 use ports::{Turn, Turns};
 use slots::Slots;
 use trace::Trace;
 pub use trace::{Direction, KeptPacket, KeptPackets};
+use waiting::Waiting;
 use wheel::{Tick, Wheel};
 
 /// Exchanges that begin, and timers that fire, before answers are read again: who only spoke would not hear them.
 const AT_ONCE: u32 = 256;
-
-/// Errands that wait for their host's turn or for a port, at most: beyond it those behind them wait, too.
-const MOST_WAITING: usize = 1 << 16;
 
 /// Exchanges in TIME-WAIT, at most: beyond it the next ones wait.
 const MOST_LINGERING: usize = 1 << 16;
@@ -88,12 +92,7 @@ struct Fleet<'f, W> {
     iss: IssGenerator,
     pacer: Pacer,
     hosts: HostPacer,
-    /// Errands whose host is not to be spoken to yet, by when it may.
-    postponed: BTreeMap<(Instant, u32), Errand>,
-    postponements: u32,
-    /// Errands to targets that exchanges are under way with by all our ports, until one of those is over.
-    parked: HashMap<SocketAddr, VecDeque<Errand>>,
-    parked_count: usize,
+    waiting: Waiting,
     /// Whether there is room for an exchange that there was not.
     freed: bool,
     /// Whether more was due than was done at once: answers are read between.
@@ -125,52 +124,6 @@ impl LossWatch {
     const EVERY: Duration = Duration::from_millis(250);
 }
 
-/// Paths by number.
-#[derive(Default)]
-struct Paths {
-    all: Vec<Path>,
-    numbers: HashMap<Path, u32>,
-    /// Our addresses among them: one or two, as a rule.
-    locals: Vec<IpAddr>,
-    /// Most errands have the path of the one before.
-    last: Option<(Path, u32)>,
-}
-
-impl Paths {
-    fn number(&mut self, path: &Path) -> u32 {
-        if let Some((last, number)) = &self.last
-            && last == path
-        {
-            return *number;
-        }
-        let Self { all, locals, .. } = self;
-        if !locals.contains(&path.local) {
-            locals.push(path.local);
-        }
-        let number = *self.numbers.entry(*path).or_insert_with(|| {
-            all.push(*path);
-            all.len() as u32 - 1
-        });
-        self.last = Some((*path, number));
-        number
-    }
-}
-
-/// What a packet says, and to which exchange.
-enum Heard {
-    Segment {
-        number: u32,
-        segment: Segment,
-        at: Instant,
-    },
-    /// To one of our ports, but of no exchange.
-    Stray(Addresses, Ports, Segment),
-    Icmp(u32, IcmpError),
-    KernelReset,
-    Departure,
-    Nothing,
-}
-
 impl<'f, W: Bulk> Fleet<'f, W> {
     fn new(ports: Vec<u16>, wire: &'f mut W, plan: &'f Plan, dispatcher: &'f mut dyn Dispatcher) -> Self {
         const LONGEST_SEGMENT: usize = 40 + 60;
@@ -190,10 +143,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             iss: IssGenerator::new(plan.iss_key),
             pacer: Pacer::new(plan.rate, now),
             hosts: HostPacer::new(plan.per_host_rate),
-            postponed: BTreeMap::new(),
-            postponements: 0,
-            parked: HashMap::new(),
-            parked_count: 0,
+            waiting: Waiting::default(),
             freed: false,
             hurried: false,
             more: true,
@@ -212,7 +162,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
 
     fn run(&mut self, signal: PendingSignal<'_>) -> Result<(), DriveError> {
         self.begin_more();
-        while self.in_flight > 0 || self.lingering > 0 || self.more || !self.postponed.is_empty() {
+        while self.in_flight > 0 || self.lingering > 0 || self.more || !self.waiting.is_empty() {
             let deadline = if self.hurried { self.now } else { self.deadline() };
             self.wire.await_answers(self.in_flight);
             let heard = match self.wire.receive(Some(deadline))? {
@@ -256,7 +206,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
     /// When to look again, whatever comes.
     fn deadline(&self) -> Instant {
         let timer = self.wheel.next().map(|tick| tick.instant(self.begun));
-        let postponed = self.postponed.keys().next().map(|(at, _)| *at);
+        let postponed = self.waiting.next();
         let may_begin = self.ending.is_none() && !self.is_full() && (self.more || postponed.is_some());
         let pace = self.pacer.closed_until().filter(|until| may_begin && *until > self.now);
         let postponed = postponed.filter(|at| may_begin && *at > self.now);
@@ -305,8 +255,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
                     port
                 }
                 Turn::None => {
-                    self.parked.entry(errand.remote).or_default().push_back(errand);
-                    self.parked_count += 1;
+                    self.waiting.park(errand);
                     continue;
                 }
             };
@@ -321,12 +270,10 @@ impl<'f, W: Bulk> Fleet<'f, W> {
 
     /// What was postponed until now comes first. Each host is asked for its time but once.
     fn next_errand(&mut self) -> Option<Errand> {
-        if let Some(first) = self.postponed.first_entry()
-            && first.key().0 <= self.now
-        {
-            return Some(first.remove());
+        if let Some(errand) = self.waiting.due(self.now) {
+            return Some(errand);
         }
-        while self.more && self.postponed.len() + self.parked_count < MOST_WAITING {
+        while self.more && !self.waiting.is_full() {
             let errand = match self.dispatcher.next(self.now) {
                 Next::Errand(errand) => errand,
                 Next::Later => return None,
@@ -339,29 +286,9 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             if at <= self.now {
                 return Some(errand);
             }
-            self.postpone(errand, at);
+            self.waiting.postpone(errand, at);
         }
         None
-    }
-
-    fn postpone(&mut self, errand: Errand, until: Instant) {
-        self.postponements = self.postponements.wrapping_add(1);
-        self.postponed.insert((until, self.postponements), errand);
-    }
-
-    /// An exchange with this target is over: an errand that waits for its port may have it.
-    fn unpark(&mut self, remote: SocketAddr) {
-        if self.parked_count == 0 {
-            return;
-        }
-        let Some(waiting) = self.parked.get_mut(&remote) else { return };
-        if let Some(errand) = waiting.pop_front() {
-            if waiting.is_empty() {
-                self.parked.remove(&remote);
-            }
-            self.parked_count -= 1;
-            self.postpone(errand, self.now);
-        }
     }
 
     fn begin(&mut self, errand: &Errand, port: u16) {
@@ -516,14 +443,6 @@ impl<'f, W: Bulk> Fleet<'f, W> {
         }
     }
 
-    fn abort(&mut self, number: u32, outcome: Outcome) {
-        let Some(exchange) = self.slots.get_mut(number) else { return };
-        if let Ok(reaction) = exchange.tcb.abort() {
-            self.send(number, &reaction, Sent::Call);
-        }
-        self.finish(number, outcome);
-    }
-
     /// Timers that are due.
     fn fire(&mut self) {
         let now = self.come();
@@ -557,113 +476,11 @@ impl<'f, W: Bulk> Fleet<'f, W> {
         }
     }
 
-    /// The user's patience is over (RFC 9293 section 3.10.8).
-    fn give_up(&mut self, number: u32) {
-        let Some(exchange) = self.slots.get(number) else { return };
-        let so_far = self.so_far(number, exchange.heard);
-        let outcome = verdict::given_up(exchange.tcb.state(), &exchange.tcb, so_far);
-        self.abort(number, outcome);
-    }
-
-    /// The verdict. What is in TIME-WAIT stays for a while.
-    fn finish(&mut self, number: u32, outcome: Outcome) {
-        let cut_short = self.slots.get(number).is_some_and(|exchange| exchange.cut_short);
-        match self.ending {
-            // What the peer would have done with the time that it was not given, nobody knows.
-            Some((signal, _)) if cut_short => self.tell(number, Outcome::Interrupted(signal)),
-            Some(_) | None => self.tell(number, outcome),
-        }
-        self.done.duration = self.now - self.begun;
-        self.in_flight -= 1;
-        self.freed = true;
-        let linger = self.plan.linger;
-        let come = self.come();
-        let Some(exchange) = self.slots.get_mut(number) else { return };
-        self.trace.release(&mut exchange.chain);
-        let (remote, ports) = exchange.ends();
-        let remote = SocketAddr::new(remote, ports.destination);
-        if !self.noted.is_empty() {
-            self.noted.remove(&number);
-        }
-        if !self.texts.is_empty() {
-            self.texts.remove(&number);
-        }
-        if exchange.tcb.state() != State::TimeWait {
-            self.remove(number);
-            return self.unpark(remote);
-        }
-        let kept = linger.after(exchange.rtt(), exchange.tcb.time_wait());
-        exchange.phase = Phase::Lingering;
-        exchange.phase_ends = come.after(millis(kept));
-        self.lingering += 1;
-        self.set_timer(number);
-        self.unpark(remote);
-    }
-
-    fn tell(&mut self, number: u32, outcome: Outcome) {
-        let Some(exchange) = self.slots.get(number) else { return };
-        let (remote, ports) = exchange.ends();
-        let path = self.paths.all.get(exchange.path as usize);
-        let (Some(path), task) = (path, self.task(exchange.task)) else { return };
-        let answered = !matches!(outcome, Outcome::Silent { .. } | Outcome::Interrupted(_));
-        let syns = u32::from(exchange.syns);
-        let was_quiet = matches!(outcome, Outcome::Completed(_) | Outcome::CloseIncomplete { .. });
-        let trace = &self.trace;
-        self.dispatcher.ended(Ended {
-            errand: Errand {
-                target: exchange.target,
-                remote: SocketAddr::new(remote, ports.destination),
-                path: *path,
-                task: exchange.task,
-            },
-            local: SocketAddr::new(path.local, ports.source),
-            parameters: parameters(self.plan, path, task),
-            outcome,
-            at: self.now,
-            rtt: exchange.rtt(),
-            syns,
-            syns_lost: syns.saturating_sub(u32::from(answered)),
-            retransmissions: u32::from(exchange.retransmissions),
-            announced: exchange.announced(),
-            text: if self.texts.is_empty() {
-                &[]
-            } else {
-                self.texts.get(&number).map_or(&[], Vec::as_slice)
-            },
-            banner_came: exchange.banner.came(),
-            stayed_open: exchange.quiet.came().map(|came| came && was_quiet),
-            packets: Packets(&|| trace.packets(exchange.chain)),
-        });
-    }
-
     fn remove(&mut self, number: u32) {
         let lingered = self.slots.get(number).is_some_and(|it| it.phase == Phase::Lingering);
         self.lingering -= u32::from(lingered);
         self.wheel.cancel(number);
         self.slots.remove(number);
-    }
-
-    /// The first signal ends what is under way properly; the second at once.
-    fn on_signal(&mut self, signal: Signal) {
-        const GRACE: Duration = Duration::from_secs(1);
-        self.more = false;
-        self.postponed.clear();
-        self.parked.clear();
-        self.parked_count = 0;
-        self.done.signal = Some(signal);
-        let again = self.ending.is_some();
-        self.ending = Some((signal, self.now + GRACE));
-        for number in self.slots.numbers() {
-            let phase = self.slots.get(number).map(|exchange| exchange.phase);
-            match phase {
-                Some(Phase::Opening) => self.abort(number, Outcome::Interrupted(signal)),
-                Some(Phase::Waiting) if !again => self.follow(number),
-                Some(Phase::Waiting | Phase::Closing) if again => {
-                    self.abort(number, Outcome::Interrupted(signal));
-                }
-                Some(Phase::Waiting | Phase::Closing | Phase::Lingering) | None => {}
-            }
-        }
     }
 
     fn look_for_losses(&mut self) {
@@ -706,89 +523,5 @@ fn parameters(plan: &Plan, path: &Path, task: &Task) -> Parameters {
         default_peer_mss: crate::tcp::Mss::default_of(path.local),
         offer: task.offer,
         ..plan.parameters
-    }
-}
-
-/// What is ours of all that the wire shows: another program may have a port between two of ours, and a router sees
-/// what goes to others.
-struct Ours<'o> {
-    ports: &'o Turns,
-    paths: &'o Paths,
-}
-
-impl Ours<'_> {
-    fn have(&self, address: IpAddr, port: u16) -> bool {
-        self.paths.locals.contains(&address) && self.ports.have(port)
-    }
-
-    fn is_by(&self, path: u32, local: IpAddr) -> bool {
-        self.paths.all.get(path as usize).is_some_and(|path| path.local == local)
-    }
-}
-
-/// A SYN of ours, as it left.
-fn note_departure(received: &Received<'_>, slots: &mut Slots) -> Heard {
-    if let Ok(packet) = ip::parse_quoted(received.octets)
-        && let Some(ports) = Ports::of(packet.payload)
-        && let Some(number) = slots.find(packet.addresses.destination(), ports)
-        && let Some(exchange) = slots.get_mut(number).filter(|exchange| exchange.syns == 1)
-    {
-        exchange.note_departure(received.at);
-    }
-    Heard::Departure
-}
-
-/// Reads a packet, finds the exchange it belongs to and keeps it for that; the text of a segment is left in `text`.
-fn hear(
-    received: &Received<'_>,
-    ours: &Ours<'_>,
-    slots: &mut Slots,
-    trace: &mut Trace,
-    text: &mut Vec<u8>,
-) -> Heard {
-    match received.sender {
-        Sender::Network => {}
-        Sender::OurKernel => return Heard::KernelReset,
-        Sender::Ourselves => return note_departure(received, slots),
-    }
-    let Ok(packet) = ip::parse(received.octets) else { return Heard::Nothing };
-    let remote = packet.addresses.source();
-    match packet.protocol {
-        Protocol::Tcp => {
-            let Ok(read) = tcp::parse(packet.payload, packet.addresses, received.checksum) else {
-                return Heard::Nothing;
-            };
-            let local = packet.addresses.destination();
-            let ports = Ports { source: read.ports.destination, destination: read.ports.source };
-            if !ours.have(local, ports.source) {
-                return Heard::Nothing;
-            }
-            let found = slots.find(remote, ports);
-            let is_by = |number: &u32| slots.get(*number).is_some_and(|it| ours.is_by(it.path, local));
-            let Some(number) = found.filter(is_by) else {
-                let answering = Addresses::new(local, remote);
-                return answering.map_or(Heard::Nothing, |back| Heard::Stray(back, ports, read.segment));
-            };
-            text.clear();
-            text.extend_from_slice(read.text);
-            if let Some(exchange) = slots.get_mut(number).filter(|it| it.phase != Phase::Lingering) {
-                trace.keep(&mut exchange.chain, Direction::Received, received.at, received.octets);
-            }
-            Heard::Segment { number, segment: read.segment, at: received.at }
-        }
-        Protocol::Icmp | Protocol::Icmpv6 => {
-            let Ok(Some(error)) = icmp::parse(&packet) else { return Heard::Nothing };
-            let ports = Ports { source: error.local.port(), destination: error.remote.port() };
-            let is_by =
-                |number: &u32| slots.get(*number).is_some_and(|it| ours.is_by(it.path, error.local.ip()));
-            let Some(number) = slots.find(error.remote.ip(), ports).filter(is_by) else {
-                return Heard::Nothing;
-            };
-            if let Some(exchange) = slots.get_mut(number).filter(|it| it.phase != Phase::Lingering) {
-                trace.keep(&mut exchange.chain, Direction::Received, received.at, received.octets);
-            }
-            Heard::Icmp(number, error)
-        }
-        Protocol::Other(_) => Heard::Nothing,
     }
 }
