@@ -321,8 +321,11 @@ impl<T: Talk> Flow<T> {
     /// At the end: nobody offers again what is not taken now.
     pub(super) fn hand_over_rest(&mut self) {
         let unread = self.stream.unread();
-        if !unread.is_empty() {
+        let len = unread.len();
+        if len > 0 {
             self.talk.hear_rest(unread);
+            // What comes in TIME-WAIT must not offer it again. The window it opens is of no use to anybody.
+            let _ = self.stream.read(len, self.latest);
         }
     }
 

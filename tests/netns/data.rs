@@ -157,7 +157,15 @@ fn a_megabyte_each_way() {
         "--half-close",
     ]);
     run.assert_ended(0, "completed");
-    assert!(std::fs::read(&back).unwrap() == sent, "what came back is not what was sent");
+    let came = std::fs::read(&back).unwrap();
+    let differs = came.iter().zip(&sent).position(|(came, sent)| came != sent);
+    assert!(
+        came == sent,
+        "{} octets came back of {}, the first that differs is {differs:?}: {}",
+        came.len(),
+        sent.len(),
+        run.end()
+    );
     assert_eq!(
         (&run.end()["text_sent"], &run.end()["text_received"]),
         (&(1 << 20).into(), &(1 << 20).into())
