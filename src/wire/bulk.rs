@@ -283,6 +283,11 @@ impl Bulk for BulkWire {
         }
     }
 
+    /// A full batch had more behind it, very likely.
+    fn is_behind(&self) -> bool {
+        self.receivers.get(self.turn).is_some_and(|receiving| receiving.count == BATCH)
+    }
+
     fn await_answers(&mut self, exchanges: u32) {
         self.awaited = exchanges;
     }

@@ -40,6 +40,11 @@ pub trait Bulk: Wire {
     /// Sends what waits, without waiting for anything: to be called after the last packet.
     fn flush(&mut self);
 
+    /// Whether more has arrived than was read: who goes on sending loses it.
+    fn is_behind(&self) -> bool {
+        false
+    }
+
     /// How many exchanges are under way: where many answers are to come, a batch of them may be waited for.
     fn await_answers(&mut self, _exchanges: u32) {}
 

@@ -244,3 +244,23 @@ fn losses_at_the_end_are_counted() {
     voyage.world.borrow_mut().lose_at(moment(1039), 3);
     assert_eq!(voyage.run().packets_lost, 3);
 }
+
+/// Silence while this machine lost packets proves nothing: the exchange is made again, and told once.
+#[test]
+fn silence_that_may_be_our_own_fault_is_no_verdict() {
+    for (lost, begun_times) in [(false, 1), (true, 2)] {
+        let mut voyage = Voyage::new(8);
+        voyage.plan.timeout = Duration::from_secs(2);
+        voyage.meet(false, Kind::Silent, 0);
+        if lost {
+            voyage.world.borrow_mut().lose_at(moment(1000), 5);
+        }
+        voyage.made_again = begun_times - 1;
+        voyage.run();
+        let sent = voyage.sent();
+        let numbers: std::collections::HashSet<u32> =
+            sent.iter().map(|(_, seen)| seen.segment.seq.0).collect();
+        assert_eq!(numbers.len(), begun_times, "initial numbers");
+        assert!(matches!(voyage.outcome(0), tcpshake::record::Outcome::Silent { .. }));
+    }
+}

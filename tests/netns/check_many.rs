@@ -23,7 +23,6 @@ pub(crate) const TESTS: &[Named] = &[
     ("check_with_a_third_lost_each_way_by_nft_v4", || a_third_lost(Net::V4)),
     ("check_with_a_third_lost_each_way_by_nft_v6", || a_third_lost(Net::V6)),
     ("check_of_twenty_thousand_targets_takes_little_memory", || memory(20_000, 5_000, 40)),
-    ("check_of_a_million_targets_at_length", || memory(1_000_000, 100_000, 100)),
     ("check_of_two_hundred_thousand_targets_at_length", || memory(200_000, 20_000, 64)),
 ];
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::exchange::Phase;
 use super::plan::{Ended, Errand, Packets, millis};
-use super::{Fleet, Sent, parameters};
+use super::wheel::Tick;
+use super::{Fleet, LossWatch, Sent, parameters};
 use crate::driver::verdict;
 use crate::record::{Outcome, Signal};
 use crate::tcp::State;
@@ -28,8 +29,44 @@ impl<W: Bulk> Fleet<'_, W> {
         self.abort(number, outcome);
     }
 
+    /// Whether silence may be this machine's fault, which has lost packets meanwhile: then nobody knows, and the
+    /// exchange is made again. There is an end to that: three times as often as all that was told.
+    fn is_to_be_made_again(&mut self, number: u32, outcome: &Outcome) -> bool {
+        const MOST: u64 = 3;
+        let begun =
+            self.slots.get(number).map(|exchange| exchange.phase_ends.before(millis(self.plan.timeout)));
+        if self.watch.looked_at < self.now {
+            self.look_for_losses_now(); // once a batch
+        }
+        let lost_at = self.watch.lost_at.map(|at| Tick::come(at, self.begun));
+        let lost_meanwhile = begun.zip(lost_at).is_some_and(|(begun, lost_at)| lost_at >= begun);
+        let silent = matches!(outcome, Outcome::Silent { .. }) && self.ending.is_none();
+        silent && lost_meanwhile && self.watch.made_again < MOST * (self.told + u64::from(self.in_flight))
+    }
+
+    /// Lets go of an exchange, untold, and makes it later once more.
+    fn make_again(&mut self, number: u32) {
+        let Some(exchange) = self.slots.get_mut(number) else { return };
+        self.trace.release(&mut exchange.chain);
+        let (remote, ports) = exchange.ends();
+        let Some(path) = self.paths.all.get(exchange.path as usize).copied() else { return };
+        let remote = SocketAddr::new(remote, ports.destination);
+        let errand = Errand { target: exchange.target, remote, path, task: exchange.task };
+        self.watch.made_again += 1;
+        self.in_flight -= 1;
+        self.freed = true;
+        self.noted.remove(&number);
+        self.remove(number);
+        self.waiting.unpark(remote, self.now);
+        self.waiting.postpone(errand, self.now + LossWatch::EVERY * 2);
+    }
+
     /// The verdict. What is in TIME-WAIT stays for a while.
     pub(super) fn finish(&mut self, number: u32, outcome: Outcome) {
+        if matches!(outcome, Outcome::Silent { .. }) && self.is_to_be_made_again(number, &outcome) {
+            return self.make_again(number);
+        }
+        self.told += 1;
         let cut_short = self.slots.get(number).is_some_and(|exchange| exchange.cut_short);
         match self.ending {
             // What the peer would have done with the time that it was not given, nobody knows.

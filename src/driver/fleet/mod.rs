@@ -106,6 +106,8 @@ struct Fleet<'f, W> {
     /// The last ICMP error that ended nothing, where there was one.
     noted: HashMap<u32, IcmpError>,
     watch: LossWatch,
+    /// Exchanges whose verdict was told.
+    told: u64,
     /// After a signal: which, and when what is under way is given up.
     ending: Option<(Signal, Instant)>,
     identification: u16,
@@ -118,6 +120,13 @@ struct Fleet<'f, W> {
 struct LossWatch {
     next: Instant,
     begun: u32,
+    looked_at: Instant,
+    /// When packets were found to be lost last.
+    lost_at: Option<Instant>,
+    /// Whether any were lost since the rate was set last.
+    lost: bool,
+    /// Exchanges that were made again because of that.
+    made_again: u64,
 }
 
 impl LossWatch {
@@ -151,7 +160,15 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             lingering: 0,
             texts: HashMap::new(),
             noted: HashMap::new(),
-            watch: LossWatch { next: now + LossWatch::EVERY, begun: 0 },
+            watch: LossWatch {
+                next: now + LossWatch::EVERY,
+                begun: 0,
+                looked_at: now,
+                lost_at: None,
+                lost: false,
+                made_again: 0,
+            },
+            told: 0,
             ending: None,
             identification: 1,
             buffer: vec![0; LONGEST_SEGMENT],
@@ -190,7 +207,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
                 self.look_for_losses();
                 self.dispatcher.between(self.now);
             }
-            if new_batch || self.freed {
+            if (new_batch || self.freed) && !self.wire.is_behind() {
                 self.begin_more();
             }
             if self.ending.is_some() && self.in_flight == 0 {
@@ -446,7 +463,8 @@ impl<'f, W: Bulk> Fleet<'f, W> {
     /// Timers that are due.
     fn fire(&mut self) {
         let now = self.come();
-        for _ in 0..AT_ONCE {
+        const BEHIND: u32 = 16; // what never ceases to arrive holds up no timer, but slows them down
+        for _ in 0..if self.wire.is_behind() { BEHIND } else { AT_ONCE } {
             let Some(number) = self.wheel.pop(now) else { return };
             self.fire_one(number, now);
         }
@@ -492,19 +510,25 @@ impl<'f, W: Bulk> Fleet<'f, W> {
         if self.now >= self.watch.next {
             let since = self.now - self.watch.next + LossWatch::EVERY;
             let actual = f64::from(self.watch.begun) / since.as_secs_f64();
-            if self.look_for_losses_now() > 0 {
+            self.look_for_losses_now();
+            if std::mem::take(&mut self.watch.lost) {
                 self.pacer.slow_down(actual);
             } else {
                 self.pacer.speed_up();
             }
-            self.watch = LossWatch { next: self.now + LossWatch::EVERY, begun: 0 };
+            self.watch.next = self.now + LossWatch::EVERY;
+            self.watch.begun = 0;
         }
     }
 
-    fn look_for_losses_now(&mut self) -> u32 {
+    fn look_for_losses_now(&mut self) {
         let lost = self.wire.lost();
         self.done.packets_lost += u64::from(lost);
-        lost
+        self.watch.looked_at = self.now;
+        if lost > 0 {
+            self.watch.lost_at = Some(self.now);
+            self.watch.lost = true;
+        }
     }
 }
 
