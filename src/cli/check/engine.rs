@@ -131,12 +131,12 @@ fn departures_are_watched(rate: Option<fleet::Rate>) -> bool {
 const FIRST_PORT: u16 = 33_000;
 const PORTS_TO_CHOOSE: u16 = 10_000;
 
-/// One port serves all targets once; the same target many times at a time needs as many. A quarter more lets each
+/// One port serves all targets once; the same target many times at a time needs as many. Half as many more let each
 /// rest before it is used again.
 fn ports_needed(in_flight: u32, targets: u32, count: u32) -> usize {
     const MOST: u32 = 20_000;
     let with_one_target = in_flight.div_ceil(targets.max(1)).min(count);
-    let spare = if with_one_target > 1 { with_one_target / 4 } else { 0 };
+    let spare = if with_one_target > 1 { with_one_target / 2 } else { 0 };
     with_one_target.saturating_add(spare).clamp(1, MOST) as usize
 }
 
@@ -174,9 +174,9 @@ mod tests {
         for (in_flight, targets, count, ports) in [
             (1000, 1_000_000, 1, 1),
             (1000, 1000, 50, 1),
-            (1000, 1, 50_000, 1250),
-            (1000, 1, 3, 3),
-            (1000, 8, 6250, 156),
+            (1000, 1, 50_000, 1500),
+            (1000, 1, 3, 4),
+            (1000, 8, 6250, 187),
             (1_000_000, 1, 1_000_000, 20_000),
             (1, 1, 1, 1),
         ] {

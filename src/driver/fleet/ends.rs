@@ -92,9 +92,9 @@ impl<W: Bulk> Fleet<'_, W> {
             self.remove(number);
             return self.waiting.unpark(remote, self.now);
         }
-        let kept = linger.after(exchange.rtt(), exchange.tcb.time_wait());
+        let kept = exchange.linger(linger);
         exchange.phase = Phase::Lingering;
-        exchange.phase_ends = come.after(millis(kept));
+        exchange.phase_ends = come.after(kept);
         self.lingering += 1;
         self.set_timer(number);
         self.waiting.unpark(remote, self.now);

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::plan::{Errand, Task};
+use super::plan::{Errand, Task, millis};
 use super::trace::Chain;
 use super::wheel::{Tick, Wheel};
+use crate::driver::Linger;
 use crate::packet::Ports;
 use crate::tcp::{Flags, Mss, Offer, Reaction, Segment, State, Tcb};
 use crate::time::Instant;
@@ -172,6 +173,11 @@ impl Exchange {
     pub(super) fn rtt(&self) -> Option<Duration> {
         let rtt = Some(self.syn_at_or_rtt).filter(|rtt| self.was_open && *rtt > 0);
         rtt.map(|nanos| Duration::from_nanos(u64::from(nanos)))
+    }
+
+    /// How much of TIME-WAIT is kept.
+    pub(super) fn linger(&self, linger: Linger) -> u32 {
+        millis(linger.after(self.rtt(), self.tcb.time_wait()))
     }
 
     /// It is open: waits for what there is to wait for.

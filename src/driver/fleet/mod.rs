@@ -265,11 +265,18 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             let Some(errand) = self.next_errand() else { return };
             begun += 1;
             let (remote, port) = (errand.remote.ip(), errand.remote.port());
-            let port = match self.turns.next(remote, port, &self.slots) {
+            const REST: u32 = 10; // milliseconds
+            let rested = self.come().before(REST);
+            let port = match self.turns.next(remote, port, rested, self.plan.linger, &self.slots) {
                 Turn::Fresh(port) => port,
                 Turn::InTimeWait(port, number) => {
                     self.remove(number);
                     port
+                }
+                Turn::Resting => {
+                    let until = self.now + Duration::from_millis(u64::from(REST));
+                    self.waiting.postpone(errand, until);
+                    continue;
                 }
                 Turn::None => {
                     self.waiting.park(errand);
