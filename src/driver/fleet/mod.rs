@@ -265,7 +265,7 @@ impl<'f, W: Bulk> Fleet<'f, W> {
             let Some(errand) = self.next_errand() else { return };
             begun += 1;
             let (remote, port) = (errand.remote.ip(), errand.remote.port());
-            const REST: u32 = 10; // milliseconds
+            const REST: u32 = 2; // milliseconds
             let rested = self.come().before(REST);
             let port = match self.turns.next(remote, port, rested, self.plan.linger, &self.slots) {
                 Turn::Fresh(port) => port,
