@@ -3,12 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 use tcpshake::driver::observe::Kept;
@@ -22,6 +20,10 @@ use tcpshake::tcp::{Mss, Parameters, SeqNum, State};
 use tcpshake::time::Instant;
 use tcpshake::wire::memory::{MemoryWire, Station};
 use tcpshake::wire::{Arrival, Received, SendError, Sender, Wire};
+
+mod smoltcp_device;
+
+use smoltcp_device::{Queues, at};
 
 const PORT: u16 = 7;
 const DELAY: Duration = Duration::from_millis(10);
@@ -92,54 +94,6 @@ struct Smoltcp {
     queues: Queues,
     closes_first: bool,
     deadline: Option<Instant>,
-}
-
-#[derive(Default)]
-struct Queues {
-    arriving: VecDeque<Vec<u8>>,
-    leaving: Vec<Vec<u8>>,
-}
-
-struct Arriving(Vec<u8>);
-struct Leaving<'q>(&'q mut Vec<Vec<u8>>);
-
-impl RxToken for Arriving {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
-        read(&self.0)
-    }
-}
-
-impl TxToken for Leaving<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
-        let mut packet = vec![0; len];
-        let result = write(&mut packet);
-        self.0.push(packet);
-        result
-    }
-}
-
-impl Device for Queues {
-    type RxToken<'q> = Arriving;
-    type TxToken<'q> = Leaving<'q>;
-
-    fn receive(&mut self, _now: smoltcp::time::Instant) -> Option<(Arriving, Leaving<'_>)> {
-        Some((Arriving(self.arriving.pop_front()?), Leaving(&mut self.leaving)))
-    }
-
-    fn transmit(&mut self, _now: smoltcp::time::Instant) -> Option<Leaving<'_>> {
-        Some(Leaving(&mut self.leaving))
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ip;
-        capabilities.max_transmission_unit = 1500;
-        capabilities
-    }
-}
-
-fn at(now: Instant) -> smoltcp::time::Instant {
-    smoltcp::time::Instant::from_micros((now.as_nanos() / 1000) as i64)
 }
 
 impl Smoltcp {

@@ -1,7 +1,7 @@
 //! `tcpshake listen`.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::answers::{Answer, Answering, End};
@@ -14,12 +14,12 @@ use super::output::Output;
 use super::signals::Signals;
 use crate::driver::{self, Host, Linger, Open, Plan, Recital, Service};
 use crate::guard::{Kind, LeaseError, PortLease, PortSet, Scope, SelfTest, Standing};
-use crate::net::interfaces::Interface;
+use crate::net::interfaces::{Interface, own_families};
 use crate::net::{privileges, route};
 use crate::record::{Role, Served};
 use crate::tcp::{IssGenerator, Mss, Offer, Parameters, SeqNum, WindowSize};
 use crate::time::{Clock, Instant};
-use crate::wire::filter::{ALL_INTERFACES, PortSpan, Selection};
+use crate::wire::filter::{PortSpan, Selection};
 use crate::wire::raw::{self, RawWire};
 
 pub(super) fn run(args: &ListenArgs) -> Result<Exit, Failure> {
@@ -76,26 +76,12 @@ fn exit(served: &Served) -> Exit {
 
 /// Where clients reach us: at the one address, or at all of both families, as far as this machine has them.
 fn places(bind: Option<IpAddr>, port: u16) -> Vec<SocketAddr> {
-    let all = || {
-        let own = crate::net::interfaces::own_addresses();
-        let both = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
-        let has = |family: &IpAddr| own.iter().any(|address| address.is_ipv4() == family.is_ipv4());
-        both.into_iter().filter(has).collect()
-    };
-    let addresses: Vec<IpAddr> = bind.map_or_else(all, |address| vec![address]);
+    let addresses = bind.map_or_else(own_families, |address| vec![address]);
     addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect()
 }
 
 fn selection(at: &SocketAddr) -> Selection {
-    let any = if at.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    Selection {
-        local: at.ip(),
-        local_ports: PortSpan::one(at.port()),
-        remote: any,
-        remote_port: None,
-        interface: ALL_INTERFACES,
-        kernels_interface: None,
-    }
+    Selection::everywhere(at.ip(), PortSpan::one(at.port()))
 }
 
 fn take(at: &[SocketAddr]) -> Result<Vec<PortLease>, Failure> {

@@ -92,6 +92,14 @@ pub fn loopback_addresses() -> Vec<IpAddr> {
     both.into_iter().filter(|address| UdpSocket::bind((*address, 0)).is_ok()).collect()
 }
 
+/// The unspecified address of each family that this machine has an address of.
+pub fn own_families() -> Vec<IpAddr> {
+    let own = own_addresses();
+    let both = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
+    let has = |family: &IpAddr| own.iter().any(|address| address.is_ipv4() == family.is_ipv4());
+    both.into_iter().filter(has).collect()
+}
+
 /// All addresses of this machine.
 pub fn own_addresses() -> Vec<IpAddr> {
     pnet::datalink::interfaces()

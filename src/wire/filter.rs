@@ -2,7 +2,7 @@
 //! ever counted by hand.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libc::sock_filter;
 use socket2::{SockFilter, Socket};
@@ -220,6 +220,22 @@ impl Assembler {
 }
 
 impl Selection {
+    /// What comes for these ports of ours, from anybody, by any interface.
+    pub fn everywhere(local: IpAddr, local_ports: PortSpan) -> Self {
+        let any = match local {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Self {
+            local,
+            local_ports,
+            remote: any,
+            remote_port: None,
+            interface: ALL_INTERFACES,
+            kernels_interface: None,
+        }
+    }
+
     /// The program. Offset 0 is the IP header: the filter is for packet sockets without link header.
     pub fn program(&self) -> Vec<sock_filter> {
         let layout = Layout::of(self.local);

@@ -22,6 +22,8 @@ mod ports;
 mod random;
 mod replays;
 mod signals;
+#[path = "../smoltcp_device/mod.rs"]
+mod smoltcp_device;
 mod smoltcp_peer;
 mod strays;
 mod tasks;

@@ -1,6 +1,6 @@
 //! What a thread makes exchanges with: ports and their guard, a wire, routes.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
@@ -19,13 +19,14 @@ use crate::cli::targets::{Host, List};
 use crate::driver::DriveError;
 use crate::driver::fleet::{self, Done, Plan, Task};
 use crate::guard::{GuardedPorts, LeasedPorts, SelfTest};
+use crate::net::interfaces::own_families;
+use crate::net::privileges;
 use crate::net::router::Router;
-use crate::net::{interfaces, privileges};
 use crate::record::expectation::{Expectation, Expectations, PeerOption};
 use crate::tcp::{Offer, Parameters};
 use crate::time::Clock;
 use crate::wire::bulk::{BulkWire, Watch};
-use crate::wire::filter::{ALL_INTERFACES, PortSpan, Selection};
+use crate::wire::filter::Selection;
 
 /// What one thread makes exchanges with.
 pub(super) struct Engine {
@@ -61,16 +62,13 @@ impl Engine {
 
 /// The unspecified address of each family that is needed, and that this machine has.
 fn families(list: &List) -> Vec<IpAddr> {
-    let own = interfaces::own_addresses();
     let needed = |v4: bool| {
         list.iter().any(|entry| match entry.host {
             Host::Address(ip) => ip.is_ipv4() == v4,
             Host::Name(_) => true,
         })
     };
-    let both = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
-    let has = |family: &IpAddr| own.iter().any(|address| address.is_ipv4() == family.is_ipv4());
-    both.into_iter().filter(has).filter(|family| needed(family.is_ipv4())).collect()
+    own_families().into_iter().filter(|family| needed(family.is_ipv4())).collect()
 }
 
 /// Files this process may have open: as many as the system allows.
@@ -101,7 +99,8 @@ pub(super) fn engines(
         let span = leased.span();
         first = span.last.saturating_add(1);
         let guard = leased.guard(args.fleet.guard.into(), &mut SelfTest::new(clock))?;
-        let selections: Vec<Selection> = families.iter().map(|family| selection(*family, span)).collect();
+        let selections: Vec<Selection> =
+            families.iter().map(|family| Selection::everywhere(*family, span)).collect();
         let watch = Watch { resets: guard.may_leak(), departures: departures_are_watched(args.fleet.rate) };
         let mut wire = BulkWire::open(&selections, watch, clock)?;
         wire.wake_on(bell.descriptor()?);
@@ -151,17 +150,6 @@ fn task(expectations: &Expectations, timeout: Duration) -> Task {
         offer: Offer::USUAL
             | Offer::TIMESTAMPS.only_if(offers(PeerOption::Timestamps))
             | Offer::ECN.only_if(offers(PeerOption::Ecn)),
-    }
-}
-
-fn selection(local: IpAddr, local_ports: PortSpan) -> Selection {
-    Selection {
-        local,
-        local_ports,
-        remote: local, // any, too
-        remote_port: None,
-        interface: ALL_INTERFACES,
-        kernels_interface: None,
     }
 }
 

@@ -30,40 +30,34 @@ impl<W: Bulk> Fleet<'_, W> {
     }
 
     /// Whether silence may be this machine's fault, which has lost packets meanwhile: then nobody knows, and the
-    /// exchange is made again. There is an end to that: three times as often as all that was told.
-    fn is_to_be_made_again(&mut self, number: u32, outcome: &Outcome) -> bool {
+    /// exchange is to be made again. There is an end to that: three times as often as all that was told.
+    fn may_have_missed_an_answer(&mut self, number: u32) -> bool {
         const MOST: u64 = 3;
-        let begun =
-            self.slots.get(number).map(|exchange| exchange.phase_ends.before(millis(self.plan.timeout)));
         if self.watch.looked_at < self.now {
             self.look_for_losses_now(); // once a batch
         }
-        let lost_at = self.watch.lost_at.map(|at| Tick::come(at, self.begun));
-        let lost_meanwhile = begun.zip(lost_at).is_some_and(|(begun, lost_at)| lost_at >= begun);
-        let silent = matches!(outcome, Outcome::Silent { .. }) && self.ending.is_none();
-        silent && lost_meanwhile && self.watch.made_again < MOST * (self.told + u64::from(self.in_flight))
+        let Some(exchange) = self.slots.get(number) else { return false };
+        let begun = exchange.phase_ends.before(millis(self.plan.timeout));
+        let lost_since = self.watch.lost_at.is_some_and(|at| Tick::come(at, self.begun) >= begun);
+        lost_since
+            && self.ending.is_none()
+            && self.watch.made_again < MOST * (self.told + u64::from(self.in_flight))
     }
 
     /// Lets go of an exchange, untold, and makes it later once more.
     fn make_again(&mut self, number: u32) {
-        let Some(exchange) = self.slots.get_mut(number) else { return };
-        self.trace.release(&mut exchange.chain);
-        let (remote, ports) = exchange.ends();
-        let Some(path) = self.paths.all.get(exchange.path as usize).copied() else { return };
-        let remote = SocketAddr::new(remote, ports.destination);
-        let errand = Errand { target: exchange.target, remote, path, task: exchange.task };
+        let Some(exchange) = self.slots.get(number) else { return };
+        let Some(path) = self.paths.all.get(exchange.path as usize) else { return };
+        let errand =
+            Errand { target: exchange.target, remote: exchange.remote(), path: *path, task: exchange.task };
         self.watch.made_again += 1;
-        self.in_flight -= 1;
-        self.freed = true;
-        self.noted.remove(&number);
-        self.remove(number);
-        self.waiting.unpark(remote, self.now);
         self.waiting.postpone(errand, self.now + LossWatch::EVERY * 2);
+        self.let_go(number);
     }
 
-    /// The verdict. What is in TIME-WAIT stays for a while.
+    /// The verdict.
     pub(super) fn finish(&mut self, number: u32, outcome: Outcome) {
-        if matches!(outcome, Outcome::Silent { .. }) && self.is_to_be_made_again(number, &outcome) {
+        if matches!(outcome, Outcome::Silent { .. }) && self.may_have_missed_an_answer(number) {
             return self.make_again(number);
         }
         self.told += 1;
@@ -74,35 +68,36 @@ impl<W: Bulk> Fleet<'_, W> {
             Some(_) | None => self.tell(number, outcome),
         }
         self.done.duration = self.now - self.begun;
+        self.let_go(number);
+    }
+
+    /// It is under way no longer, and others have its room. What is in TIME-WAIT stays for a while.
+    fn let_go(&mut self, number: u32) {
+        let (linger, come) = (self.plan.linger, self.come());
+        let Some(exchange) = self.slots.get_mut(number) else { return };
+        let remote = exchange.remote();
         self.in_flight -= 1;
         self.freed = true;
-        let linger = self.plan.linger;
-        let come = self.come();
-        let Some(exchange) = self.slots.get_mut(number) else { return };
         self.trace.release(&mut exchange.chain);
-        let (remote, ports) = exchange.ends();
-        let remote = SocketAddr::new(remote, ports.destination);
         if !self.noted.is_empty() {
             self.noted.remove(&number);
         }
         if !self.texts.is_empty() {
             self.texts.remove(&number);
         }
-        if exchange.tcb.state() != State::TimeWait {
+        if exchange.tcb.state() == State::TimeWait {
+            exchange.phase_ends = come.after(exchange.linger(linger));
+            exchange.phase = Phase::Lingering;
+            self.lingering += 1;
+            self.set_timer(number);
+        } else {
             self.remove(number);
-            return self.waiting.unpark(remote, self.now);
         }
-        let kept = exchange.linger(linger);
-        exchange.phase = Phase::Lingering;
-        exchange.phase_ends = come.after(kept);
-        self.lingering += 1;
-        self.set_timer(number);
         self.waiting.unpark(remote, self.now);
     }
 
     fn tell(&mut self, number: u32, outcome: Outcome) {
         let Some(exchange) = self.slots.get(number) else { return };
-        let (remote, ports) = exchange.ends();
         let path = self.paths.all.get(exchange.path as usize);
         let (Some(path), task) = (path, self.task(exchange.task)) else { return };
         let answered = !matches!(outcome, Outcome::Silent { .. } | Outcome::Interrupted(_));
@@ -112,11 +107,11 @@ impl<W: Bulk> Fleet<'_, W> {
         self.dispatcher.ended(Ended {
             errand: Errand {
                 target: exchange.target,
-                remote: SocketAddr::new(remote, ports.destination),
+                remote: exchange.remote(),
                 path: *path,
                 task: exchange.task,
             },
-            local: SocketAddr::new(path.local, ports.source),
+            local: SocketAddr::new(path.local, exchange.ends().1.source),
             parameters: parameters(self.plan, path, task),
             outcome,
             at: self.now,

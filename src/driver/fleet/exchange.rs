@@ -1,6 +1,6 @@
 //! One exchange of very many: its control block, and no more beside it than must be.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::plan::{Errand, Task, millis};
@@ -119,6 +119,11 @@ impl Exchange {
 
     pub(super) const fn ends(&self) -> (IpAddr, Ports) {
         (self.remote, self.ports)
+    }
+
+    /// The peer's end.
+    pub(super) const fn remote(&self) -> SocketAddr {
+        SocketAddr::new(self.remote, self.ports.destination)
     }
 
     /// The first SYN has left, or will at once.
