@@ -1,9 +1,10 @@
 //! What is said while a check runs: a bar on a terminal, a line now and then in a log.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::collect::Tally;
 use crate::time::{Clock, Instant};
@@ -59,11 +60,14 @@ impl Progress {
 }
 
 fn bar(targets: u64) -> ProgressBar {
-    const TEMPLATE: &str = "{wide_bar} {pos}/{len} targets, {per_sec}, {eta} left  {msg}";
+    const TEMPLATE: &str = "{wide_bar} {pos}/{len} targets, {rate}/s, {eta} left  {msg}";
     const A_SECOND: u8 = 5; // more would only flicker
     let target = ProgressDrawTarget::stderr_with_hz(A_SECOND);
     let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(targets), target).with_style(style)
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = write!(out, "{:.0}", state.per_sec()); // the bar's own has four digits behind the point
+    };
+    ProgressBar::with_draw_target(Some(targets), target).with_style(style.with_key("rate", rate))
 }
 
 fn outcomes(tally: &Tally) -> String {
