@@ -1,6 +1,7 @@
 //! What happened, as plain values: everything a report may know.
 
 pub mod check;
+pub mod exchange;
 pub mod expectation;
 pub mod pattern;
 pub mod sending;
@@ -9,7 +10,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::packet::{DecodeError, IcmpError};
+use crate::packet::{DecodeError, IcmpError, ip};
 use crate::tcp::{Arrows, Clause, Mss, Offer, Parameters, Rcv, Segment, Snd, State, Tcb};
 
 /// How an exchange begins.
@@ -116,6 +117,10 @@ pub struct Step {
     pub clause: Option<Clause>,
     /// The connection's variables after it.
     pub view: View,
+    /// State and variables before it.
+    pub before: Standing,
+    /// The packet it was seen in, from the IP header on, as far as it is kept; empty if there was none.
+    pub packet: Box<[u8]>,
     /// Whether it came after the verdict, in what is kept of TIME-WAIT.
     pub late: bool,
 }
@@ -167,6 +172,19 @@ pub enum Event {
     KernelReset(Segment, Relative),
     /// Nothing came, or nothing was sent: a timer, a limit, or a call without a segment.
     Quiet,
+}
+
+impl Event {
+    /// The segment it is about, if it is about one that could be read.
+    pub const fn segment(&self) -> Option<&Segment> {
+        match self {
+            Self::Sent { segment, .. }
+            | Self::Received { segment, .. }
+            | Self::Unsent { segment, .. }
+            | Self::KernelReset(segment, _) => Some(segment),
+            Self::Unreadable(_) | Self::Icmp { .. } | Self::Quiet => None,
+        }
+    }
 }
 
 /// What an ICMP error did.
@@ -234,6 +252,39 @@ pub struct View {
     pub snd_scale: u8,
     /// The retransmission timeout in force.
     pub rto: Duration,
+}
+
+/// How a connection stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Its state.
+    pub state: State,
+    /// Its variables.
+    pub view: View,
+}
+
+/// How much of each packet is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// What stands before the text; of what is no segment, the beginning.
+    #[default]
+    Headers,
+    /// All of it.
+    Whole,
+}
+
+impl Keep {
+    /// What is kept of `packet`, which holds `segment` if it could be read. What a card has padded it with is not.
+    pub fn of<'p>(self, packet: &'p [u8], segment: Option<&Segment>) -> &'p [u8] {
+        const BEGINNING: usize = 128;
+        let packet = ip::within(packet);
+        let headers = segment.map(|segment| packet.len().saturating_sub(segment.text_len as usize));
+        let len = match self {
+            Self::Headers => headers.unwrap_or(BEGINNING).min(packet.len()),
+            Self::Whole => packet.len(),
+        };
+        packet.get(..len).unwrap_or_default()
+    }
 }
 
 /// What both sides have agreed on, and what the way between them shows.

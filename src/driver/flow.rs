@@ -24,12 +24,22 @@ use crate::tcp::{
 use crate::time::Instant;
 use crate::wire::{SendError, Wire};
 
+/// A segment of the peer's, in its packet.
+struct Arrived<'p> {
+    segment: &'p Segment,
+    text: &'p [u8],
+    ttl: u8,
+    packet: &'p [u8],
+}
+
 /// What a flow acts on.
 pub(super) struct Outside<'o> {
     pub(super) wire: &'o mut dyn Wire,
     pub(super) observer: &'o mut dyn Observer,
     /// For packets on their way out.
     pub(super) buffer: &'o mut Vec<u8>,
+    /// Octets of the last of them.
+    pub(super) sent: usize,
 }
 
 impl Outside<'_> {
@@ -41,13 +51,19 @@ impl Outside<'_> {
         segment: &Segment,
         text: &[u8],
     ) -> Result<Result<(), SendError>, EmitError> {
-        let len = emit(ip, ports, segment, text, self.buffer)?;
-        Ok(self.wire.send(self.buffer.get(..len).unwrap_or_default()))
+        self.sent = emit(ip, ports, segment, text, self.buffer)?;
+        Ok(self.wire.send(self.buffer.get(..self.sent).unwrap_or_default()))
     }
 
-    /// To tell of what happened `at` a moment.
-    fn telling<'t>(&'t mut self, at: Instant, stream: &'t Stream) -> Told<'t> {
-        Told { observer: self.observer, at, tcb: stream.tcb() }
+    /// To tell of what happened `at` a moment, and was seen in `packet`.
+    fn telling<'t>(&'t mut self, at: Instant, stream: &'t Stream, packet: &'t [u8]) -> Told<'t> {
+        Told { observer: self.observer, at, tcb: stream.tcb(), packet }
+    }
+
+    /// To tell of the segment that was sent last.
+    fn telling_sent<'t>(&'t mut self, at: Instant, stream: &'t Stream) -> Told<'t> {
+        let packet = self.buffer.get(..self.sent).unwrap_or_default();
+        Told { observer: self.observer, at, tcb: stream.tcb(), packet }
     }
 }
 
@@ -148,7 +164,7 @@ impl<T: Talk> Flow<T> {
             let at = self.send(&segment, out)??;
             self.syn = Some(segment);
             let text = Excerpt::of(self.stream.text_of(&segment));
-            let told = out.telling(at, &self.stream);
+            let told = out.telling_sent(at, &self.stream);
             self.story.sent(told, &segment, text, &reaction, Part::Call);
         }
         Ok(())
@@ -167,7 +183,7 @@ impl<T: Talk> Flow<T> {
         let reaction = self.stream.on_segment(syn, &[], now);
         let told = Reaction { segment: None, clause: Clause::SynCookie, ..reaction };
         self.story.recalled(self.stream.tcb());
-        self.rung(Event::Quiet, now, Some(&told), out);
+        self.quiet(now, &told, out);
     }
 
     fn first_words(&mut self) -> Vec<u8> {
@@ -196,6 +212,7 @@ impl<T: Talk> Flow<T> {
     pub(super) fn on_packet(
         &mut self,
         heard: &Heard<'_>,
+        packet: &[u8],
         at: Instant,
         out: &mut Outside<'_>,
     ) -> Result<(), DriveError> {
@@ -204,39 +221,42 @@ impl<T: Talk> Flow<T> {
                 if tos & CONGESTION_EXPERIENCED == CONGESTION_EXPERIENCED {
                     self.stream.note_congestion();
                 }
-                self.on_segment(segment, text, ttl, at, out)?;
+                self.on_segment(&Arrived { segment, text, ttl, packet }, at, out)?;
             }
-            Heard::Icmp(error) => self.on_icmp(error, at, out)?,
+            Heard::Icmp(error) => self.on_icmp(error, packet, at, out)?,
             Heard::OurKernel(segment) => {
-                let told = out.telling(at, &self.stream);
+                let told = out.telling(at, &self.stream, packet);
                 self.story.kernel_reset(told, segment);
             }
-            Heard::Unreadable(error) => self.rung(Event::Unreadable(error), at, None, out),
+            Heard::Unreadable(error) => {
+                let told = out.telling(at, &self.stream, packet);
+                self.story.rung(told, Event::Unreadable(error), None);
+            }
             Heard::Foreign => {}
         }
         Ok(())
     }
 
-    fn rung(&mut self, event: Event, at: Instant, reaction: Option<&Reaction>, out: &mut Outside<'_>) {
-        let told = out.telling(at, &self.stream);
-        self.story.rung(told, event, reaction);
+    /// Something happened without a packet.
+    fn quiet(&mut self, at: Instant, reaction: &Reaction, out: &mut Outside<'_>) {
+        let told = out.telling(at, &self.stream, &[]);
+        self.story.rung(told, Event::Quiet, Some(reaction));
     }
 
     fn on_segment(
         &mut self,
-        segment: &Segment,
-        text: &[u8],
-        ttl: u8,
+        arrived: &Arrived<'_>,
         at: Instant,
         out: &mut Outside<'_>,
     ) -> Result<(), DriveError> {
+        let Arrived { segment, text, ttl, packet } = *arrived;
         self.so_far.heard = true;
         self.resets_received += u32::from(segment.has(Flags::RST));
         self.latest = at.max(self.latest);
         if self.plan.open == Open::Simultaneous && self.tcb().state() == State::SynSent {
             if segment.has(Flags::RST) {
                 // The peer is not there yet; our SYN goes out again with the timer.
-                let told = out.telling(at, &self.stream);
+                let told = out.telling(at, &self.stream, packet);
                 self.story.passed_over(told, segment, ttl);
                 return Ok(());
             }
@@ -252,7 +272,7 @@ impl<T: Talk> Flow<T> {
         let sent =
             if split { None } else { reaction.segment.map(|reply| self.send(&reply, out)).transpose()? };
         let excerpt = Excerpt::of(text);
-        let told = out.telling(at, &self.stream);
+        let told = out.telling(at, &self.stream, packet);
         self.story.received(told, segment, excerpt, ttl, &reaction);
         if split {
             self.send_apart(&reaction, out)?;
@@ -272,7 +292,7 @@ impl<T: Talk> Flow<T> {
         let bare = segment.has(Flags::SYN) && !segment.has(Flags::ACK);
         let Some(syn) = self.syn.filter(|_| bare) else { return Ok(()) };
         if let Ok(at) = self.send(&syn, out)? {
-            let told = out.telling(at, &self.stream);
+            let told = out.telling_sent(at, &self.stream);
             self.story.sent_again(told, &syn);
         }
         Ok(())
@@ -341,7 +361,7 @@ impl<T: Talk> Flow<T> {
             &Reaction { segment: reaction.segment.map(|segment| self.dressed(segment)), ..*reaction };
         let sent = reaction.segment.map(|segment| self.send(&segment, out)).transpose()?;
         if sent.is_none() && !reaction.arrows.is_empty() {
-            self.rung(Event::Quiet, self.latest, Some(reaction), out);
+            self.quiet(self.latest, reaction, out);
         }
         self.tell(reaction, sent, Part::Call, out);
         self.transmit_rest(out)?;
@@ -393,7 +413,7 @@ impl<T: Talk> Flow<T> {
     ) {
         let (Some(segment), Some(sent)) = (reaction.segment, sent) else { return };
         let at = sent.as_ref().map_or(self.latest, |at| *at);
-        let told = out.telling(at, &self.stream);
+        let told = out.telling_sent(at, &self.stream);
         match sent {
             Ok(_) => {
                 let text = Excerpt::of(self.stream.text_of(&segment));
@@ -574,13 +594,20 @@ impl<T: Talk> Flow<T> {
         }
     }
 
-    fn on_icmp(&mut self, error: IcmpError, at: Instant, out: &mut Outside<'_>) -> Result<(), DriveError> {
+    fn on_icmp(
+        &mut self,
+        error: IcmpError,
+        packet: &[u8],
+        at: Instant,
+        out: &mut Outside<'_>,
+    ) -> Result<(), DriveError> {
         let effect = match verdict::icmp_effect(&error, self.tcb()) {
             None => return Ok(()),
             Some(IcmpEffect::Fatal) if self.outcome.is_some() => IcmpEffect::Noted, // it ended once
             Some(effect) => effect,
         };
-        self.rung(Event::Icmp { error, effect }, at, None, out);
+        let told = out.telling(at, &self.stream, packet);
+        self.story.rung(told, Event::Icmp { error, effect }, None);
         match effect {
             IcmpEffect::Fatal => {
                 return self.abort(Outcome::Unreachable(error), Clause::IcmpEndsOpening, out);

@@ -1,5 +1,7 @@
 //! Who is told what happens.
 
+use super::remote;
+use crate::record::exchange::Exchange;
 use crate::record::{Listening, Negotiation, Opening, Step, Summary};
 
 /// Is told each thing as it happens, in order. It must not take long: the next segment waits.
@@ -27,6 +29,16 @@ pub struct Kept {
     pub negotiation: Option<Negotiation>,
     /// How it ended.
     pub summary: Option<Summary>,
+}
+
+impl Kept {
+    /// The exchange as a value, with what can be inferred of the remote end; `None` if none was begun.
+    pub fn into_exchange(self) -> Option<Exchange> {
+        let Self { opening, steps, negotiation, summary } = self;
+        let opening = opening?;
+        let remote = remote::states(opening.role, &steps);
+        Some(Exchange { opening, steps, remote, negotiation, summary })
+    }
 }
 
 impl Observer for Kept {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::record::{Among, Role};
+use crate::record::{Among, Keep, Role};
 use crate::tcp::{Nagle, Options, Parameters, SeqNum, Stream};
 use crate::time::Instant;
 
@@ -55,6 +55,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// How much of TIME-WAIT to keep.
     pub linger: Linger,
+    /// How much of each packet is kept with its step.
+    pub keep: Keep,
     /// Whether both ends run inside the process.
     pub simulated: bool,
 }
@@ -85,6 +87,7 @@ impl Plan {
             half_close: false,
             timeout: Duration::from_secs(10),
             linger: Linger::Enough,
+            keep: Keep::Headers,
             simulated: false,
         }
     }

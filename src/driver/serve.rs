@@ -124,7 +124,7 @@ pub fn serve<H: Host>(
         opened: 0,
         served: Served::default(),
         identification: 1,
-        out: Outside { wire, observer, buffer: &mut buffer },
+        out: Outside { wire, observer, buffer: &mut buffer, sent: 0 },
     };
     server.run(signal)?;
     server.served.packets_lost = server.out.wire.lost();
@@ -149,15 +149,17 @@ struct Syn {
     segment: Segment,
     text: Vec<u8>,
     ttl: u8,
+    packet: Vec<u8>,
     at: Instant,
 }
 
 impl Syn {
     /// A bare one: neither an answer nor a reset.
-    fn of(heard: &Heard<'_>, key: Key, at: Instant) -> Option<Self> {
+    fn of(heard: &Heard<'_>, key: Key, received: &Received<'_>) -> Option<Self> {
         let Heard::Segment { segment, text, ttl, .. } = *heard else { return None };
         let is_bare = segment.has(Flags::SYN) && !segment.has(Flags::ACK) && !segment.has(Flags::RST);
-        is_bare.then(|| Self { key, segment, text: text.to_vec(), ttl, at })
+        let packet = || received.octets.to_vec();
+        is_bare.then(|| Self { key, segment, text: text.to_vec(), ttl, packet: packet(), at: received.at })
     }
 }
 
@@ -247,10 +249,10 @@ impl<H: Host> Server<'_, H> {
         let Some(key) = key_of(received, self.service.port()) else { return Ok(()) };
         if let Some(entry) = self.flows.get_mut(&key) {
             let heard = hear(received, key.0, key.1);
-            entry.flow.on_packet(&heard, received.at, &mut self.out)?;
+            entry.flow.on_packet(&heard, received.octets, received.at, &mut self.out)?;
             self.settle(key);
             let begins_anew = !self.flows.contains_key(&key);
-            let syn = Syn::of(&heard, key, received.at).filter(|_| begins_anew);
+            let syn = Syn::of(&heard, key, received).filter(|_| begins_anew);
             return syn.map_or(Ok(()), |syn| self.on_first_syn(syn));
         }
         if received.sender == Sender::OurKernel {
@@ -262,12 +264,12 @@ impl<H: Host> Server<'_, H> {
         if !is_sane(key) || !self.host.is_ours(key.0.ip()) {
             return Ok(()); // MUST-57, MUST-63: to or from what is no host
         }
-        if let Some(syn) = Syn::of(&heard, key, received.at) {
+        if let Some(syn) = Syn::of(&heard, key, received) {
             return self.on_first_syn(syn);
         }
         if self.recall(key, segment)? {
             if let Some(entry) = self.flows.get_mut(&key) {
-                entry.flow.on_packet(&heard, received.at, &mut self.out)?;
+                entry.flow.on_packet(&heard, received.octets, received.at, &mut self.out)?;
             }
             self.settle(key);
             return Ok(());
@@ -308,7 +310,7 @@ impl<H: Host> Server<'_, H> {
     }
 
     fn on_syn(&mut self, syn: &Syn) -> Result<(), DriveError> {
-        let Syn { key, segment, ref text, ttl, at } = *syn;
+        let Syn { key, segment, ref text, ttl, ref packet, at } = *syn;
         if self.is_taken_up() {
             let (answer, _) = answer_in_closed(&segment); // nobody listens any more
             return answer.map_or(Ok(()), |answer| self.send(key, &answer));
@@ -326,7 +328,7 @@ impl<H: Host> Server<'_, H> {
         }
         if let Some(entry) = self.flows.get_mut(&key) {
             let heard = Heard::Segment { segment, text, ttl, tos: 0 };
-            entry.flow.on_packet(&heard, at, &mut self.out)?;
+            entry.flow.on_packet(&heard, packet, at, &mut self.out)?;
         }
         self.settle(key);
         Ok(())

@@ -73,7 +73,7 @@ pub fn converse(
     signal: PendingSignal<'_>,
 ) -> Result<Ended, DriveError> {
     let mut buffer = vec![0; LONGEST_PACKET];
-    let mut out = Outside { wire, observer, buffer: &mut buffer };
+    let mut out = Outside { wire, observer, buffer: &mut buffer, sent: 0 };
     let begun = out.wire.now();
     let flow = Flow::new(plan.clone(), guard.local(), story::summarize(guard), talk, begun, &mut out)?;
     let mut exchange = Exchange { guard, flow, out, packet: Vec::new() };
@@ -139,7 +139,7 @@ impl<T: Talk> Exchange<'_, T> {
                 return Ok(None); // it came too late
             }
         }
-        flow.on_packet(&heard, at, out)?;
+        flow.on_packet(&heard, received.octets, at, out)?;
         Ok(None)
     }
 
@@ -157,7 +157,7 @@ impl<T: Talk> Exchange<'_, T> {
             let (heard, at) = (hear(&received, local, remote), received.at);
             // In TIME-WAIT everything is still answered; otherwise this is the end.
             if flow.tcb().state() == State::TimeWait || matches!(heard, Heard::OurKernel(_)) {
-                flow.on_packet(&heard, at, out)?;
+                flow.on_packet(&heard, received.octets, at, out)?;
             }
         }
         Ok(())

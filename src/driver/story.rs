@@ -6,10 +6,21 @@ use std::time::Duration;
 use super::observe::Observer;
 use super::plan::Plan;
 use crate::guard::{Discard, Guard, GuardedPorts, Kind, PassedOver, Proof, Standing, Tally};
-use crate::record::{Event, Excerpt, GuardSummary, Opening, Outcome, Relative, Step, Summary, View};
+use crate::record::{
+    Event, Excerpt, GuardSummary, Keep, Opening, Outcome, Relative, Role, Standing as Left, Step, Summary,
+    View,
+};
 use crate::tcp::{Arrow, Arrows, Clause, Flags, Reaction, Segment, SeqNum, State, Stream, Tcb};
 use crate::time::{self, Instant};
 use crate::wire::SendError;
+
+/// The state in which the first rung finds a connection.
+const fn beginning(role: Role) -> State {
+    match role {
+        Role::Active => State::Closed,
+        Role::Passive => State::Listen,
+    }
+}
 
 /// Whether a segment answers one that has its own rung, which shows the arrows, or stands alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,6 +34,8 @@ pub(super) struct Told<'t> {
     pub(super) observer: &'t mut dyn Observer,
     pub(super) at: Instant,
     pub(super) tcb: &'t Tcb,
+    /// The packet it was seen in; empty if there was none.
+    pub(super) packet: &'t [u8],
 }
 
 pub(super) struct Story {
@@ -45,6 +58,9 @@ pub(super) struct Story {
     closed_at: Option<Instant>,
     retransmissions: u32,
     kernel_resets: u32,
+    keep: Keep,
+    /// How the last rung left the connection.
+    left: Left,
 }
 
 impl Story {
@@ -82,6 +98,8 @@ impl Story {
             closed_at: None,
             retransmissions: 0,
             kernel_resets: 0,
+            keep: plan.keep,
+            left: Left { state: beginning(plan.role), view: View::default() },
         }
     }
 
@@ -169,8 +187,16 @@ impl Story {
     }
 
     pub(super) fn rung(&mut self, told: Told<'_>, event: Event, reaction: Option<&Reaction>) {
-        let Told { observer, at, tcb } = told;
+        let Told { observer, at, tcb, packet } = told;
         self.rungs += 1;
+        let view = View {
+            snd: *tcb.snd(),
+            rcv: *tcb.rcv(),
+            snd_scale: tcb.snd_scale().get(),
+            rto: tcb.retransmission_timeout(),
+        };
+        let left = Left { state: tcb.state(), view };
+        let packet = self.keep.of(packet, event.segment()).into();
         observer.step(&Step {
             exchange: self.exchange,
             n: self.rungs,
@@ -179,12 +205,9 @@ impl Story {
             arrows: reaction.map_or_else(Arrows::default, |reaction| reaction.arrows),
             state: tcb.state(),
             clause: reaction.map(|reaction| reaction.clause),
-            view: View {
-                snd: *tcb.snd(),
-                rcv: *tcb.rcv(),
-                snd_scale: tcb.snd_scale().get(),
-                rto: tcb.retransmission_timeout(),
-            },
+            view,
+            before: std::mem::replace(&mut self.left, left),
+            packet,
             late: self.late,
         });
     }

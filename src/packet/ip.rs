@@ -147,6 +147,17 @@ pub fn parse_quoted(octets: &[u8]) -> Result<IpPacket<'_>, DecodeError> {
     }
 }
 
+/// A packet without what a network card has padded it with, by what its header says; as it is if that cannot be
+/// read.
+pub fn within(octets: &[u8]) -> &[u8] {
+    let len = match (octets.first().map(|first| first >> 4), octets) {
+        (Some(4), [_, _, t0, t1, ..]) => usize::from(u16::from_be_bytes([*t0, *t1])),
+        (Some(6), [_, _, _, _, p0, p1, ..]) => IPV6_HEADER + usize::from(u16::from_be_bytes([*p0, *p1])),
+        _ => octets.len(),
+    };
+    octets.get(..len).unwrap_or(octets)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Quoted {
     No,

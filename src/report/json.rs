@@ -14,7 +14,7 @@ use crate::tcp::options::OptionFault;
 use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
 
 /// Version of the format: the first number changes when a field changes its meaning or goes.
-pub const VERSION: &str = "1.2";
+pub const VERSION: &str = "1.3";
 
 /// Writes JSON lines.
 #[derive(Clone, Debug, Default)]
@@ -94,7 +94,18 @@ pub(super) struct StepLine {
     pub(super) clause: Option<ClauseLine>,
     snd: Option<SndLine>,
     rcv: Option<RcvLine>,
+    before: Option<BeforeLine>,
     late: bool,
+    /// The packet as far as it was kept, in hexadecimal.
+    packet: Option<String>,
+}
+
+/// State and variables before the step.
+#[derive(Serialize)]
+struct BeforeLine {
+    state: &'static str,
+    snd: SndLine,
+    rcv: RcvLine,
 }
 
 #[derive(Serialize)]
@@ -251,12 +262,14 @@ fn options(options: &Options) -> Vec<OptionLine> {
         Ok(Opt::Sack(blocks)) => {
             OptionLine::Sack { blocks: blocks.iter().map(|(start, end)| [start.0, end.0]).collect() }
         }
-        Ok(Opt::Unknown { kind, data }) => {
-            OptionLine::Unknown { kind, data: data.iter().map(|octet| format!("{octet:02x}")).collect() }
-        }
+        Ok(Opt::Unknown { kind, data }) => OptionLine::Unknown { kind, data: hex(data) },
         Err(fault) => OptionLine::Malformed { fault: fault.to_string() },
     };
     options.iter().map(line).collect()
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 impl<'l> Begin<'l> {
@@ -325,6 +338,12 @@ impl StepLine {
             clause: step.clause.map(clause),
             snd: Some(snd(&step.view.snd)),
             rcv: Some(rcv(&step.view.rcv)),
+            before: Some(BeforeLine {
+                state: step.before.state.name(),
+                snd: snd(&step.before.view.snd),
+                rcv: rcv(&step.before.view.rcv),
+            }),
+            packet: (!step.packet.is_empty()).then(|| hex(&step.packet)),
             late: step.late,
             ..Self::at(step.exchange, step.n, step.at)
         };

@@ -10,7 +10,7 @@ use super::trace::{Direction, KeptPacket, KeptPackets};
 use crate::driver::observe::Observer;
 use crate::driver::story::{Part, Story, Told};
 use crate::driver::{Plan, verdict};
-use crate::packet::{IcmpError, IpPacket, Protocol, TransportChecksum, icmp, ip, tcp};
+use crate::packet::{IcmpError, Protocol, TransportChecksum, icmp, ip, tcp};
 use crate::record::{Event, Excerpt, GuardSummary, IcmpEffect, Outcome};
 use crate::tcp::{Clause, Flags, Origin, Parameters, Reaction, Segment, SeqNum, State, Tcb};
 use crate::time::Instant;
@@ -72,7 +72,7 @@ impl Replay<'_> {
         let Ok(packet) = ip::parse(&kept.octets) else { return };
         if packet.protocol != Protocol::Tcp {
             if let Ok(Some(error)) = icmp::parse(&packet) {
-                self.icmp(error, kept.at);
+                self.icmp(error, kept);
             }
             return;
         }
@@ -81,12 +81,13 @@ impl Replay<'_> {
             return;
         };
         match kept.direction {
-            Direction::Sent | Direction::Unsent => self.sent(&read.segment, kept.direction, kept.at),
-            Direction::Received => self.received(&read.segment, read.text, &packet, kept.at),
+            Direction::Sent | Direction::Unsent => self.sent(&read.segment, kept),
+            Direction::Received => self.received(&read.segment, read.text, packet.ttl, kept),
         }
     }
 
-    fn sent(&mut self, segment: &Segment, direction: Direction, at: Instant) {
+    fn sent(&mut self, segment: &Segment, kept: &KeptPacket) {
+        let at = kept.at;
         let is_owed = |(owed, _): &mut (Segment, Reaction)| {
             (owed.seq, owed.ack, owed.flags) == (segment.seq, segment.ack, segment.flags)
         };
@@ -95,8 +96,8 @@ impl Replay<'_> {
             None => (self.call(segment, at), Part::Call),
         };
         let Some(reaction) = reaction else { return };
-        let told = Told { observer: self.observer, at, tcb: &self.tcb };
-        if direction == Direction::Unsent {
+        let told = Told { observer: self.observer, at, tcb: &self.tcb, packet: &kept.octets };
+        if kept.direction == Direction::Unsent {
             let error = SendError::Other(io::Error::other("the socket took no more"));
             return self.story.unsent(told, segment, &error, &reaction, part);
         }
@@ -119,16 +120,18 @@ impl Replay<'_> {
         self.tcb.on_timeout(at.max(due))
     }
 
-    fn received(&mut self, segment: &Segment, text: &[u8], packet: &IpPacket<'_>, at: Instant) {
+    fn received(&mut self, segment: &Segment, text: &[u8], ttl: u8, kept: &KeptPacket) {
+        let at = kept.at;
         let reaction = self.tcb.on_segment(segment, at);
         self.owed = reaction.segment.map(|answer| (answer, reaction));
-        let told = Told { observer: self.observer, at, tcb: &self.tcb };
-        self.story.received(told, segment, Excerpt::of(text), packet.ttl, &reaction);
+        let told = Told { observer: self.observer, at, tcb: &self.tcb, packet: &kept.octets };
+        self.story.received(told, segment, Excerpt::of(text), ttl, &reaction);
     }
 
-    fn icmp(&mut self, error: IcmpError, at: Instant) {
+    fn icmp(&mut self, error: IcmpError, kept: &KeptPacket) {
+        let at = kept.at;
         let Some(effect) = verdict::icmp_effect(&error, &self.tcb) else { return };
-        let told = Told { observer: self.observer, at, tcb: &self.tcb };
+        let told = Told { observer: self.observer, at, tcb: &self.tcb, packet: &kept.octets };
         self.story.rung(told, Event::Icmp { error, effect }, None);
         if effect == IcmpEffect::Fatal {
             self.quiet(Clause::IcmpEndsOpening, at);
@@ -162,7 +165,7 @@ impl Replay<'_> {
     }
 
     fn tell_quiet(&mut self, reaction: &Reaction, at: Instant) {
-        let told = Told { observer: self.observer, at, tcb: &self.tcb };
+        let told = Told { observer: self.observer, at, tcb: &self.tcb, packet: &[] };
         self.story.rung(told, Event::Quiet, Some(reaction));
     }
 }
