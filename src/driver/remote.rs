@@ -7,9 +7,9 @@ use crate::time::Instant;
 
 /// After each step, the state of the remote end; `None` as long as nothing of it has been seen.
 pub fn states(role: Role, steps: &[Step]) -> Vec<Option<State>> {
-    let syn = steps.iter().find_map(|step| match &step.event {
-        Event::Received { segment, .. } if segment.has(Flags::SYN) => Some(*segment),
-        _ => None,
+    let syn = steps.iter().find_map(|step| {
+        let Event::Received { segment, .. } = &step.event else { return None };
+        segment.has(Flags::SYN).then_some(*segment)
     });
     let mut remote = Remote { tcb: Tcb::new(&Parameters::default()), seen: false };
     if let (Role::Active, Some(syn)) = (role, syn) {
