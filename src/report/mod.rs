@@ -3,6 +3,7 @@
 //! Nothing here knows a socket, a control block, the clock or standard output.
 
 pub mod agreed;
+pub mod canvas;
 pub mod check;
 pub mod hex;
 pub mod json;
