@@ -172,8 +172,7 @@ impl Format for Ladder {
             }
         }
         if let Some(sentence) = self.style.explain.and_then(|explain| explain(step)) {
-            let section = step.clause.map_or(String::new(), |clause| format!(" ({})", clause.section()));
-            self.rungs.detail(out, "", &(sentence + &section));
+            self.rungs.sentence(out, &sentence, step.clause.map(Clause::section));
         }
         if self.style.verbose {
             self.variables(out, step);

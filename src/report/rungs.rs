@@ -6,7 +6,7 @@ use std::time::Duration;
 use colored::{Color, Colorize};
 
 use super::canvas::{Canvas, Numbers};
-use super::text::{millis, wrap};
+use super::text::{fill, millis, wrap};
 use super::verdict;
 use crate::record::{Excerpt, GuardSummary, Opening, Relative, Role};
 use crate::tcp::{Flags, Segment};
@@ -96,6 +96,15 @@ impl Rungs {
         }
         for state in later {
             self.detail(out, state, "");
+        }
+    }
+
+    /// A sentence, and in one piece behind it where that stands.
+    pub(super) fn sentence(self, out: &mut String, sentence: &str, section: Option<&str>) {
+        let section = section.map(|section| format!("({section})"));
+        let items = sentence.split(' ').chain(section.as_deref());
+        for line in fill(items, " ", self.words()) {
+            self.detail(out, "", &line);
         }
     }
 
