@@ -12,9 +12,9 @@ use colored::Color;
 
 use super::rungs::{Drawn, Mark, PassedOver, Place, Rungs, SPAN, WIDTH, draw};
 use super::text::{fill, short, wrap};
-use super::{Format, agreed, verdict};
+use super::{Format, agreed, verdict, words};
 use crate::record::{
-    Event, Excerpt, IcmpEffect, Listening, Negotiation, Opening, Role, Served, Statistics, Step, Summary,
+    Event, Excerpt, Listening, Negotiation, Opening, Role, Served, Statistics, Step, Summary,
     View,
 };
 use crate::tcp::{Clause, State};
@@ -152,7 +152,7 @@ impl Format for Ladder {
                 let name = format!("ICMP {}/{}", error.kind, error.code);
                 self.rungs.rung(out, self.place(step), &draw(&name, "", false), Color::Magenta);
                 self.rungs
-                    .note(out, &format!("{}, from {}{}", error.meaning(), error.from, effect_of(*effect)));
+                    .note(out, &format!("{}, from {}{}", error.meaning(), error.from, words::effect(*effect)));
             }
             Event::KernelReset(segment, relative) => {
                 let text = &Excerpt::default();
@@ -225,13 +225,5 @@ impl Ladder {
         if let Some(clause) = clause.filter(|clause| !clause.is_routine() && !self.style.verbose) {
             self.rungs.note(out, clause.text());
         }
-    }
-}
-
-const fn effect_of(effect: IcmpEffect) -> &'static str {
-    match effect {
-        IcmpEffect::Fatal => ": given up",
-        IcmpEffect::Noted => ": noted, it may pass",
-        IcmpEffect::NotOurs => ": ignored, it quotes no number under way",
     }
 }

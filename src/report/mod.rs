@@ -7,10 +7,12 @@ pub mod check;
 pub mod hex;
 pub mod json;
 pub mod ladder;
+pub mod pcapng;
 mod rungs;
 pub mod sending;
 pub mod text;
 pub mod verdict;
+mod words;
 
 use crate::record::{Listening, Negotiation, Opening, Served, Statistics, Step, Summary};
 
