@@ -14,8 +14,7 @@ use super::rungs::{Drawn, Mark, PassedOver, Place, Rungs, SPAN, WIDTH, draw};
 use super::text::{fill, short, wrap};
 use super::{Format, agreed, verdict, words};
 use crate::record::{
-    Event, Excerpt, Listening, Negotiation, Opening, Role, Served, Statistics, Step, Summary,
-    View,
+    Event, Excerpt, Listening, Negotiation, Opening, Role, Served, Statistics, Step, Summary, View,
 };
 use crate::tcp::{Clause, State};
 
@@ -151,8 +150,10 @@ impl Format for Ladder {
             Event::Icmp { error, effect } => {
                 let name = format!("ICMP {}/{}", error.kind, error.code);
                 self.rungs.rung(out, self.place(step), &draw(&name, "", false), Color::Magenta);
-                self.rungs
-                    .note(out, &format!("{}, from {}{}", error.meaning(), error.from, words::effect(*effect)));
+                self.rungs.note(
+                    out,
+                    &format!("{}, from {}{}", error.meaning(), error.from, words::effect(*effect)),
+                );
             }
             Event::KernelReset(segment, relative) => {
                 let text = &Excerpt::default();

@@ -95,12 +95,7 @@ impl<W: Write> Capture<W> {
             return Ok(());
         };
         let comment = remark(role, step, explanation);
-        self.packet(&Packet {
-            at: step.since_1970,
-            direction,
-            octets: &step.packet,
-            comment: Some(&comment),
-        })
+        self.packet(&Packet { at: step.since_1970, direction, octets: &step.packet, comment: Some(&comment) })
     }
 
     /// All so far reaches the reader.

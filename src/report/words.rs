@@ -1,6 +1,7 @@
 //! What pictures and recordings say of a step in few words, all of them the same.
 
 use super::text::{clean, short};
+use super::verdict::DOT;
 use crate::record::{Event, Excerpt, IcmpEffect, Relative, Step};
 use crate::tcp::Segment;
 
@@ -27,19 +28,19 @@ pub(super) fn label(event: &Event) -> Option<String> {
     }
 }
 
-/// `seq 4322 (1)  ack 9001 (1)`, the numbers in parentheses counted from the initial ones.
+/// `seq 4322 (1) · ack 9001 (1)`, the numbers in parentheses counted from the initial ones.
 pub(super) fn numbers(segment: &Segment, relative: &Relative) -> String {
     let counted = |number: Option<u32>| number.map(|number| format!(" ({number})")).unwrap_or_default();
     let seq = format!("seq {}{}", segment.seq, counted(relative.seq));
     match segment.acknowledgment() {
-        Some(ack) => format!("{seq}  ack {ack}{}", counted(relative.ack)),
+        Some(ack) => format!("{seq}{DOT}ack {ack}{}", counted(relative.ack)),
         None => seq,
     }
 }
 
-/// `len 5  win 64240`.
+/// `len 5 · win 64240`.
 pub(super) fn sizes(segment: &Segment) -> String {
-    format!("len {}  win {}", segment.text_len, segment.window.0)
+    format!("len {}{DOT}win {}", segment.text_len, segment.window.0)
 }
 
 /// A step's segment and its relative numbers.
@@ -87,7 +88,9 @@ pub(super) fn remark(step: &Step) -> Option<String> {
         Event::Icmp { error, effect } => {
             Some(format!("{}, from {}{}", error.meaning(), error.from, self::effect(*effect)))
         }
-        Event::KernelReset(..) => Some("sent by the kernel of this machine: no guard held it back".to_owned()),
+        Event::KernelReset(..) => {
+            Some("sent by the kernel of this machine: no guard held it back".to_owned())
+        }
     }
 }
 
