@@ -107,6 +107,8 @@ pub struct Step {
     pub n: u32,
     /// When, since the exchange began; for what arrives, when the kernel took it.
     pub at: Duration,
+    /// When, since 1970; simulated time begins there.
+    pub since_1970: Duration,
     /// What.
     pub event: Event,
     /// The arrows it walked.

@@ -92,14 +92,12 @@ impl Clock {
     }
 
     /// Both clocks, read once for the time stamps of a whole batch.
-    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
     pub fn reading(&self) -> Reading {
-        let real = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Reading { now: self.now(), real }
+        Reading::just_after(self.now())
     }
 }
 
-/// What both clocks showed at one moment.
+/// What both clocks showed at one moment; by default, where virtual clocks start, and 1970.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reading {
     /// The monotonic one.
@@ -109,6 +107,12 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// The date that belongs to an instant that was read just now.
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
+    pub fn just_after(now: Instant) -> Self {
+        Self { now, real: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() }
+    }
+
     /// The date of an instant, since 1970.
     pub fn since_1970(&self, at: Instant) -> Duration {
         if at <= self.now { self.real.saturating_sub(self.now - at) } else { self.real + (at - self.now) }

@@ -7,6 +7,7 @@ use super::args::{CloseKind, ConnectArgs, FormatKind, Sending};
 use super::conversation::Conversation;
 use super::error::Failure;
 use super::exit::Exit;
+use super::files::Files;
 use super::output::{Output, Reports};
 use super::path::Equipment;
 use super::queue::Bell;
@@ -24,12 +25,14 @@ use crate::wire::Wire;
 use crate::wire::stepping::Stepping;
 
 pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
-    let prepared = Connection::prepare(args);
+    let mut prepared = Connection::prepare(args);
     // From here a signal means to end properly. Before, nothing was done that would need an end.
     let signals = Signals::watch()?;
+    let files = prepared.as_mut().map(|connection| std::mem::take(&mut connection.files)).unwrap_or_default();
     let text_on_stdout = args.data.output.as_deref().is_some_and(sink::is_standard_output);
-    let reports = if text_on_stdout { Reports::ToStandardError } else { Reports::ToStandardOutput };
-    let mut output = Output::start_on(reports, &args.output, args.explain.then_some(lesson::sentence))?;
+    let reports = if text_on_stdout { Reports::ToStandardError } else { files.reports() };
+    let mut output =
+        Output::start_on(reports, &args.output, files, args.explain.then_some(lesson::sentence))?;
     let result = prepared.and_then(|connection| connection.run(&signals, &mut output));
     if let Err(failure) = &result {
         output.failed(failure);
@@ -46,6 +49,8 @@ struct Connection<'a> {
     opened: Option<Opened>,
     /// Where what comes goes, until it is written there.
     place: Option<Place>,
+    /// Files besides the report, until the report begins.
+    files: Files,
     bell: Bell,
 }
 
@@ -60,10 +65,17 @@ impl<'a> Connection<'a> {
                 "what --send reads comes but once (leave out --count and --all-addresses)",
             ));
         }
-        // Last, for it makes a file.
+        if let Some(option) = args.files.picture().filter(|_| are_many) {
+            return Err(Failure::usage(format_args!(
+                "{option} shows one exchange (leave out --count and --all-addresses)"
+            )));
+        }
+        // Last, for it makes files.
         let read = opened.as_ref().and_then(Opened::file);
         let place = args.data.output.as_deref().map(|file| Place::open(file, read)).transpose()?;
-        Ok(Self { iss: IssGenerator::new(rand::random()), bell: Bell::new()?, args, ways, opened, place })
+        let files = Files::open(&args.files, args.data.output.as_deref().map(|file| ("--output", file)))?;
+        let iss = IssGenerator::new(rand::random());
+        Ok(Self { iss, bell: Bell::new()?, args, ways, opened, place, files })
     }
 
     /// The exchanges, and all that came written.
@@ -222,6 +234,7 @@ impl<'a> Connection<'a> {
             wait_after_open: data.wait_after_open,
             timeout: pace.timeout,
             linger: pace.linger.map_or(Linger::Enough, |millis| Linger::For(Duration::from_millis(millis))),
+            keep: self.args.files.keep(),
             ..Plan::new(remote, iss)
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::args::DemoArgs;
 use super::error::Failure;
 use super::exit::Exit;
+use super::files::Files;
 use super::output::Output;
 use super::signals::Signals;
 use crate::driver::{self, Ended, Plan};
@@ -30,12 +31,13 @@ const TEXT: &[u8] = b"hello";
 const DELAY: Duration = Duration::from_millis(10);
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
-    if args.simulate { simulate(args) } else { in_private_network(args) }
+    let files = Files::open(&args.files, None)?;
+    if args.simulate { simulate(args, files) } else { in_private_network(args, files) }
 }
 
 /// Order matters: a user namespace can be entered, and signals be blocked for all, only while there is a
 /// single thread.
-fn in_private_network(args: &DemoArgs) -> Result<Exit, Failure> {
+fn in_private_network(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
     lab::enter_private()?;
     let signals = Signals::watch()?;
     let lab = Lab::build()?;
@@ -60,9 +62,9 @@ fn in_private_network(args: &DemoArgs) -> Result<Exit, Failure> {
         .and_then(|()| privileges::give_up())
         .map_err(|error| Failure::cannot("give up privileges", &error))?;
 
-    let mut output = Output::start(&args.output, Some(lesson::sentence))?;
+    let mut output = Output::start(&args.output, files, Some(lesson::sentence))?;
     let mss = Mss::fitting(interface.mtu, remote.ip());
-    let plan = plan(remote, mss, false);
+    let plan = Plan { keep: args.files.keep(), ..plan(remote, mss, false) };
     let ended = driver::run(&guard, &mut wire, &plan, &mut output, &mut || signals.pending());
     let stuck = output.finish(Some(&signals))?;
     let Ended { summary, cut_short } = ended?;
@@ -70,16 +72,16 @@ fn in_private_network(args: &DemoArgs) -> Result<Exit, Failure> {
 }
 
 /// Both ends in this process, on a clock of their own: always the same, to the last number.
-fn simulate(args: &DemoArgs) -> Result<Exit, Failure> {
+fn simulate(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
     const LOCAL_PORT: u16 = 40_000;
     const ETHERNET: u32 = 1500;
     let remote = simulated::server_address(PORT);
     let mss = Mss::fitting(ETHERNET, remote.ip());
-    let plan = plan(remote, mss, true);
+    let plan = Plan { keep: args.files.keep(), ..plan(remote, mss, true) };
     let server = simulated::SimulatedServer::new(remote, SERVER_ISS, plan.parameters);
     let mut wire = MemoryWire::new(server, DELAY);
     let guard = Guard::not_needed((lab::NEAR_V4, LOCAL_PORT).into());
-    let mut output = Output::start(&args.output, Some(lesson::sentence))?;
+    let mut output = Output::start(&args.output, files, Some(lesson::sentence))?;
     let ended = driver::run(&guard, &mut wire, &plan, &mut output, &mut || None);
     output.finish(None)?;
     Ok(Exit::from(&ended?.summary.outcome))

@@ -9,6 +9,7 @@ use super::args::{EndKind, ListenArgs};
 use super::data::{self, Purpose};
 use super::error::Failure;
 use super::exit::Exit;
+use super::files::Files;
 use super::guard::own;
 use super::output::Output;
 use super::signals::Signals;
@@ -25,8 +26,12 @@ use crate::wire::raw::{self, RawWire};
 pub(super) fn run(args: &ListenArgs) -> Result<Exit, Failure> {
     let answer = answer(args)?;
     let bind = args.bind.map(|address| own(address.to_canonical())).transpose()?;
+    if let Some(option) = args.files.picture().filter(|_| args.count != Some(1)) {
+        return Err(Failure::usage(format_args!("{option} shows one connection (add --count 1)")));
+    }
+    let files = Files::open(&args.files, None)?;
     let signals = Signals::watch()?;
-    let mut output = Output::start(&args.output, None)?;
+    let mut output = Output::start(&args.output, files, None)?;
     let result = serve(args, bind, answer, &signals, &mut output);
     if let Err(failure) = &result {
         output.failed(failure);
@@ -122,6 +127,7 @@ fn service(args: &ListenArgs, at: Vec<SocketAddr>) -> Service {
         ttl: settings.ttl,
         open: if settings.split { Open::Split } else { Open::Usual },
         close: close(args).into(),
+        keep: args.files.keep(),
         timeout: settings.timeout,
         linger: settings.linger.map_or(Linger::Enough, |millis| Linger::For(Duration::from_millis(millis))),
         parameters: Parameters {

@@ -11,6 +11,7 @@ mod doctor;
 mod error;
 mod escape;
 pub mod exit;
+mod files;
 mod guard;
 mod listen;
 pub mod manual;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::args::{ColorWhen, FormatKind, OutputArgs, SendArgs};
 use super::error::{Failure, written};
 use super::exit::Exit;
+use super::files::Files;
 use super::signals::Signals;
 use crate::driver::Observer;
 use crate::net::privileges;
@@ -28,7 +29,7 @@ use crate::report::{self, Format};
 /// Sends what happens to the thread that writes it.
 pub(super) struct Output<N = News> {
     news: Option<SyncSender<N>>,
-    writer: JoinHandle<io::Result<()>>,
+    writer: JoinHandle<Result<(), Failure>>,
     /// Hangs up once the writer has ended, however.
     done: PipeReader,
     /// News that the writer has taken.
@@ -108,35 +109,83 @@ pub(super) enum News {
 
 /// As much news may wait for a reader that does not read; more is counted, not kept.
 const BACKLOG: usize = 16 * 1024;
+/// As much, if each brings a packet: of 64 KiB at most.
+const PACKETS: usize = 1024;
+
+/// Turns news into lines, and into whatever else is written.
+trait Teller<N> {
+    fn tell(&mut self, news: N, out: &mut String);
+
+    /// There are no more news.
+    fn finish(self) -> Result<(), Failure>;
+}
+
+/// Tells exchanges.
+struct Exchanges {
+    format: Box<dyn Format>,
+    /// Whether only what closes it is told.
+    closing_only: bool,
+    charset: Charset,
+    files: Files,
+}
+
+impl Teller<News> for Exchanges {
+    fn tell(&mut self, news: News, out: &mut String) {
+        self.files.take(&news);
+        write(self.format.as_mut(), news, self.closing_only, out);
+        self.charset.apply(out);
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        self.files.finish()
+    }
+}
+
+/// Tells hand-built segments.
+struct Segments {
+    format: Box<dyn report::sending::Format>,
+    charset: Charset,
+}
+
+impl Teller<sending::News> for Segments {
+    fn tell(&mut self, news: sending::News, out: &mut String) {
+        self.format.write(&news, out);
+        self.charset.apply(out);
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
 
 impl Output {
     /// Starts the writer of exchanges.
     pub(super) fn start(
         args: &OutputArgs,
+        files: Files,
         explain: Option<fn(&Step) -> Option<String>>,
     ) -> Result<Self, Failure> {
-        Self::start_on(Reports::ToStandardOutput, args, explain)
+        Self::start_on(files.reports(), args, files, explain)
     }
 
     /// Starts the writer of exchanges, for where reports go.
     pub(super) fn start_on(
         reports: Reports,
         args: &OutputArgs,
+        files: Files,
         explain: Option<fn(&Step) -> Option<String>>,
     ) -> Result<Self, Failure> {
         let style = Style { explain, ..style(reports, args) };
-        let mut format: Box<dyn Format> = match (args.format, args.quiet) {
+        let format: Box<dyn Format> = match (args.format, args.quiet) {
             (FormatKind::Json, _) => Box::new(Json::default()),
             (FormatKind::Ladder, true) => Box::new(Verdict::default()),
             (FormatKind::Ladder, false) => Box::new(Ladder::new(style)),
         };
-        let quiet_json = args.quiet && args.format == FormatKind::Json;
-        let steps = if args.quiet { Steps::Untold } else { Steps::Told };
-        let charset = charset(args);
-        let output = Self::by(reports, BACKLOG, move |news, out| {
-            write(format.as_mut(), news, quiet_json, out);
-            charset.apply(out);
-        })?;
+        let steps = if args.quiet && files.are_none() { Steps::Untold } else { Steps::Told };
+        let backlog = if files.take_whole_packets() { PACKETS } else { BACKLOG };
+        let closing_only = args.quiet && args.format == FormatKind::Json;
+        let output =
+            Self::by(reports, backlog, Exchanges { format, closing_only, charset: charset(args), files })?;
         Ok(Self { steps, ..output })
     }
 
@@ -165,43 +214,39 @@ impl Output {
 impl Output<sending::News> {
     /// Starts the writer of hand-built segments.
     pub(super) fn of_segments(SendArgs { output: args, hex, .. }: &SendArgs) -> Result<Self, Failure> {
-        const PACKETS: usize = 1024; // of 64 KiB at most
         let backlog = if *hex { PACKETS } else { BACKLOG };
         let reports = Reports::ToStandardOutput;
-        let mut format: Box<dyn report::sending::Format> = match (args.format, args.quiet) {
+        let format: Box<dyn report::sending::Format> = match (args.format, args.quiet) {
             (FormatKind::Json, quiet) => {
                 Box::new(report::sending::Json { lines: if quiet { Lines::Closing } else { Lines::All } })
             }
             (FormatKind::Ladder, true) => Box::new(Closing::default()),
             (FormatKind::Ladder, false) => Box::new(report::sending::Ladder::new(style(reports, args))),
         };
-        let charset = charset(args);
-        Self::by(reports, backlog, move |news, out| {
-            format.write(&news, out);
-            charset.apply(out);
-        })
+        Self::by(reports, backlog, Segments { format, charset: charset(args) })
     }
 }
 
 impl<N: Send + 'static> Output<N> {
-    /// Starts the writer: `write` turns news into lines.
+    /// Starts the writer.
     fn by(
         reports: Reports,
         backlog: usize,
-        mut write: impl FnMut(N, &mut String) + Send + 'static,
+        mut teller: impl Teller<N> + Send + 'static,
     ) -> Result<Self, Failure> {
         let (news, queue) = sync_channel(backlog);
         let taken = Arc::<AtomicU64>::default();
         let count = Arc::clone(&taken);
-        let write = move |news, out: &mut String| {
-            count.fetch_add(1, Ordering::Relaxed);
-            write(news, out);
-        };
         let start = || -> io::Result<Self> {
             let (done, open_while_writing) = io::pipe()?;
             let write = move || {
                 let _open = open_while_writing;
-                write_all(&queue, write, reports.sink())
+                let tell = |news, out: &mut String| {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    teller.tell(news, out);
+                };
+                let shown = written(write_all(&queue, tell, reports.sink()));
+                teller.finish().and(shown)
             };
             let writer = privileges::thread("output", write)?;
             Ok(Self { news: Some(news), writer, done, taken, lost: 0, steps: Steps::Told })
@@ -229,8 +274,8 @@ impl<N: Send + 'static> Output<N> {
             self.wait_a_little(signals);
             return Ok(Some(caught.signal));
         }
-        let panicked = || Err(io::Error::other("the writer panicked"));
-        written(self.writer.join().unwrap_or_else(|_| panicked()))?;
+        let panicked = || Err(Failure::not_possible("cannot write the output: the writer panicked"));
+        self.writer.join().unwrap_or_else(|_| panicked())?;
         match self.lost {
             0 => Ok(None),
             lost => Err(Failure::not_possible(format_args!(
@@ -243,6 +288,11 @@ impl<N: Send + 'static> Output<N> {
     fn finish_soon(mut self, signals: &Signals) {
         drop(self.news.take());
         self.wait_a_little(Some(signals));
+        if self.writer.is_finished()
+            && let Ok(Err(failure)) = self.writer.join()
+        {
+            let _ = writeln!(io::stderr(), "tcpshake: {failure}");
+        }
         if self.lost > 0 {
             let _ = writeln!(
                 io::stderr(),

@@ -26,6 +26,8 @@ pub(super) fn is_standard_output(path: &Path) -> bool {
 pub(super) struct Place {
     file: File,
     name: String,
+    /// Whether what is in it already is somebody else's.
+    is_standard_output: bool,
 }
 
 impl Place {
@@ -34,7 +36,7 @@ impl Place {
         if is_standard_output(path) {
             let file = io::stdout().as_fd().try_clone_to_owned();
             let file = file.map_err(|error| Failure::cannot("write to standard output", &error))?.into();
-            return Ok(Self { file, name: "standard output".into() });
+            return Ok(Self { file, name: "standard output".into(), is_standard_output: true });
         }
         let name = format!("'{}'", path.display());
         let cannot = |error: io::Error| Failure::cannot(format_args!("write to {name}"), &error);
@@ -45,7 +47,25 @@ impl Place {
         if file.metadata().map_err(cannot)?.is_dir() {
             return Err(cannot(io::ErrorKind::IsADirectory.into()));
         }
-        Ok(Self { file, name })
+        Ok(Self { file, name, is_standard_output: false })
+    }
+
+    /// The file, emptied: what was in it is no longer wanted.
+    pub(super) fn emptied(&self) -> io::Result<&File> {
+        if !self.is_standard_output && self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        Ok(&self.file)
+    }
+
+    /// What became of writing there: a pipe that nobody reads any more is no reason to fail, a full disk is.
+    pub(super) fn written(&self, result: io::Result<()>) -> Result<(), Failure> {
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::cannot(format_args!("write to {}", self.name), &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Begins to write what will be put.

@@ -37,7 +37,7 @@ impl Kept {
         let Self { opening, steps, negotiation, summary } = self;
         let opening = opening?;
         let remote = remote::states(opening.role, &steps);
-        Some(Exchange { opening, steps, remote, negotiation, summary })
+        Some(Exchange { opening, steps, remote, negotiation, summary, left_out: 0 })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::record::{
     View,
 };
 use crate::tcp::{Arrow, Arrows, Clause, Flags, Reaction, Segment, SeqNum, State, Stream, Tcb};
-use crate::time::{self, Instant};
+use crate::time::{self, Instant, Reading};
 use crate::wire::SendError;
 
 /// The state in which the first rung finds a connection.
@@ -43,6 +43,8 @@ pub(super) struct Story {
     exchange: u32,
     /// When the first rung happened.
     begun: Option<Instant>,
+    /// Between the clock of the wire and the date.
+    reading: Reading,
     rungs: u32,
     late: bool,
     /// Whether the peer's initial number has been seen.
@@ -86,6 +88,7 @@ impl Story {
         Self {
             exchange: plan.number,
             begun: plan.begun,
+            reading: if plan.simulated { Reading::default() } else { Reading::just_after(now) },
             rungs: 0,
             late: false,
             peer_known: false,
@@ -201,6 +204,7 @@ impl Story {
             exchange: self.exchange,
             n: self.rungs,
             at: at - *self.begun.get_or_insert(at),
+            since_1970: self.reading.since_1970(at),
             event,
             arrows: reaction.map_or_else(Arrows::default, |reaction| reaction.arrows),
             state: tcb.state(),

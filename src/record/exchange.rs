@@ -17,4 +17,6 @@ pub struct Exchange {
     pub negotiation: Option<Negotiation>,
     /// How it ended; `None` if that is not known.
     pub summary: Option<Summary>,
+    /// Steps that came after these, and were too many to be kept.
+    pub left_out: u64,
 }

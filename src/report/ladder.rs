@@ -13,10 +13,9 @@ use colored::Color;
 use super::canvas::Canvas;
 use super::rungs::{Drawn, ICMP, Mark, PassedOver, Place, RECEIVED, REMARK, RESET, Rungs, SENT, draw};
 use super::text::{fill, short, wrap};
-use super::{Format, agreed, verdict};
+use super::{Format, agreed, verdict, words};
 use crate::record::{
-    Event, Excerpt, IcmpEffect, Listening, Negotiation, Opening, Role, Served, Statistics, Step, Summary,
-    View,
+    Event, Excerpt, Listening, Negotiation, Opening, Role, Served, Statistics, Step, Summary, View,
 };
 use crate::tcp::{Clause, State};
 
@@ -156,8 +155,10 @@ impl Format for Ladder {
             Event::Icmp { error, effect } => {
                 let name = format!("ICMP {}/{}", error.kind, error.code);
                 self.rungs.rung(out, self.place(step), &draw(&name, "", false, self.rungs.span()), ICMP);
-                self.rungs
-                    .note(out, &format!("{}, from {}{}", error.meaning(), error.from, effect_of(*effect)));
+                self.rungs.note(
+                    out,
+                    &format!("{}, from {}{}", error.meaning(), error.from, words::effect(*effect)),
+                );
             }
             Event::KernelReset(segment, relative) => {
                 let text = &Excerpt::default();
@@ -234,13 +235,5 @@ impl Ladder {
         if let Some(clause) = clause.filter(|clause| !clause.is_routine() && !self.style.verbose) {
             self.rungs.note(out, clause.text());
         }
-    }
-}
-
-const fn effect_of(effect: IcmpEffect) -> &'static str {
-    match effect {
-        IcmpEffect::Fatal => ": given up",
-        IcmpEffect::Noted => ": noted, it may pass",
-        IcmpEffect::NotOurs => ": ignored, it quotes no number under way",
     }
 }

@@ -8,10 +8,14 @@ pub mod check;
 pub mod hex;
 pub mod json;
 pub mod ladder;
+pub mod mermaid;
+pub mod pcapng;
 mod rungs;
 pub mod sending;
+pub mod svg;
 pub mod text;
 pub mod verdict;
+mod words;
 
 use crate::record::{Listening, Negotiation, Opening, Served, Statistics, Step, Summary};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::{HoldKind, OutputArgs, retries, seconds};
+use super::{FilesArgs, HoldKind, OutputArgs, retries, seconds};
 use crate::driver::Close;
 use crate::tcp::{Parameters, Retries};
 
@@ -39,6 +39,10 @@ pub struct ListenArgs {
     /// How results are shown
     #[command(flatten)]
     pub output: OutputArgs,
+
+    /// Files besides
+    #[command(flatten)]
+    pub files: FilesArgs,
 }
 
 /// What clients are told.

@@ -2,6 +2,7 @@
 
 mod check;
 mod data;
+mod files;
 mod flags;
 mod guard;
 mod listen;
@@ -18,6 +19,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use check::{CheckArgs, ChosenArgs, FleetArgs, MergeArgs, ReportArgs, ReportKind, ReportTo, TargetArgs};
 pub use data::{DataArgs, Sending, Until};
+pub use files::{FilesArgs, SvgSpacing, SvgTheme};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
 pub use listen::{AnswerArgs, EndKind, ListenArgs, ServiceArgs};
 pub use opening::OpeningArgs;
@@ -379,6 +381,10 @@ pub struct ConnectArgs {
     /// How results are shown
     #[command(flatten)]
     pub output: OutputArgs,
+
+    /// Files besides
+    #[command(flatten)]
+    pub files: FilesArgs,
 }
 
 /// How our segments look.
@@ -451,6 +457,10 @@ pub struct DemoArgs {
     /// How results are shown
     #[command(flatten)]
     pub output: OutputArgs,
+
+    /// Files besides
+    #[command(flatten)]
+    pub files: FilesArgs,
 }
 
 /// Arguments of `man`.

@@ -1,0 +1,91 @@
+//! Files besides the report: pictures, drawn at the end, and a recording, written packet by packet. All are made before
+//! the first segment leaves, and written by the thread that writes the report.
+
+mod pictures;
+mod recording;
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use self::pictures::{Kind, Pictures};
+use self::recording::Recording;
+use super::args::FilesArgs;
+use super::error::Failure;
+use super::output::{News, Reports};
+use super::sink::{Place, is_standard_output};
+
+/// What is to be written, found to be writable.
+#[derive(Default)]
+pub(super) struct Files {
+    pictures: Pictures,
+    recording: Option<Recording>,
+    /// Whether one of them is standard output.
+    take_standard_output: bool,
+}
+
+impl Files {
+    /// Makes the files that were asked for; `other` is one that something else is written to.
+    pub(super) fn open(args: &FilesArgs, other: Option<(&'static str, &Path)>) -> Result<Self, Failure> {
+        let given: Vec<_> = other.into_iter().chain(args.given()).collect();
+        check(&given)?;
+        let place = |path: &std::path::PathBuf| Place::open(path, None);
+        let svg = args.svg.as_ref().map(place).transpose()?;
+        let mermaid = args.mermaid.as_ref().map(place).transpose()?;
+        let pcap = args.pcap.as_ref().map(place).transpose()?;
+        let pictures = [(Kind::Svg(args.svg_style()), svg), (Kind::Mermaid, mermaid)];
+        Ok(Self {
+            pictures: Pictures::new(
+                pictures.into_iter().filter_map(|(kind, place)| Some((kind, place?))).collect(),
+            ),
+            recording: pcap.map(Recording::new),
+            take_standard_output: args.given().any(|(_, path)| is_standard_output(path)),
+        })
+    }
+
+    /// Where the report goes, if nothing else has standard output.
+    pub(super) const fn reports(&self) -> Reports {
+        if self.take_standard_output { Reports::ToStandardError } else { Reports::ToStandardOutput }
+    }
+
+    /// Whether steps need not be told for their sake.
+    pub(super) const fn are_none(&self) -> bool {
+        self.pictures.are_none() && self.recording.is_none()
+    }
+
+    /// Whether each packet is kept as a whole.
+    pub(super) const fn take_whole_packets(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    /// Takes what happened, and writes what can be written at once.
+    pub(super) fn take(&mut self, news: &News) {
+        self.pictures.take(news);
+        if let Some(recording) = &mut self.recording {
+            recording.take(news);
+        }
+    }
+
+    /// Writes the rest. Yields the first thing that went wrong with any of them.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        let drawn = self.pictures.draw();
+        self.recording.map_or(Ok(()), Recording::finish).and(drawn)
+    }
+}
+
+/// Each is written to a file of its own, and no packet to a terminal.
+fn check(given: &[(&'static str, &Path)]) -> Result<(), Failure> {
+    for (n, (option, path)) in given.iter().enumerate() {
+        if let Some((earlier, _)) = given.iter().take(n).find(|(_, other)| other == path) {
+            return Err(Failure::usage(format_args!(
+                "{earlier} and {option} cannot both write to '{}' (give each a file of its own)",
+                path.display()
+            )));
+        }
+        if *option == "--pcap" && is_standard_output(path) && io::stdout().is_terminal() {
+            return Err(Failure::usage(
+                "--pcap is not written to a terminal (give it a file, or pipe standard output)",
+            ));
+        }
+    }
+    Ok(())
+}
