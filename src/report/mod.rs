@@ -7,6 +7,7 @@ pub mod check;
 pub mod hex;
 pub mod json;
 pub mod ladder;
+pub mod page;
 mod rungs;
 pub mod sending;
 pub mod text;

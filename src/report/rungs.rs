@@ -236,7 +236,7 @@ pub(super) fn draw(near: &str, far: &str, toward_remote: bool) -> String {
 }
 
 /// `4322 (1)`, or without the relative number where it is not known.
-fn number(absolute: u32, relative: Option<u32>) -> String {
+pub(super) fn number(absolute: u32, relative: Option<u32>) -> String {
     match relative {
         Some(relative) => format!("{absolute} ({relative})"),
         None => absolute.to_string(),
@@ -244,7 +244,7 @@ fn number(absolute: u32, relative: Option<u32>) -> String {
 }
 
 /// Text in quotes, every octet that is no plain letter escaped.
-fn quote(text: &Excerpt, len: u32) -> String {
+pub(super) fn quote(text: &Excerpt, len: u32) -> String {
     let more = if len as usize > text.as_bytes().len() { "…" } else { "" };
     format!("\"{}\"{more}", text.as_bytes().escape_ascii())
 }
