@@ -33,6 +33,10 @@ class Exchange {
     for (const button of section.querySelectorAll("[data-go]")) {
       button.addEventListener("click", () => this.go(button.dataset.go));
     }
+    this.rungs.forEach((rung, at) => rung.firstElementChild.addEventListener("click", (event) => {
+      event.preventDefault(); // the address is set all the same, without a place in the history
+      this.turnTo(at);
+    }));
     this.slider.addEventListener("input", () => this.turnTo(Number(this.slider.value) - 1));
     this.section.querySelector("select").addEventListener("change", () => {
       if (this.timer) this.play();
@@ -82,7 +86,7 @@ class Exchange {
     this.slider.setAttribute("aria-valuetext", `step ${step.n} of ${this.steps.length}`);
     this.showRung();
     this.showCaption(step);
-    for (const end of ["local", "remote"]) this.showStates(end);
+    for (const end of ["local", "remote"]) this.showStates(end, this.at);
     this.showNumbers(step);
     this.packet.draw(step);
   }
@@ -110,11 +114,11 @@ class Exchange {
     caption.querySelector(".rule").textContent = rule ? rule.textContent.trim().replace(/\s+/g, " ") : "";
   }
 
-  showStates(end) {
+  showStates(end, at) {
     const view = this.section.querySelector(`.state-view.${end}`);
     const walked = (way) => way.slice(1).map((to, n) => `${way[n]}>${to}`);
-    const way = this.steps[this.at][end];
-    const before = new Set(this.steps.slice(0, this.at).flatMap((step) => walked(step[end])));
+    const way = this.steps[at]?.[end] ?? [];
+    const before = new Set(this.steps.slice(0, at).flatMap((step) => walked(step[end])));
     const now = walked(way);
     const here = way.at(-1);
     for (const node of view.querySelectorAll("[data-node]")) {
@@ -294,25 +298,38 @@ class Packet {
 }
 
 const exchanges = [...document.querySelectorAll("section.exchange")].map((section) => new Exchange(section));
+const tabs = [...document.querySelectorAll(".exchanges a")];
 let current = exchanges[0];
 
 function hashOf(number, n) {
   return exchanges.length > 1 ? `#exchange=${number}&step=${n}` : `#step=${n}`;
 }
 
+/** Shows one exchange and hides the others. */
+function show(exchange) {
+  current?.pause();
+  current = exchange;
+  exchanges.forEach((each, at) => {
+    each.section.hidden = each !== current;
+    if (each === current) tabs[at]?.setAttribute("aria-current", "true");
+    else tabs[at]?.removeAttribute("aria-current");
+  });
+}
+
 /** Turns to what the address says; to the beginning if it says nothing. */
 function follow() {
+  if (exchanges.length === 0) return;
   const wanted = new URLSearchParams(location.hash.slice(1));
   const n = Number(wanted.get("step"));
-  current?.pause();
-  current = exchanges.find((exchange) => exchange.number === Number(wanted.get("exchange"))) ?? exchanges[0];
-  for (const exchange of exchanges) exchange.section.hidden = exchange !== current;
-  document.querySelectorAll(".exchanges a").forEach((link, at) => {
-    if (exchanges[at] === current) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  });
-  current?.turnTo(Math.max(current.steps.findIndex((step) => step.n === n), 0));
+  show(exchanges.find((exchange) => exchange.number === Number(wanted.get("exchange"))) ?? exchanges[0]);
+  current.select(Math.max(current.steps.findIndex((step) => step.n === n), 0));
 }
+
+tabs.forEach((tab, at) => tab.addEventListener("click", (event) => {
+  event.preventDefault();
+  show(exchanges[at]);
+  current.select(current.at);
+}));
 
 const KEYS = { ArrowLeft: "back", ArrowRight: "forward", Home: "first", End: "last", " ": "play" };
 
@@ -325,6 +342,10 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   current.go(go);
 });
-addEventListener("beforeprint", () => document.querySelectorAll("section.exchange").forEach((section) => { section.hidden = false; }));
-addEventListener("afterprint", () => exchanges.forEach((exchange) => { exchange.section.hidden = exchange !== current; }));
+// On paper, each exchange as it ended.
+addEventListener("beforeprint", () => exchanges.forEach((exchange) => {
+  exchange.section.hidden = false;
+  for (const end of ["local", "remote"]) exchange.showStates(end, exchange.steps.length - 1);
+}));
+addEventListener("afterprint", follow);
 follow();

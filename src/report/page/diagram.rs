@@ -13,6 +13,7 @@ pub(super) struct Node {
     pub(super) label: &'static str,
     pub(super) x: f64,
     pub(super) y: f64,
+    pub(super) width: f64,
 }
 
 /// An arrow of the picture, as the figure words it.
@@ -32,8 +33,10 @@ pub(super) struct Edge {
 /// Of the picture, in units of its own.
 pub(super) const WIDTH: f64 = 310.0;
 pub(super) const HEIGHT: f64 = 344.0;
-pub(super) const BOX_WIDTH: f64 = 92.0;
 pub(super) const BOX_HEIGHT: f64 = 26.0;
+const WIDE: f64 = 94.0;
+/// So that arrows pass beside it.
+const SLIM: f64 = 60.0;
 
 /// The second CLOSED.
 const CLOSED_AGAIN: &str = "CLOSED-AGAIN";
@@ -43,7 +46,8 @@ const MIDDLE: f64 = 155.0;
 const RIGHT: f64 = 262.0;
 
 const fn node(state: State, x: f64, y: f64) -> Node {
-    Node { key: state.name(), label: state.name(), x, y }
+    let width = if matches!(state, State::Closed | State::Listen) { SLIM } else { WIDE };
+    Node { key: state.name(), label: state.name(), x, y, width }
 }
 
 /// The boxes, where the figure has them.
@@ -59,7 +63,7 @@ pub(super) const NODES: [Node; 12] = [
     node(State::Closing, MIDDLE, 274.0),
     node(State::LastAck, RIGHT, 274.0),
     node(State::TimeWait, MIDDLE, 326.0),
-    Node { key: CLOSED_AGAIN, label: State::Closed.name(), x: RIGHT, y: 326.0 },
+    Node { key: CLOSED_AGAIN, ..node(State::Closed, RIGHT, 326.0) },
 ];
 
 /// The arrows of the figure: from, to, and what makes a connection walk them.
@@ -113,9 +117,9 @@ impl Edge {
         let length = dx.hypot(dy);
         let (ux, uy) = (dx / length, dy / length);
         let aside = if way == Way::Both { APART } else { 0.0 };
-        let shift = |[x, y]: [f64; 2]| [x - uy * aside, y + ux * aside];
-        let start = shift(from.edge(ux, uy));
-        let tip = shift(to.edge(-ux, -uy));
+        let shift = [-uy * aside, ux * aside];
+        let start = from.edge([ux, uy], shift);
+        let tip = to.edge([-ux, -uy], shift);
         let base = [tip[0] - ux * HEAD, tip[1] - uy * HEAD];
         let wing = |side: f64| [base[0] - uy * side, base[1] + ux * side].map(tenths);
         Self {
@@ -130,18 +134,21 @@ impl Edge {
 
 impl Node {
     pub(super) fn left(&self) -> f64 {
-        self.x - BOX_WIDTH / 2.0
+        self.x - self.width / 2.0
     }
 
     pub(super) fn top(&self) -> f64 {
         self.y - BOX_HEIGHT / 2.0
     }
 
-    /// Where a line from the middle of the box in this direction leaves it.
-    fn edge(&self, ux: f64, uy: f64) -> [f64; 2] {
-        let reach = |half: f64, u: f64| if u == 0.0 { f64::INFINITY } else { half / u.abs() };
-        let far = reach(BOX_WIDTH / 2.0, ux).min(reach(BOX_HEIGHT / 2.0, uy));
-        [self.x + ux * far, self.y + uy * far]
+    /// Where a line in this direction leaves the box, if it passes the middle so far aside.
+    fn edge(&self, direction: [f64; 2], aside: [f64; 2]) -> [f64; 2] {
+        let reach = |half: f64, toward: f64, aside: f64| {
+            if toward == 0.0 { f64::INFINITY } else { (half * toward.signum() - aside) / toward }
+        };
+        let ([ux, uy], [ax, ay]) = (direction, aside);
+        let far = reach(self.width / 2.0, ux, ax).min(reach(BOX_HEIGHT / 2.0, uy, ay));
+        [self.x + ax + ux * far, self.y + ay + uy * far]
     }
 }
 
@@ -220,10 +227,10 @@ mod tests {
     #[test]
     fn no_box_overlaps_another_or_leaves_the_picture() {
         for (at, node) in NODES.iter().enumerate() {
-            assert!(node.left() > 0.0 && node.left() + BOX_WIDTH < WIDTH, "{}", node.key);
+            assert!(node.left() > 0.0 && node.left() + node.width < WIDTH, "{}", node.key);
             assert!(node.top() > 0.0 && node.top() + BOX_HEIGHT < HEIGHT, "{}", node.key);
             for other in &NODES[..at] {
-                let apart = (node.x - other.x).abs() > BOX_WIDTH || (node.y - other.y).abs() > BOX_HEIGHT;
+                let apart = (node.x - other.x).abs() > f64::midpoint(node.width, other.width) || (node.y - other.y).abs() > BOX_HEIGHT;
                 assert!(apart, "{} and {}", node.key, other.key);
             }
         }
