@@ -9,6 +9,7 @@ pub mod hex;
 pub mod json;
 pub mod ladder;
 pub mod mermaid;
+pub mod page;
 pub mod pcapng;
 mod rungs;
 pub mod sending;

@@ -301,7 +301,7 @@ pub(super) fn draw(near: &str, far: &str, toward_remote: bool, span: usize) -> S
 }
 
 /// Text in quotes, every octet that is no plain letter escaped.
-fn quote(text: &Excerpt, len: u32) -> String {
+pub(super) fn quote(text: &Excerpt, len: u32) -> String {
     let more = if len as usize > text.as_bytes().len() { "…" } else { "" };
     format!("\"{}\"{more}", text.as_bytes().escape_ascii())
 }
