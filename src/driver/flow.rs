@@ -21,7 +21,7 @@ use crate::record::{
 use crate::tcp::{
     Clause, Flags, Options, OptionsBuilder, Origin, Reaction, Segment, SeqNum, State, Stream, Tcb,
 };
-use crate::time::Instant;
+use crate::time::{Instant, Reading};
 use crate::wire::{SendError, Wire};
 
 /// A segment of the peer's, in its packet.
@@ -121,8 +121,9 @@ impl<T: Talk> Flow<T> {
         out: &mut Outside<'_>,
     ) -> Result<Self, DriveError> {
         let addresses = Addresses::new(local.ip(), plan.remote.ip()).ok_or(DriveError::Families)?;
+        let reading = if plan.simulated { Reading::default() } else { Reading::just_after(out.wire.now()) };
         Ok(Self {
-            story: Story::begin(begun, out.observer, local, guard, &plan),
+            story: Story::begin(begun, reading, out.observer, local, guard, &plan),
             stream: Stream::new(&plan.parameters, plan.nagle),
             talk,
             local,

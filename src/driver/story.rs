@@ -66,8 +66,10 @@ pub(super) struct Story {
 }
 
 impl Story {
+    /// The `reading` leads from the clock of the wire to the date.
     pub(super) fn begin(
         now: Instant,
+        reading: Reading,
         observer: &mut dyn Observer,
         local: SocketAddr,
         guard: GuardSummary,
@@ -88,7 +90,7 @@ impl Story {
         Self {
             exchange: plan.number,
             begun: plan.begun,
-            reading: if plan.simulated { Reading::default() } else { Reading::just_after(now) },
+            reading,
             rungs: 0,
             late: false,
             peer_known: false,

@@ -1,7 +1,11 @@
 //! One JSON object a line: `begin`, `step`, `opened`, `end`, for several exchanges `statistics`, and `error` where
 //! one could not be carried on.
 //!
-//! The records themselves are not serializable; these mirrors are what the outside may rely on.
+//! The records themselves are not serializable; these mirrors are what the outside may rely on. A JSON Schema made from
+//! them is in `docs/`.
+
+#[cfg(test)]
+pub(super) mod schema;
 
 use serde::Serialize;
 
@@ -22,7 +26,9 @@ pub struct Json {
     exchange: u32,
 }
 
+/// A line of what connect, listen and demo write with --format json.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Line<'l> {
     Begin(Begin<'l>),
@@ -35,7 +41,9 @@ enum Line<'l> {
     Error { exchange: u32, message: &'l str },
 }
 
+/// An exchange begins.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Begin<'l> {
     version: &'static str,
     exchange: u32,
@@ -52,7 +60,9 @@ pub(super) struct Begin<'l> {
     unix_seconds: u64,
 }
 
+/// What keeps the RST of the kernel in.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct GuardLine<'l> {
     #[serde(rename = "guard")]
     name: &'static str,
@@ -62,13 +72,17 @@ struct GuardLine<'l> {
     guard_passed_over: Vec<PassedOverLine<'l>>,
 }
 
+/// A guard that was tried before, and why it did not do.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PassedOverLine<'l> {
     guard: &'static str,
     why: &'l str,
 }
 
+/// Something happened. What a field is about is null where a step has none of it.
 #[derive(Serialize, Default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct StepLine {
     exchange: u32,
     n: u32,
@@ -102,13 +116,16 @@ pub(super) struct StepLine {
 
 /// State and variables before the step.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct BeforeLine {
     state: &'static str,
     snd: SndLine,
     rcv: RcvLine,
 }
 
+/// An option of a segment.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "name", rename_all = "kebab-case")]
 enum OptionLine {
     Nop,
@@ -121,7 +138,9 @@ enum OptionLine {
     Malformed { fault: String },
 }
 
+/// An ICMP error that quotes a segment of ours.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct IcmpLine {
     #[serde(rename = "type")]
     kind: u8,
@@ -131,20 +150,26 @@ pub(super) struct IcmpLine {
     effect: &'static str,
 }
 
+/// From a state to the next.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ArrowLine {
     from: &'static str,
     to: &'static str,
 }
 
+/// The rule that decided.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ClauseLine {
     pub(super) name: &'static str,
     pub(super) section: &'static str,
     pub(super) text: &'static str,
 }
 
+/// The connection's send variables (RFC 9293 section 3.3.1).
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SndLine {
     una: u32,
     nxt: u32,
@@ -154,7 +179,9 @@ struct SndLine {
     iss: u32,
 }
 
+/// The connection's receive variables (RFC 9293 section 3.3.1).
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RcvLine {
     nxt: u32,
     wnd: u32,
@@ -162,7 +189,9 @@ struct RcvLine {
     irs: u32,
 }
 
+/// The connection is open: what was agreed on.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct OpenedLine {
     exchange: u32,
     agreed: Vec<&'static str>,
@@ -176,7 +205,9 @@ struct OpenedLine {
     hops: u8,
 }
 
+/// How the exchange ended, and what it took.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct End {
     exchange: u32,
     outcome: &'static str,
@@ -200,7 +231,9 @@ struct End {
     time_wait_kept_ms: Option<u64>,
 }
 
+/// A service waits for clients.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ListeningLine<'l> {
     version: &'static str,
     at: Vec<String>,
@@ -209,7 +242,9 @@ struct ListeningLine<'l> {
     unix_seconds: u64,
 }
 
+/// A service is over.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ServedLine {
     begun: u32,
     connections: u32,
@@ -225,7 +260,9 @@ struct ServedLine {
     text_received: u64,
 }
 
+/// A run of several exchanges is over.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct StatisticsLine {
     exchanges: u32,
     completed: u32,

@@ -60,7 +60,7 @@ impl<W: Write> Capture<W> {
     pub fn begin(out: W, comment: Option<&str>) -> io::Result<Self> {
         let options = comment.map(|comment| SectionHeaderOption::Comment(said(comment).into()));
         let section = SectionHeaderBlock {
-            endianness: Endianness::native(),
+            endianness: Endianness::Little, // everywhere the same octets
             options: options.into_iter().collect(),
             ..SectionHeaderBlock::default()
         };

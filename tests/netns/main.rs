@@ -37,6 +37,7 @@ mod opens;
 mod ourselves;
 mod peers;
 mod privileges;
+mod recording;
 mod refusals;
 mod reload;
 mod routes;
@@ -57,7 +58,7 @@ use libtest_mimic::{Arguments, Trial};
 
 /// In the name of a test that needs a program which a fresh machine may lack, and so is ignored unless asked
 /// for.
-const NEEDS_A_PROGRAM: [&str; 8] = [
+const NEEDS_A_PROGRAM: [&str; 9] = [
     "_by_nft_",
     "_by_iptables_",
     "_by_shellcheck_",
@@ -66,6 +67,7 @@ const NEEDS_A_PROGRAM: [&str; 8] = [
     "_by_python3_",
     "_by_iperf3_",
     "_by_dropbear_",
+    "_by_tshark_",
 ];
 
 /// In the name of a test that takes long or much memory, and so is ignored unless asked for.
@@ -95,6 +97,7 @@ fn main() -> ExitCode {
         guards::TESTS,
         closes::TESTS,
         data::TESTS,
+        recording::TESTS,
         bulk::TESTS,
         opens::TESTS,
         refusals::TESTS,

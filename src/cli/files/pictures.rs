@@ -94,3 +94,66 @@ impl Pictures {
         drawn.fold(Ok(()), Result::and) // the others are drawn, whatever became of one
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::driver::{self, Plan};
+    use crate::guard::Guard;
+    use crate::lab::simulated::{SimulatedServer, server_address};
+    use crate::record::Step;
+    use crate::tcp::SeqNum;
+    use crate::wire::memory::MemoryWire;
+
+    fn exchange() -> Kept {
+        let remote = server_address(7);
+        let plan = Plan { simulated: true, ..Plan::new(remote, SeqNum(4321)) };
+        let server = SimulatedServer::new(remote, SeqNum(9000), plan.parameters);
+        let mut wire = MemoryWire::new(server, Duration::from_millis(10));
+        let guard = Guard::not_needed("10.99.0.1:40000".parse().unwrap());
+        let mut kept = Kept::default();
+        driver::run(&guard, &mut wire, &plan, &mut kept, &mut || None).unwrap();
+        kept
+    }
+
+    /// Pictures of nothing in particular, to be told things.
+    fn pictures() -> Pictures {
+        let place = Place::open(std::path::Path::new("/dev/null"), None).unwrap();
+        Pictures::new(vec![(Kind::Mermaid, place)])
+    }
+
+    fn step(step: &Step, exchange: u32) -> News {
+        News::Step(Box::new(Step { exchange, ..step.clone() }))
+    }
+
+    /// However long it is, no more is kept than a picture has room for.
+    #[test]
+    fn a_transfer_of_many_steps_does_not_fill_the_memory() {
+        let (seen, mut pictures) = (exchange(), pictures());
+        pictures.take(&News::Begin(seen.opening.clone().unwrap()));
+        for _ in 0..MOST_STEPS + 100 {
+            pictures.take(&step(&seen.steps[2], 1));
+        }
+        assert_eq!((pictures.kept.steps.len(), pictures.left_out), (MOST_STEPS, 100));
+    }
+
+    /// A client that never opened its connection gives way to one that does, and that to none.
+    #[test]
+    fn of_several_the_first_that_opens_is_shown() {
+        let (seen, mut pictures) = (exchange(), pictures());
+        let opening = seen.opening.unwrap();
+        let negotiation = seen.negotiation.unwrap();
+        let begin = |number| News::Begin(crate::record::Opening { number, ..opening.clone() });
+        let opened = |exchange| News::Opened(crate::record::Negotiation { exchange, ..negotiation });
+        for news in [begin(1), step(&seen.steps[0], 1), begin(2), step(&seen.steps[0], 1), opened(2)] {
+            pictures.take(&news);
+        }
+        for news in [begin(3), step(&seen.steps[0], 3), opened(3), step(&seen.steps[2], 2)] {
+            pictures.take(&news);
+        }
+        let shown = pictures.kept.into_exchange().unwrap();
+        assert_eq!((shown.opening.number, shown.steps.len()), (2, 1));
+    }
+}

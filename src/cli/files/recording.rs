@@ -71,8 +71,8 @@ impl Recording {
 
 /// The command as it was typed, so that a shell would take it again.
 fn command() -> String {
-    let arguments = std::env::args_os().map(|argument| quoted(&argument.to_string_lossy()));
-    arguments.collect::<Vec<_>>().join(" ")
+    let arguments = std::env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
+    arguments.fold("tcpshake".to_owned(), |command, argument| command + " " + &argument)
 }
 
 fn quoted(argument: &str) -> String {

@@ -13,7 +13,7 @@ use crate::driver::{Plan, verdict};
 use crate::packet::{IcmpError, Protocol, TransportChecksum, icmp, ip, tcp};
 use crate::record::{Event, Excerpt, GuardSummary, IcmpEffect, Outcome};
 use crate::tcp::{Clause, Flags, Origin, Parameters, Reaction, Segment, SeqNum, State, Tcb};
-use crate::time::Instant;
+use crate::time::{Instant, Reading};
 use crate::wire::SendError;
 
 /// An exchange that is over, with what is known of it.
@@ -46,7 +46,14 @@ pub fn replay(recorded: &Recorded, observer: &mut dyn Observer) {
         ..Plan::new(recorded.remote, SeqNum(0))
     };
     let mut replay = Replay {
-        story: Story::begin(begun, observer, recorded.local, recorded.guard.clone(), &plan),
+        story: Story::begin(
+            begun,
+            Reading::default(),
+            observer,
+            recorded.local,
+            recorded.guard.clone(),
+            &plan,
+        ),
         tcb: Tcb::new(&recorded.parameters),
         owed: None,
         observer,

@@ -26,7 +26,9 @@ pub enum Lines {
     Closing,
 }
 
+/// A line of what send writes with --format json.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Line<'l> {
     Begin(Begin<'l>),
@@ -37,6 +39,7 @@ enum Line<'l> {
 
 /// A step, and what only hand-built segments have.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SegmentLine {
     #[serde(flatten)]
     step: StepLine,
@@ -49,7 +52,9 @@ struct SegmentLine {
     packet: Option<String>,
 }
 
+/// What came of it.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct End {
     exchange: u32,
     outcome: &'static str,
@@ -173,5 +178,16 @@ impl Format for Json {
             (News::Failed(error), _) => Line::Error { exchange: EXCHANGE, message: error },
         };
         write(&line, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::json::schema;
+
+    #[test]
+    fn the_schema_in_the_repository_is_that_of_these_types() {
+        schema::assert_kept::<Line<'_>>("tcpshake-send.schema.json");
     }
 }
