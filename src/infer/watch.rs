@@ -99,7 +99,7 @@ impl Watch {
         let remark = self.remark(sight);
         let shown = self.follow(sight);
         self.note_syn(sight);
-        self.note_opening(&shown);
+        self.note_opening(shown);
         self.rungs = self.rungs.saturating_add(1);
         Step {
             exchange: self.exchange,
@@ -169,10 +169,10 @@ impl Watch {
         }
     }
 
-    fn note_opening(&mut self, shown: &Shown) {
+    fn note_opening(&mut self, shown: Shown) {
         let opened = shown.arrows.iter().any(|arrow| arrow.to == State::Established);
         if let (true, Some((syn, ttl)), Some((offer, mss))) = (opened, self.remote_syn, self.offered) {
-            let parameters = Parameters { offer, mss, ..Parameters::default() };
+            let parameters = Parameters { mss, offer, ..Parameters::default() };
             let tcb = self.local.end.tcb();
             self.negotiation = Some(Negotiation::new(self.exchange, &parameters, tcb, &syn, ttl));
         }

@@ -66,7 +66,7 @@ pub fn parse(octets: &[u8], original_len: usize) -> Result<Option<Captured<'_>>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::{IpFields, emit};
+    use crate::packet::{emit, ip::IpFields};
     use crate::tcp::{Flags, Opt, OptionsBuilder, SeqNum};
 
     fn packet(text: &[u8]) -> Vec<u8> {
