@@ -21,4 +21,4 @@ mod tracing;
 pub use error::CaptureError;
 pub use file::{Packet, Packets};
 pub use table::{Contents, MOST_CONNECTIONS, PassedOver, Placed, Table, survey};
-pub use tracing::{From, Told, trace};
+pub use tracing::{From, Told, TraceError, trace};

@@ -1,11 +1,12 @@
 //! One connection of a capture, told step by step.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use super::error::CaptureError;
 use super::file::Packets;
 use super::table::{Placed, Table};
+use crate::cause::cause;
 use crate::infer::{Sight, Watch};
 use crate::record::connection::{Connection, Side, Source};
 use crate::record::{GuardSummary, Negotiation, Opening, Role, Step};
@@ -19,6 +20,17 @@ pub enum Told {
     Step(Box<Step>),
     /// It is open.
     Opened(Negotiation),
+}
+
+/// Why not all of it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// It could not be read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// Who is told takes no more.
+    #[error("{}", cause(.0))]
+    Told(#[from] io::Error),
 }
 
 /// From which end a connection is drawn.
@@ -46,8 +58,8 @@ pub fn trace(
     input: impl Read,
     connection: &Connection,
     from: From,
-    mut tell: impl FnMut(Told) -> Result<(), CaptureError>,
-) -> Result<(), CaptureError> {
+    mut tell: impl FnMut(Told) -> io::Result<()>,
+) -> Result<(), TraceError> {
     let mut packets = Packets::new(input)?;
     let mut tracing = Tracing { number: connection.number, from, table: Table::default(), watch: None };
     tell(Told::Begin(Box::new(tracing.opening(connection))))?;

@@ -16,6 +16,16 @@ pub enum Source {
     Capture,
 }
 
+impl Source {
+    /// For machines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ourselves => "ourselves",
+            Self::Capture => "capture",
+        }
+    }
+}
+
 /// What shows of a step to who was not part of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {

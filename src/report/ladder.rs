@@ -12,7 +12,8 @@ use colored::Color;
 
 use super::rungs::{Drawn, Mark, PassedOver, Place, Rungs, SPAN, WIDTH, draw};
 use super::text::{fill, short, wrap};
-use super::{Format, agreed, verdict};
+use super::{Format, agreed, connections, verdict};
+use crate::record::connection::{Connection, Remark, Seen, Source};
 use crate::record::{
     Event, Excerpt, IcmpEffect, Listening, Negotiation, Opening, Role, Served, Statistics, Step, Summary,
     View,
@@ -38,12 +39,20 @@ pub struct Ladder {
     target: String,
     /// Whether rungs are of one exchange after the other, or of many at a time.
     role: Role,
+    /// Of a connection of others: the state of the remote end that was shown last.
+    remote: Option<State>,
 }
 
 impl Ladder {
     /// A ladder in this style.
     pub const fn new(style: Style) -> Self {
-        Self { style, rungs: Rungs { color: style.color }, target: String::new(), role: Role::Active }
+        Self {
+            style,
+            rungs: Rungs { color: style.color },
+            target: String::new(),
+            role: Role::Active,
+            remote: None,
+        }
     }
 
     fn place(&self, step: &Step) -> Place<'static> {
@@ -109,10 +118,17 @@ impl Format for Ladder {
         let passed_over = if self.style.verbose { PassedOver::Told } else { PassedOver::Untold };
         self.rungs.opening(out, opening, passed_over);
         self.rungs.heading(out, "state");
-        self.rungs.gap(out, State::Closed.name());
+        match (opening.source, opening.role) {
+            (Source::Capture, _) => self.remote = None, // the first step knows where it begins
+            (Source::Ourselves, Role::Active) => self.rungs.gap(out, State::Closed.name()),
+            (Source::Ourselves, Role::Passive) => self.rungs.gap(out, State::Listen.name()),
+        }
     }
 
     fn step(&mut self, step: &Step, out: &mut String) {
+        if step.seen.is_some() && step.n == 1 {
+            self.rungs.gap(out, step.before.state.name());
+        }
         match &step.event {
             Event::Sent { segment, relative, text, retransmission } => {
                 let again = if *retransmission > 0 { " again" } else { "" };
@@ -122,7 +138,7 @@ impl Format for Ladder {
                 if !step.arrows.is_empty() {
                     self.remark_on(step.clause, out);
                 }
-                if *retransmission > 0 {
+                if *retransmission > 0 && step.seen.is_none() {
                     let rto = short(step.view.rto);
                     self.rungs.note(
                         out,
@@ -166,6 +182,7 @@ impl Format for Ladder {
                 self.remark_on(step.clause, out);
             }
         }
+        self.seen(step, out);
         if let Some(sentence) = self.style.explain.and_then(|explain| explain(step)) {
             self.rungs.detail(out, "", &sentence);
         }
@@ -181,6 +198,12 @@ impl Format for Ladder {
         for sentence in agreed::sentences(negotiation) {
             self.rungs.dimmed(out, &sentence);
         }
+    }
+
+    fn connection(&mut self, connection: &Connection, out: &mut String) {
+        let facts = connections::facts(connection);
+        let facts = fill(facts.iter().map(String::as_str), verdict::DOT, WIDTH).join("\n");
+        let _ = writeln!(out, "\n{}", self.rungs.bold(&facts));
     }
 
     fn end(&mut self, summary: &Summary, out: &mut String) {
@@ -220,6 +243,18 @@ impl Format for Ladder {
 const NAME: usize = 4;
 
 impl Ladder {
+    /// What shows beside the segment to who was not part of it.
+    fn seen(&mut self, step: &Step, out: &mut String) {
+        let Some(Seen { remote, remark }) = step.seen else { return };
+        if let Some(remark) = remark.filter(|remark| *remark != Remark::Reset || step.clause.is_none()) {
+            self.rungs.note(out, &remark.to_string());
+        }
+        if let Some(state) = remote.filter(|_| remote != self.remote) {
+            self.rungs.remote(out, state.name());
+        }
+        self.remote = remote;
+    }
+
     /// What is out of the ordinary is explained without being asked.
     fn remark_on(&self, clause: Option<Clause>, out: &mut String) {
         if let Some(clause) = clause.filter(|clause| !clause.is_routine() && !self.style.verbose) {

@@ -4,6 +4,7 @@
 
 pub mod agreed;
 pub mod check;
+pub mod connections;
 pub mod hex;
 pub mod json;
 pub mod ladder;
@@ -12,6 +13,7 @@ pub mod sending;
 pub mod text;
 pub mod verdict;
 
+use crate::record::connection::Connection;
 use crate::record::{Listening, Negotiation, Opening, Served, Statistics, Step, Summary};
 
 /// A way to write an exchange down. Each call appends to `out`, whole lines only.
@@ -28,6 +30,8 @@ pub trait Format: Send {
     fn opened(&mut self, _negotiation: &Negotiation, _out: &mut String) {}
     /// The verdict.
     fn end(&mut self, summary: &Summary, out: &mut String);
+    /// What a connection of others came to; its steps are told.
+    fn connection(&mut self, _connection: &Connection, _out: &mut String) {}
     /// A run of several exchanges is over.
     fn statistics(&mut self, statistics: &Statistics, out: &mut String);
     /// A service is over.

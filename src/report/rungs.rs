@@ -7,6 +7,7 @@ use colored::{Color, Colorize};
 
 use super::text::{millis, wrap};
 use super::verdict;
+use crate::record::connection::Source;
 use crate::record::{Excerpt, GuardSummary, Opening, Relative, Role};
 use crate::tcp::{Flags, Segment};
 
@@ -98,6 +99,13 @@ impl Rungs {
         }
     }
 
+    /// The state of the remote end, at its lifeline.
+    pub(super) fn remote(self, out: &mut String, state: &str) {
+        let bar = self.dim("│");
+        let room = " ".repeat(WORDS.saturating_sub(state.len()));
+        let _ = writeln!(out, "{:MARGIN$}{bar}{room}{} {bar}", "", self.bold(state));
+    }
+
     /// A connection's short name, in its colour, right-aligned.
     pub(super) fn name(self, exchange: u32, width: usize) -> String {
         const COLORS: [Color; 6] = [
@@ -117,7 +125,12 @@ impl Rungs {
     pub(super) fn opening(self, out: &mut String, opening: &Opening, passed_over: PassedOver) {
         let route = wrap(&format!("{} → {}", opening.local, verdict::target(opening)), WIDTH).join("\n");
         let _ = writeln!(out, "{}", self.bold(&route));
-        Self::guard(out, &opening.guard, passed_over);
+        match opening.source {
+            Source::Ourselves => Self::guard(out, &opening.guard, passed_over),
+            Source::Capture => {
+                let _ = writeln!(out, "drawn from a capture: the states of both ends are inferred\n");
+            }
+        }
     }
 
     /// What holds the kernel back, and an empty line.
