@@ -43,6 +43,16 @@ pub enum From {
     Server,
 }
 
+impl From {
+    /// The connection with this end on the left.
+    pub fn drawn(self, connection: &Connection) -> Connection {
+        match self {
+            Self::Client => connection.clone(),
+            Self::Server => connection.reversed(),
+        }
+    }
+}
+
 /// A connection that is being followed.
 #[derive(Debug)]
 struct Tracing {
@@ -76,10 +86,11 @@ pub fn trace(
 
 impl Tracing {
     fn opening(&self, connection: &Connection) -> Opening {
-        let (local, remote, role) = match self.from {
-            From::Client => (connection.local, connection.remote, Role::Active),
-            From::Server => (connection.remote, connection.local, Role::Passive),
+        let role = match self.from {
+            From::Client => Role::Active,
+            From::Server => Role::Passive,
         };
+        let Connection { local, remote, .. } = self.from.drawn(connection);
         Opening {
             number: connection.number,
             role,

@@ -165,7 +165,8 @@ fn draw(source: &Source, connection: &Connection, args: &DrawArgs) -> Result<(),
     if let Err(TraceError::Told(error)) = traced {
         return written(Err(error));
     }
-    let told = out.tell(|text| format.connection(connection, text));
+    let drawn = capture::From::from(args.from).drawn(connection);
+    let told = out.tell(|text| format.connection(&drawn, text));
     written(told.and_then(|()| out.flush()))
 }
 

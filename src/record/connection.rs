@@ -263,6 +263,17 @@ impl Finish {
 }
 
 impl Connection {
+    /// The same, with the other end on the left.
+    pub fn reversed(&self) -> Self {
+        Self {
+            local: self.remote,
+            remote: self.local,
+            sent: self.received,
+            received: self.sent,
+            ..self.clone()
+        }
+    }
+
     /// Whether it can be followed from its beginning to its end.
     pub fn is_whole(&self) -> bool {
         self.beginning == Beginning::Opened && matches!(self.finish, Finish::Closed | Finish::Reset)

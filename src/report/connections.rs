@@ -39,8 +39,8 @@ pub fn facts(connection: &Connection) -> Vec<String> {
     let Connection { sent, received, beginning, finish, .. } = connection;
     vec![
         format!("{}, {}", beginning.text(), finish.text()),
-        format!("{} segments out, {} in", sent.segments, received.segments),
-        format!("{} octets out, {} in", sent.octets, received.octets),
+        format!("segments: {} out, {} in", sent.segments, received.segments),
+        format!("octets: {} out, {} in", sent.octets, received.octets),
         format!("{} ms", millis(connection.lasted)),
     ]
 }

@@ -39,6 +39,8 @@ pub struct Ladder {
     target: String,
     /// Whether rungs are of one exchange after the other, or of many at a time.
     role: Role,
+    /// Whether we took part in what is drawn.
+    source: Source,
     /// Of a connection of others: the state of the remote end that was shown last.
     remote: Option<State>,
 }
@@ -51,6 +53,7 @@ impl Ladder {
             rungs: Rungs { color: style.color },
             target: String::new(),
             role: Role::Active,
+            source: Source::Ourselves,
             remote: None,
         }
     }
@@ -111,10 +114,11 @@ impl Format for Ladder {
             self.rungs.rung(out, place, &client, Color::White);
             return;
         }
-        self.target = verdict::target(opening);
-        if opening.number > 1 {
-            out.push('\n');
+        if !self.target.is_empty() {
+            out.push('\n'); // below the exchange before
         }
+        self.target = verdict::target(opening);
+        self.source = opening.source;
         let passed_over = if self.style.verbose { PassedOver::Told } else { PassedOver::Untold };
         self.rungs.opening(out, opening, passed_over);
         self.rungs.heading(out, "state");
@@ -195,7 +199,11 @@ impl Format for Ladder {
         if self.role == Role::Passive && !self.style.verbose {
             return; // between the rungs of other connections it would be lost
         }
-        for sentence in agreed::sentences(negotiation) {
+        let mut sentences = agreed::sentences(negotiation);
+        if self.source == Source::Capture {
+            sentences.pop(); // how far the peer is from us: we were somewhere on the way
+        }
+        for sentence in sentences {
             self.rungs.dimmed(out, &sentence);
         }
     }

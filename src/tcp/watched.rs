@@ -152,6 +152,12 @@ impl Watched {
         self.tcb.rcv.wnd = self.window_of(segment);
         let is_new = segment.end().after(self.tcb.snd.nxt);
         self.has_sent(segment, now);
+        if segment.has(Flags::FIN) && self.crosses(segment) {
+            self.tcb = self.tcb.found_in(State::Established);
+            self.closes(&mut arrows);
+            arrows.push(self.tcb.enter(State::Closing));
+            return Shown { arrows, clause: Some(Clause::Close) };
+        }
         if segment.has(Flags::FIN) && self.closes(&mut arrows) {
             return Shown { arrows, clause: Some(Clause::Close) };
         }
@@ -210,7 +216,7 @@ impl Watched {
     fn has_sent(&mut self, segment: &Segment, now: Instant) {
         let tcb = &mut self.tcb;
         let text_end = segment.text_seq() + segment.text_len;
-        if text_end.after(tcb.snd.end) {
+        if tcb.closing == Closing::No && text_end.after(tcb.snd.end) {
             tcb.snd.end = text_end;
         }
         if segment.end().after(tcb.snd.nxt) {
@@ -219,6 +225,12 @@ impl Watched {
         } else if !segment.is_empty() {
             tcb.timing = None;
         }
+    }
+
+    /// Whether a FIN of it left before the peer's had arrived, which it would acknowledge.
+    fn crosses(&self, fin: &Segment) -> bool {
+        self.tcb.state() == State::CloseWait
+            && fin.acknowledgment().is_some_and(|ack| ack.before(self.tcb.rcv.nxt))
     }
 
     /// A FIN: it must have called CLOSE. Whether that was new.

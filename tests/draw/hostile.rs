@@ -112,7 +112,7 @@ fn connections_are_bounded() {
 fn descriptions_of_interfaces_are_bounded() {
     let mut file = Packets::default().pcapng(DataLink::RAW, &[]);
     let interface =
-        [&1_u32.to_be_bytes()[..], &20_u32.to_be_bytes(), &[0, 101, 0, 0, 0, 0, 0, 0], &20_u32.to_be_bytes()]
+        [&1_u32.to_le_bytes()[..], &20_u32.to_le_bytes(), &[101, 0, 0, 0, 0, 0, 0, 0], &20_u32.to_le_bytes()]
             .concat();
     for _ in 0..100_000 {
         file.extend(&interface);
