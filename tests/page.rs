@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::slice;
 use std::time::Duration;
 
 use tcpshake::driver::{self, Plan, observe::Kept};
@@ -82,8 +83,8 @@ fn write_pages(folder: &Path) {
     let refused = exchange(&plan(PORT + 1));
     let mut hostile = talk(HOSTILE.as_bytes());
     hostile.opening.host = Some(HOSTILE.to_owned());
-    write(folder, "hello", "Open, talk, close", &[hello.clone()], lessons);
-    write(folder, "refused", "A port where nobody listens", &[refused.clone()], lessons);
+    write(folder, "hello", "Open, talk, close", slice::from_ref(&hello), lessons);
+    write(folder, "refused", "A port where nobody listens", slice::from_ref(&refused), lessons);
     write(folder, "several", "Two exchanges", &[hello, refused], lessons);
     write(folder, "hostile", HOSTILE, &[hostile], |exchange| {
         vec![Some(HOSTILE.to_owned()); exchange.steps.len()]

@@ -131,6 +131,7 @@ class Exchange {
       edge.classList.toggle("behind", !walks && before.has(edge.dataset.edge));
       if (walks) labels.push(edge.dataset.label);
     }
+    if (now.length > labels.length) labels.push("a way that the figure leaves out");
     const state = here ? here.replace("-AGAIN", "") : "not known yet";
     view.querySelector(".state-now b").textContent = state;
     view.querySelector(".state-now span").textContent = labels.join("; ");
@@ -261,8 +262,8 @@ class Packet {
     note.replaceChildren();
     if (!field) return;
     const size = field.bits === 1 ? "1 bit" : `${field.bits} bits`;
-    note.append(element("b", "", field.name), ` ${field.value} `,
-      element("code", "", `0x${this.hexadecimal(field)}`), ` ${size}. ${field.note}`);
+    note.append(element("b", "", field.name), " ", element("span", "", field.value), " ",
+      element("code", "", `0x${this.hexadecimal(field)}`), " ", element("span", "", size), element("br"), field.note);
     for (const piece of this.section.querySelectorAll(".field")) {
       const told = Number(piece.dataset.start) === field.start;
       piece.classList.toggle("told", told);

@@ -195,6 +195,16 @@ test("nothing is wider than the screen", async () => {
   }
 });
 
+test("on paper there are all sentences and no buttons", async () => {
+  const { page, close } = await open("hello");
+  await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+  await page.emulateMedia({ media: "print" });
+  assert.equal(await page.locator(".rung .sentence:visible").count(), told("hello")[0].length);
+  assert.equal(await page.locator(".controls:visible, .theme:visible, nav:visible").count(), 0);
+  assert.equal(await text(page, ".state-view.local .state-now b"), "TIME-WAIT");
+  await close();
+});
+
 test("photographs", { skip: !PICTURES }, async () => {
   const views = [
     ["desktop", { viewport: DESKTOP }, "hello", 6],
@@ -209,6 +219,7 @@ test("photographs", { skip: !PICTURES }, async () => {
     await page.screenshot({ path: join(PICTURES, `${name}.png`) });
     await page.screenshot({ path: join(PICTURES, `${name}-whole.png`), fullPage: true });
     if (name === "desktop") {
+      await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
       await page.emulateMedia({ media: "print" });
       await page.setViewportSize({ width: 794, height: 1123 });
       await page.screenshot({ path: join(PICTURES, "print.png"), fullPage: true });

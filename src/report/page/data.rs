@@ -1,5 +1,7 @@
 //! What the page's script reads: JSON that cannot end the element it stands in.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 
 use super::{diagram, header};
@@ -81,7 +83,7 @@ fn variables(step: &Step) -> [(&'static str, String); 6] {
 fn tame(json: &str) -> String {
     json.chars().fold(String::with_capacity(json.len()), |mut tame, c| {
         if matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') {
-            tame += &format!("\\u{:04x}", u32::from(c));
+            let _ = write!(tame, "\\u{:04x}", u32::from(c));
         } else {
             tame.push(c);
         }

@@ -230,7 +230,8 @@ mod tests {
             assert!(node.left() > 0.0 && node.left() + node.width < WIDTH, "{}", node.key);
             assert!(node.top() > 0.0 && node.top() + BOX_HEIGHT < HEIGHT, "{}", node.key);
             for other in &NODES[..at] {
-                let apart = (node.x - other.x).abs() > f64::midpoint(node.width, other.width) || (node.y - other.y).abs() > BOX_HEIGHT;
+                let apart = (node.x - other.x).abs() > f64::midpoint(node.width, other.width)
+                    || (node.y - other.y).abs() > BOX_HEIGHT;
                 assert!(apart, "{} and {}", node.key, other.key);
             }
         }

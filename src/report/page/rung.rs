@@ -1,5 +1,7 @@
 //! A rung of the page's ladder, in words.
 
+use std::fmt::Write;
+
 use super::Shown;
 use crate::record::{Event, Excerpt, IcmpEffect, Relative, Step};
 use crate::report::rungs::{number, quote};
@@ -147,10 +149,10 @@ impl Told {
     fn segment(kind: Kind, segment: &Segment, label: &str, relative: &Relative, text: &Excerpt) -> Self {
         let mut numbers = format!("seq {}", number(segment.seq.0, relative.seq));
         if let Some(ack) = segment.acknowledgment() {
-            numbers += &format!(" · ack {}", number(ack.0, relative.ack));
+            let _ = write!(numbers, " · ack {}", number(ack.0, relative.ack));
         }
         if segment.has(Flags::URG) {
-            numbers += &format!(" · urg {}", segment.urgent);
+            let _ = write!(numbers, " · urg {}", segment.urgent);
         }
         let options = (!segment.options.is_empty()).then(|| segment.options.to_string().replace(',', ", "));
         let text = (segment.text_len > 0).then(|| quote(text, segment.text_len));
