@@ -81,9 +81,11 @@ fn lessons(exchange: &Exchange) -> Vec<Option<String>> {
 fn write_pages(folder: &Path) {
     let hello = talk(b"hello");
     let refused = exchange(&plan(PORT + 1));
+    let long = talk(&[b'x'; 9000]);
     let mut hostile = talk(HOSTILE.as_bytes());
     hostile.opening.host = Some(HOSTILE.to_owned());
     write(folder, "hello", "Open, talk, close", slice::from_ref(&hello), lessons);
+    write(folder, "long", "Nine thousand octets", slice::from_ref(&long), lessons);
     write(folder, "refused", "A port where nobody listens", slice::from_ref(&refused), lessons);
     write(folder, "several", "Two exchanges", &[hello, refused], lessons);
     write(folder, "hostile", HOSTILE, &[hostile], |exchange| {

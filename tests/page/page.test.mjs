@@ -188,10 +188,12 @@ for (const colorScheme of ["light", "dark"]) {
 
 test("nothing is wider than the screen", async () => {
   for (const width of [320, 390, 768, 1024, 1280, 1920]) {
-    const { page, close } = await open("hello", { viewport: { width, height: 800 } });
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(wide <= width, `${wide} of ${width}`);
-    await close();
+    for (const name of ["hello", "long", "hostile"]) {
+      const { page, close } = await open(name, { viewport: { width, height: 800 } });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(wide <= width, `${name}: ${wide} of ${width}`);
+      await close();
+    }
   }
 });
 
@@ -212,12 +214,16 @@ test("photographs", { skip: !PICTURES }, async () => {
     ["projector", { viewport: { width: 1024, height: 768 } }, "hello", 9],
     ["phone", { viewport: PHONE, deviceScaleFactor: 2 }, "hello", 2],
     ["refused", { viewport: DESKTOP }, "several", 2],
+    ["long", { viewport: DESKTOP }, "long", 20],
+    ["hostile", { viewport: DESKTOP }, "hostile", 5],
     ["index", { viewport: DESKTOP }, "index", 1],
   ];
   for (const [name, options, file, step] of views) {
     const { page, close } = await open(file, { ...options, hash: name === "refused" ? "#exchange=2&step=2" : `#step=${step}` });
     await page.screenshot({ path: join(PICTURES, `${name}.png`) });
     await page.screenshot({ path: join(PICTURES, `${name}-whole.png`), fullPage: true });
+    if (name === "phone") await page.setViewportSize({ width: 390, height: 3900 });
+    if (name === "phone") await page.screenshot({ path: join(PICTURES, "phone-tall.png"), scale: "css" });
     if (name === "desktop") {
       await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
       await page.emulateMedia({ media: "print" });
