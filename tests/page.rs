@@ -81,7 +81,9 @@ fn lessons(exchange: &Exchange) -> Vec<Option<String>> {
 fn write_pages(folder: &Path) {
     let hello = talk(b"hello");
     let refused = exchange(&plan(PORT + 1));
-    let long = talk(&[b'x'; 9000]);
+    let at_the_wrap =
+        Plan { iss: SeqNum(u32::MAX - 4000), text: vec![b'x'; 9000], await_text: 9000, ..plan(PORT) };
+    let long = exchange(&at_the_wrap);
     let mut hostile = talk(HOSTILE.as_bytes());
     hostile.opening.host = Some(HOSTILE.to_owned());
     write(folder, "hello", "Open, talk, close", slice::from_ref(&hello), lessons);

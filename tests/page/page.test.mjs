@@ -214,7 +214,9 @@ test("photographs", { skip: !PICTURES }, async () => {
     ["projector", { viewport: { width: 1024, height: 768 } }, "hello", 9],
     ["phone", { viewport: PHONE, deviceScaleFactor: 2 }, "hello", 2],
     ["refused", { viewport: DESKTOP }, "several", 2],
-    ["long", { viewport: DESKTOP }, "long", 20],
+    ["lesson", { viewport: { width: 1280, height: 1240 } }, "hello", 2],
+    ["tablet", { viewport: { width: 768, height: 1024 } }, "long", 20],
+    ["long", { viewport: DESKTOP }, "long", 75],
     ["hostile", { viewport: DESKTOP }, "hostile", 5],
     ["index", { viewport: DESKTOP }, "index", 1],
   ];
@@ -222,6 +224,8 @@ test("photographs", { skip: !PICTURES }, async () => {
     const { page, close } = await open(file, { ...options, hash: name === "refused" ? "#exchange=2&step=2" : `#step=${step}` });
     await page.screenshot({ path: join(PICTURES, `${name}.png`) });
     await page.screenshot({ path: join(PICTURES, `${name}-whole.png`), fullPage: true });
+    if (name === "tablet") await page.locator("summary").evaluateAll((all) => all.forEach((summary) => summary.click()));
+    if (name === "tablet") await page.screenshot({ path: join(PICTURES, "unfolded.png"), fullPage: true });
     if (name === "phone") await page.setViewportSize({ width: 390, height: 3900 });
     if (name === "phone") await page.screenshot({ path: join(PICTURES, "phone-tall.png"), scale: "css" });
     if (name === "desktop") {
