@@ -84,11 +84,13 @@ fn write_pages(folder: &Path) {
     let at_the_wrap =
         Plan { iss: SeqNum(u32::MAX - 4000), text: vec![b'x'; 9000], await_text: 9000, ..plan(PORT) };
     let long = exchange(&at_the_wrap);
+    let silent = exchange(&Plan { remote: "10.99.0.3:7".parse().unwrap(), ..plan(PORT) });
     let mut hostile = talk(HOSTILE.as_bytes());
     hostile.opening.host = Some(HOSTILE.to_owned());
     write(folder, "hello", "Open, talk, close", slice::from_ref(&hello), lessons);
     write(folder, "long", "Nine thousand octets", slice::from_ref(&long), lessons);
     write(folder, "refused", "A port where nobody listens", slice::from_ref(&refused), lessons);
+    write(folder, "silent", "A host that is not there", slice::from_ref(&silent), lessons);
     write(folder, "several", "Two exchanges", &[hello, refused], lessons);
     write(folder, "hostile", HOSTILE, &[hostile], |exchange| {
         vec![Some(HOSTILE.to_owned()); exchange.steps.len()]

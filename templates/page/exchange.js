@@ -69,7 +69,7 @@ class Exchange {
     if (this.steps.length === 0) return;
     this.at = Math.min(Math.max(wanted, 0), this.steps.length - 1);
     const step = this.steps[this.at];
-    history.replaceState(null, "", hashOf(this.number, step.n));
+    rememberStep(this.number, step.n);
     this.slider.value = this.at + 1;
     this.slider.setAttribute("aria-valuetext", `step ${step.n} of ${this.steps.length}`);
     this.showRung();

@@ -54,7 +54,8 @@ class Packet {
     box.append(element("summary", "", element("b", "", header.name), ` ${bits / OCTET} octets`));
     const ruler = element("div", "ruler");
     ruler.ariaHidden = "true";
-    ruler.append(...Array.from({ length: width }, (_, bit) => element("span", "", bit % 4 === 0 || bit === width - 1 ? `${bit}` : "")));
+    const isTold = (bit) => bit % 4 === 0 || bit === width - 1;
+    ruler.append(...Array.from({ length: width }, (_, bit) => element("span", "", isTold(bit) ? `${bit}` : "")));
     const rows = element("div", "rows");
     rows.style.setProperty("--row", width);
     ruler.style.setProperty("--row", width);
@@ -112,7 +113,8 @@ class Packet {
     const row = (field) => element("tr", "",
       Object.assign(element("th", "", field.name), { scope: "row" }),
       ...[`${field.bits}`, field.value, `0x${this.hexadecimal(field)}`, field.note].map((text) => element("td", "", text)));
-    const head = ["Field", "Bits", "Value", "Hexadecimal", "What it is for"].map((text) => Object.assign(element("th", "", text), { scope: "col" }));
+    const head = ["Field", "Bits", "Value", "Hexadecimal", "What it is for"].map((text) =>
+      Object.assign(element("th", "", text), { scope: "col" }));
     return element("table", "", element("caption", "", header.name),
       element("thead", "", element("tr", "", ...head)), element("tbody", "", ...header.fields.map(row)));
   }
@@ -128,6 +130,7 @@ class Packet {
     this.field = field ?? this.field;
     const note = this.section.querySelector(".field-note");
     note.replaceChildren();
+    note.hidden = !field;
     if (!field) return;
     const size = field.bits === 1 ? "1 bit" : `${field.bits} bits`;
     note.append(element("b", "", field.name), " ", element("span", "", field.value), " ",

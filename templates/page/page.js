@@ -2,10 +2,15 @@
 
 const exchanges = [...document.querySelectorAll("section.exchange")].map((section) => new Exchange(section));
 const tabs = [...document.querySelectorAll(".exchanges a")];
+const REST_MILLISECONDS = 300;
 let current = exchanges[0];
+let resting = 0;
 
-function hashOf(number, n) {
-  return exchanges.length > 1 ? `#exchange=${number}&step=${n}` : `#step=${n}`;
+/** The address follows once the reader rests: browsers allow few changes of it in a time. */
+function rememberStep(number, n) {
+  const hash = exchanges.length > 1 ? `#exchange=${number}&step=${n}` : `#step=${n}`;
+  clearTimeout(resting);
+  resting = setTimeout(() => history.replaceState(null, "", hash), REST_MILLISECONDS);
 }
 
 /** Shows one exchange and hides the others. */

@@ -24,8 +24,8 @@ pub(super) struct Rung {
     /// The state it leads the other end to.
     pub(super) remote: Option<&'static str>,
     pub(super) sentence: String,
-    /// Where the rule stands, and what it says.
-    pub(super) rule: Option<(&'static str, &'static str)>,
+    /// Where the rule stands, and what it says if the sentence is not that.
+    pub(super) rule: Option<(&'static str, Option<&'static str>)>,
 }
 
 /// Which way the arrow points, and whether all is well.
@@ -67,10 +67,13 @@ impl Rung {
         let state_of_remote = |at: usize| shown.exchange.remote.get(at).copied().flatten();
         let before = at.checked_sub(1).and_then(state_of_remote);
         let remote = state_of_remote(at).filter(|after| before != Some(*after)).map(State::name);
-        let rule = step.clause.map(|clause| (clause.section(), clause.text()));
         let said = shown.sentences.get(at).and_then(Option::as_deref).map(clean);
         let told = Told::of(&step.event);
-        let sentence = said.or(told.note).or_else(|| rule.map(|(_, text)| sentence(text)));
+        let (sentence, rule) = match (said.or(told.note), step.clause) {
+            (Some(said), clause) => (said, clause.map(|clause| (clause.section(), Some(clause.text())))),
+            (None, Some(clause)) => (sentence(clause.text()), Some((clause.section(), None))),
+            (None, None) => (String::new(), None),
+        };
         Some(Self {
             n: step.n,
             at: millis(step.at),
@@ -80,7 +83,7 @@ impl Rung {
             details: told.details,
             local: entered(step),
             remote,
-            sentence: sentence.unwrap_or_default(),
+            sentence,
             rule,
         })
     }
