@@ -106,7 +106,7 @@ fn write_pages(folder: &Path) {
     fs::write(folder.join("index.html"), page::index("A course in TCP", &entries)).unwrap();
 }
 
-/// Everything a reader does, in Chromium: `PAGES` keeps the pages, `PICTURES` has them photographed.
+/// Everything a reader does, in Chromium. With `PICTURES`, a folder, in the environment, pages are photographed there.
 #[test]
 #[ignore = "needs node, chromium and playwright-core"]
 fn the_page_holds_in_a_browser() {

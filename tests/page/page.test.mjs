@@ -1,5 +1,5 @@
 // The lesson page as a reader meets it: in Chromium, from disk. tests/page.rs writes the pages and names their
-// folder in PAGES; with PICTURES, a folder, each page is photographed, too.
+// folder in PAGES; with PICTURES, a folder, each page is photographed, too. CHROMIUM is another browser than Debian's.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
