@@ -127,7 +127,7 @@ impl Reading {
 impl Instant {
     /// The instant `age` before this one. The system's date may be set while we run; an age that would lead out
     /// of the span since `earliest` leads to the nearest end of it.
-    fn before(self, age: Duration, earliest: Self) -> Self {
+    pub fn before(self, age: Duration, earliest: Self) -> Self {
         let at = Self(self.0.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)));
         at.clamp(earliest.min(self), self)
     }

@@ -111,6 +111,63 @@ fn no_line_is_wider_than_80_columns() {
     }
 }
 
+/// However wide it is: every line fits, the lifelines stand one below the other, and the numbers go up to the arrow
+/// where that is long.
+#[test]
+fn a_ladder_is_as_wide_as_wanted() {
+    for width in [80, 96, 120, 140, 200] {
+        let (code, stdout, _) = run(&["demo", "--simulate", "-v", "--width", &width.to_string()]);
+        assert_eq!(code, 0);
+        let columns = |line: &str| line.chars().count();
+        assert!(stdout.lines().all(|line| columns(line) <= width), "{width}: {stdout}");
+        let rungs: Vec<&str> =
+            stdout.lines().filter(|line| line.contains('▶') || line.contains('◀')).collect();
+        assert!(rungs.len() > 8 && rungs.iter().all(|line| columns(line) == width), "{width}: {stdout}");
+        let on_arrows = rungs.iter().filter(|line| line.contains("seq ")).count();
+        assert_eq!(on_arrows, if width >= 130 { rungs.len() } else { 0 }, "{width}: {stdout}");
+    }
+    for wrong in ["79", "201", "wide", "-1"] {
+        let (code, _, stderr) = run(&["demo", "--simulate", &format!("--width={wrong}")]);
+        assert_eq!(code, 2);
+        assert!(stderr.contains("a number of columns from 80 to 200 is expected"), "{stderr}");
+    }
+}
+
+#[test]
+fn numbers_are_shown_as_wanted() {
+    for (which, shown) in [
+        ("both", "seq 4322 (1)  ack 9001 (1)"),
+        ("absolute", "seq 4322  ack 9001"),
+        ("relative", "seq 1  ack 1"),
+    ] {
+        let (_, stdout, _) = run(&["demo", "--simulate", "--numbers", which]);
+        assert!(stdout.lines().any(|line| line.trim_end().ends_with(shown)), "{which}: {stdout}");
+    }
+}
+
+/// Seven bits, and nothing moved.
+#[test]
+fn ascii_draws_the_same_ladder() {
+    let (_, unicode, _) = run(&["demo", "--simulate", "-v"]);
+    let (_, ascii, _) = run(&["demo", "--simulate", "-v", "--ascii"]);
+    assert!(ascii.is_ascii() && !unicode.is_ascii());
+    let columns = |text: &str| text.lines().map(|line| line.chars().count()).collect::<Vec<_>>();
+    assert_eq!(columns(&ascii), columns(&unicode));
+    let (_, json, _) = run(&["demo", "--simulate", "--format", "json", "--ascii"]);
+    assert!(json.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+}
+
+/// What the colours mean is said in them, and not where there are none.
+#[test]
+fn colours_have_a_legend() {
+    let (_, plain, _) = run(&["demo", "--simulate"]);
+    let (_, coloured, _) = run(&["demo", "--simulate", "--color", "always"]);
+    let legend = coloured.lines().find(|line| line.contains("colours: ")).unwrap();
+    let sent = legend.find("sent").map(|at| &legend[at - 5..at]).unwrap();
+    assert!(coloured.lines().any(|line| line.contains("── SYN") && line.contains(sent)), "{coloured}");
+    assert!(!plain.contains("colours"));
+}
+
 #[test]
 fn json_is_one_object_a_line() {
     let (code, stdout, _) = run(&["demo", "--simulate", "--format", "json"]);

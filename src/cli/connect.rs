@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::args::{CloseKind, ConnectArgs, Sending};
+use super::args::{CloseKind, ConnectArgs, FormatKind, Sending};
 use super::conversation::Conversation;
 use super::error::Failure;
 use super::exit::Exit;
@@ -14,11 +14,15 @@ use super::queue::Bell;
 use super::signals::Signals;
 use super::sink::{self, Place, Sink};
 use super::source::{Opened, Source};
+use super::step::Stepper;
 use super::way::Way;
 use crate::driver::{self, Ended, Linger, Open, Plan};
+use crate::lesson;
 use crate::net::privileges;
 use crate::record::{Outcome, Signal, Statistics};
 use crate::tcp::{IssGenerator, Nagle, SeqNum};
+use crate::wire::Wire;
+use crate::wire::stepping::Stepping;
 
 pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
     let mut prepared = Connection::prepare(args);
@@ -27,7 +31,8 @@ pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
     let files = prepared.as_mut().map(|connection| std::mem::take(&mut connection.files)).unwrap_or_default();
     let text_on_stdout = args.data.output.as_deref().is_some_and(sink::is_standard_output);
     let reports = if text_on_stdout { Reports::ToStandardError } else { files.reports() };
-    let mut output = Output::start_on(reports, &args.output, files, None)?;
+    let mut output =
+        Output::start_on(reports, &args.output, files, args.explain.then_some(lesson::sentence))?;
     let result = prepared.and_then(|connection| connection.run(&signals, &mut output));
     if let Err(failure) = &result {
         output.failed(failure);
@@ -181,6 +186,15 @@ impl<'a> Connection<'a> {
             self.bell.still();
             signals.pending()
         };
+        let mut stepper = self.args.step.then(|| Stepper::new(output.prompter(), signals)).transpose()?;
+        let mut stepping;
+        let wire: &mut dyn Wire = match &mut stepper {
+            Some(stepper) => {
+                stepping = Stepping::new(wire, |packet| stepper.ask(packet));
+                &mut stepping
+            }
+            None => wire,
+        };
         let ended = driver::converse(&guard, wire, &plan, &mut talk, output, &mut pending)?;
         way.path.hand_back(equipment, guard);
         Ok(ended)
@@ -249,6 +263,12 @@ impl Turn<'_> {
 fn check(args: &ConnectArgs) -> Result<(), Failure> {
     if args.data.half_close && args.segments.close != CloseKind::Active {
         return Err(Failure::usage("--half-close is a way to close by itself (leave out --close)"));
+    }
+    if args.step && args.data.send == Some(Sending::Input) {
+        return Err(Failure::usage("--step reads Enter from standard input (give --send a text or @FILE)"));
+    }
+    if args.step && args.output.format == FormatKind::Json {
+        return Err(Failure::usage("--step is for who watches the ladder (leave out --format json)"));
     }
     if args.opening.syn_data && args.data.send == Some(Sending::Input) {
         return Err(Failure::usage(

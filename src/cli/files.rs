@@ -31,8 +31,9 @@ impl Files {
         let place = |path: &std::path::PathBuf| Place::open(path, None);
         let svg = args.svg.as_ref().map(place).transpose()?;
         let mermaid = args.mermaid.as_ref().map(place).transpose()?;
+        let html = args.html.as_ref().map(place).transpose()?;
         let pcap = args.pcap.as_ref().map(place).transpose()?;
-        let pictures = [(Kind::Svg(args.svg_style()), svg), (Kind::Mermaid, mermaid)];
+        let pictures = [(Kind::Svg(args.svg_style()), svg), (Kind::Mermaid, mermaid), (Kind::Page, html)];
         Ok(Self {
             pictures: Pictures::new(
                 pictures.into_iter().filter_map(|(kind, place)| Some((kind, place?))).collect(),

@@ -23,6 +23,7 @@ mod send;
 mod signals;
 mod sink;
 mod source;
+mod step;
 mod target;
 pub mod targets;
 mod way;

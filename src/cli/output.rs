@@ -18,9 +18,11 @@ use crate::driver::Observer;
 use crate::net::privileges;
 use crate::record::sending;
 use crate::record::{Listening, Negotiation, Opening, Served, Signal, Statistics, Step, Summary};
+use crate::report::canvas::{Canvas, Width};
 use crate::report::json::Json;
 use crate::report::ladder::{Ladder, Style};
 use crate::report::sending::{Closing, Lines};
+use crate::report::text::Charset;
 use crate::report::verdict::Verdict;
 use crate::report::{self, Format};
 
@@ -43,6 +45,20 @@ enum Steps {
     Untold,
 }
 
+/// Puts words between the steps of an exchange.
+pub(super) struct Prompter {
+    news: Option<SyncSender<News>>,
+}
+
+impl Prompter {
+    /// Behind all that was told before.
+    pub(super) fn say(&self, words: String) {
+        if let Some(news) = &self.news {
+            let _ = news.send(News::Prompt(words));
+        }
+    }
+}
+
 /// Where reports go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reports {
@@ -57,6 +73,15 @@ impl Reports {
             Self::ToStandardOutput => io::stdout().is_terminal(),
             Self::ToStandardError => io::stderr().is_terminal(),
         }
+    }
+
+    /// Columns of the terminal they go to.
+    fn width(self) -> Width {
+        let size = match self {
+            Self::ToStandardOutput => terminal_size::terminal_size_of(io::stdout()),
+            Self::ToStandardError => terminal_size::terminal_size_of(io::stderr()),
+        };
+        size.map_or_else(Width::default, |(columns, _)| Width::of(columns.0.into()))
     }
 
     fn sink(self) -> Box<dyn Write> {
@@ -78,6 +103,8 @@ pub(super) enum News {
     Statistics(Statistics),
     Served(Box<Served>),
     Failed(String),
+    /// Words between the steps, as they are.
+    Prompt(String),
 }
 
 /// As much news may wait for a reader that does not read; more is counted, not kept.
@@ -98,6 +125,7 @@ struct Exchanges {
     format: Box<dyn Format>,
     /// Whether only what closes it is told.
     closing_only: bool,
+    charset: Charset,
     files: Files,
 }
 
@@ -105,6 +133,7 @@ impl Teller<News> for Exchanges {
     fn tell(&mut self, news: News, out: &mut String) {
         self.files.take(&news);
         write(self.format.as_mut(), news, self.closing_only, out);
+        self.charset.apply(out);
     }
 
     fn finish(self) -> Result<(), Failure> {
@@ -113,11 +142,15 @@ impl Teller<News> for Exchanges {
 }
 
 /// Tells hand-built segments.
-struct Segments(Box<dyn report::sending::Format>);
+struct Segments {
+    format: Box<dyn report::sending::Format>,
+    charset: Charset,
+}
 
 impl Teller<sending::News> for Segments {
     fn tell(&mut self, news: sending::News, out: &mut String) {
-        self.0.write(&news, out);
+        self.format.write(&news, out);
+        self.charset.apply(out);
     }
 
     fn finish(self) -> Result<(), Failure> {
@@ -151,7 +184,8 @@ impl Output {
         let steps = if args.quiet && files.are_none() { Steps::Untold } else { Steps::Told };
         let backlog = if files.take_whole_packets() { PACKETS } else { BACKLOG };
         let closing_only = args.quiet && args.format == FormatKind::Json;
-        let output = Self::by(reports, backlog, Exchanges { format, closing_only, files })?;
+        let output =
+            Self::by(reports, backlog, Exchanges { format, closing_only, charset: charset(args), files })?;
         Ok(Self { steps, ..output })
     }
 
@@ -165,6 +199,11 @@ impl Output {
 
     pub(super) fn served(&mut self, served: &Served) {
         self.tell(News::Served(Box::new(served.clone())));
+    }
+
+    /// Puts words between the steps, from elsewhere.
+    pub(super) fn prompter(&self) -> Prompter {
+        Prompter { news: self.news.clone() }
     }
 
     pub(super) fn failed(&mut self, error: &Failure) {
@@ -184,7 +223,7 @@ impl Output<sending::News> {
             (FormatKind::Ladder, true) => Box::new(Closing::default()),
             (FormatKind::Ladder, false) => Box::new(report::sending::Ladder::new(style(reports, args))),
         };
-        Self::by(reports, backlog, Segments(format))
+        Self::by(reports, backlog, Segments { format, charset: charset(args) })
     }
 }
 
@@ -344,6 +383,15 @@ fn write(format: &mut dyn Format, news: News, closing_only: bool, out: &mut Stri
         News::End(summary) => format.end(&summary, out),
         News::Statistics(statistics) => format.statistics(&statistics, out),
         News::Failed(error) => format.failed(&error, out),
+        News::Prompt(words) => out.push_str(&words),
+    }
+}
+
+/// JSON is read by programs, which know Unicode.
+const fn charset(args: &OutputArgs) -> Charset {
+    match args.format {
+        FormatKind::Ladder if args.ascii => Charset::Ascii,
+        FormatKind::Ladder | FormatKind::Json => Charset::Unicode,
     }
 }
 
@@ -351,7 +399,9 @@ fn write(format: &mut dyn Format, news: News, closing_only: bool, out: &mut Stri
 fn style(reports: Reports, args: &OutputArgs) -> Style {
     let color = wants_color(args.color, reports.is_terminal(), std::env::var_os("NO_COLOR").as_deref());
     colored::control::set_override(color);
-    Style { color, verbose: args.verbose, explain: None }
+    let canvas =
+        Canvas { color, width: args.width.unwrap_or_else(|| reports.width()), numbers: args.numbers.into() };
+    Style { canvas, verbose: args.verbose, explain: None }
 }
 
 /// Whether what goes to standard output is to be coloured; said to all that colours from here on.

@@ -270,15 +270,15 @@ impl<T: Talk> Flow<T> {
         let reaction = self.stream.on_segment(segment, text, self.latest);
         let reaction = Reaction { segment: reaction.segment.map(|reply| self.dressed(reply)), ..reaction };
         let split = self.plan.open == Open::Split && reaction.clause == Clause::ListenTakesSyn;
-        let sent =
-            if split { None } else { reaction.segment.map(|reply| self.send(&reply, out)).transpose()? };
         let excerpt = Excerpt::of(text);
         let told = out.telling(at, &self.stream, packet);
         self.story.received(told, segment, excerpt, ttl, &reaction);
         if split {
             self.send_apart(&reaction, out)?;
+        } else {
+            let sent = reaction.segment.map(|reply| self.send(&reply, out)).transpose()?;
+            self.tell(&reaction, sent, Part::Reply, out);
         }
-        self.tell(&reaction, sent, Part::Reply, out);
         self.hand_over(out)?;
         self.transmit_rest(out)?;
         if self.progress() != progress {

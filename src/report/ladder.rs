@@ -10,7 +10,8 @@ use std::fmt::Write;
 
 use colored::Color;
 
-use super::rungs::{Drawn, Mark, PassedOver, Place, Rungs, SPAN, WIDTH, draw};
+use super::canvas::Canvas;
+use super::rungs::{Drawn, ICMP, Mark, PassedOver, Place, RECEIVED, REMARK, RESET, Rungs, SENT, draw};
 use super::text::{fill, short, wrap};
 use super::{Format, agreed, verdict, words};
 use crate::record::{
@@ -21,11 +22,11 @@ use crate::tcp::{Clause, State};
 /// How much the ladder tells.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
-    /// Whether colours are wanted.
-    pub color: bool,
+    /// What it is drawn on.
+    pub canvas: Canvas,
     /// Clause and variables at each rung.
     pub verbose: bool,
-    /// A plain sentence for a rung, if there is one.
+    /// A plain sentence for a rung, if there is one; the rule's section stands behind it.
     pub explain: Option<fn(&Step) -> Option<String>>,
 }
 
@@ -42,7 +43,7 @@ pub struct Ladder {
 impl Ladder {
     /// A ladder in this style.
     pub const fn new(style: Style) -> Self {
-        Self { style, rungs: Rungs { color: style.color }, target: String::new(), role: Role::Active }
+        Self { style, rungs: Rungs::on(style.canvas), target: String::new(), role: Role::Active }
     }
 
     fn place(&self, step: &Step) -> Place<'static> {
@@ -81,10 +82,10 @@ impl Format for Ladder {
     fn listening(&mut self, listening: &Listening, out: &mut String) {
         self.role = Role::Passive;
         let at: Vec<String> = listening.at.iter().map(ToString::to_string).collect();
-        let at = wrap(&format!("listening on {}", at.join(" and ")), WIDTH).join("\n");
+        let at = wrap(&format!("listening on {}", at.join(" and ")), self.rungs.width()).join("\n");
         let _ = writeln!(out, "{}", self.rungs.bold(&at));
         let passed_over = if self.style.verbose { PassedOver::Told } else { PassedOver::Untold };
-        Rungs::guard(out, &listening.guard, passed_over);
+        self.rungs.guard(out, &listening.guard, passed_over);
         self.rungs.heading(out, "state");
     }
 
@@ -92,9 +93,10 @@ impl Format for Ladder {
         if self.role == Role::Passive {
             let place =
                 Place { mark: Mark::Name(opening.number), time: opening.at, state: State::Listen.name() };
-            let client = format!("{:<SPAN$}", format!("  {} comes to {}", opening.remote, opening.local));
-            let client = if client.len() > SPAN {
-                format!("{:<SPAN$}", format!("  {}", opening.remote))
+            let span = self.rungs.span();
+            let client = format!("{:<span$}", format!("  {} comes to {}", opening.remote, opening.local));
+            let client = if client.len() > span {
+                format!("{:<span$}", format!("  {}", opening.remote))
             } else {
                 client
             };
@@ -115,8 +117,7 @@ impl Format for Ladder {
         match &step.event {
             Event::Sent { segment, relative, text, retransmission } => {
                 let again = if *retransmission > 0 { " again" } else { "" };
-                let drawn =
-                    Drawn { segment, relative, text, label: again, toward_remote: true, color: Color::Cyan };
+                let drawn = Drawn { segment, relative, text, label: again, toward_remote: true, color: SENT };
                 self.segment(out, step, &drawn);
                 if !step.arrows.is_empty() {
                     self.remark_on(step.clause, out);
@@ -132,24 +133,28 @@ impl Format for Ladder {
             Event::Unsent { segment, relative, why } => {
                 let text = &Excerpt::default();
                 let label = " not sent";
-                let drawn =
-                    Drawn { segment, relative, text, label, toward_remote: true, color: Color::Yellow };
+                let drawn = Drawn { segment, relative, text, label, toward_remote: true, color: REMARK };
                 self.segment(out, step, &drawn);
                 self.rungs.note(out, why);
             }
             Event::Received { segment, relative, text, .. } => {
                 let drawn =
-                    Drawn { segment, relative, text, label: "", toward_remote: false, color: Color::Green };
+                    Drawn { segment, relative, text, label: "", toward_remote: false, color: RECEIVED };
                 self.segment(out, step, &drawn);
                 self.remark_on(step.clause, out);
             }
             Event::Unreadable(error) => {
-                self.rungs.rung(out, self.place(step), &draw("unreadable", "", false), Color::Yellow);
+                self.rungs.rung(
+                    out,
+                    self.place(step),
+                    &draw("unreadable", "", false, self.rungs.span()),
+                    REMARK,
+                );
                 self.rungs.note(out, &format!("ignored: {error}"));
             }
             Event::Icmp { error, effect } => {
                 let name = format!("ICMP {}/{}", error.kind, error.code);
-                self.rungs.rung(out, self.place(step), &draw(&name, "", false), Color::Magenta);
+                self.rungs.rung(out, self.place(step), &draw(&name, "", false, self.rungs.span()), ICMP);
                 self.rungs.note(
                     out,
                     &format!("{}, from {}{}", error.meaning(), error.from, words::effect(*effect)),
@@ -158,17 +163,17 @@ impl Format for Ladder {
             Event::KernelReset(segment, relative) => {
                 let text = &Excerpt::default();
                 let label = " by the kernel";
-                let drawn = Drawn { segment, relative, text, label, toward_remote: true, color: Color::Red };
+                let drawn = Drawn { segment, relative, text, label, toward_remote: true, color: RESET };
                 self.segment(out, step, &drawn);
                 self.rungs.note(out, "sent by the kernel, not by us: it knows nothing of this connection, and no guard held it back");
             }
             Event::Quiet => {
-                self.rungs.rung(out, self.place(step), &" ".repeat(SPAN), Color::White);
+                self.rungs.rung(out, self.place(step), &" ".repeat(self.rungs.span()), Color::White);
                 self.remark_on(step.clause, out);
             }
         }
         if let Some(sentence) = self.style.explain.and_then(|explain| explain(step)) {
-            self.rungs.detail(out, "", &sentence);
+            self.rungs.sentence(out, &sentence, step.clause.map(Clause::section));
         }
         if self.style.verbose {
             self.variables(out, step);
@@ -187,7 +192,7 @@ impl Format for Ladder {
     fn end(&mut self, summary: &Summary, out: &mut String) {
         if self.role == Role::Passive {
             let line = [vec![summary.outcome.to_string()], verdict::facts_of_one(summary)].concat();
-            let words = fill(line.iter().map(String::as_str), verdict::DOT, WIDTH - NAME);
+            let words = fill(line.iter().map(String::as_str), verdict::DOT, self.rungs.width() - NAME);
             for (n, words) in words.iter().enumerate() {
                 let name = if n == 0 { self.rungs.name(summary.exchange, 3) } else { " ".repeat(3) };
                 let _ = writeln!(out, "{name} {}", self.rungs.bold(words));
@@ -195,12 +200,16 @@ impl Format for Ladder {
             return;
         }
         let color = if summary.is_as_asked() { Color::Green } else { Color::Red };
-        let verdict = wrap(&summary.outcome.to_string(), WIDTH).join("\n");
+        let verdict = wrap(&summary.outcome.to_string(), self.rungs.width()).join("\n");
         let _ = writeln!(out, "\n{}", self.rungs.paint(&verdict, color));
         let facts = verdict::facts(summary);
-        let _ = writeln!(out, "{}", fill(facts.iter().map(String::as_str), verdict::DOT, WIDTH).join("\n"));
+        let _ = writeln!(
+            out,
+            "{}",
+            fill(facts.iter().map(String::as_str), verdict::DOT, self.rungs.width()).join("\n")
+        );
         for remark in verdict::remarks(summary) {
-            let _ = writeln!(out, "{}", wrap(&remark, WIDTH).join("\n"));
+            let _ = writeln!(out, "{}", wrap(&remark, self.rungs.width()).join("\n"));
         }
     }
 

@@ -3,11 +3,13 @@
 //! Nothing here knows a socket, a control block, the clock or standard output.
 
 pub mod agreed;
+pub mod canvas;
 pub mod check;
 pub mod hex;
 pub mod json;
 pub mod ladder;
 pub mod mermaid;
+pub mod page;
 pub mod pcapng;
 mod rungs;
 pub mod sending;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use colored::{Color, Colorize};
 
-use super::text::{millis, wrap};
+use super::canvas::{Canvas, Numbers};
+use super::text::{fill, millis, wrap};
 use super::verdict;
 use crate::record::{Excerpt, GuardSummary, Opening, Relative, Role};
 use crate::tcp::{Flags, Segment};
@@ -13,30 +14,42 @@ use crate::tcp::{Flags, Segment};
 /// Draws lines, in colours or without.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rungs {
-    pub(super) color: bool,
+    canvas: Canvas,
 }
 
-/// Between the lifelines.
-pub(super) const SPAN: usize = 50;
-/// For words behind the left one.
-const WORDS: usize = SPAN - 1;
-/// Before the left one: number, time, state.
+/// Before the left lifeline: number, time, state.
 const MARGIN: usize = 28;
 
-/// Columns a rung takes; the tests hold the drawing to it.
-pub(super) const WIDTH: usize = MARGIN + 1 + SPAN + 1;
-
 impl Rungs {
+    pub(super) const fn on(canvas: Canvas) -> Self {
+        Self { canvas }
+    }
+
+    /// Columns a rung takes; the tests hold the drawing to it.
+    pub(super) const fn width(self) -> usize {
+        self.canvas.width.get()
+    }
+
+    /// Columns between the lifelines.
+    pub(super) const fn span(self) -> usize {
+        self.width() - MARGIN - 2
+    }
+
+    /// Columns for words behind the left one.
+    const fn words(self) -> usize {
+        self.span() - 1
+    }
+
     pub(super) fn paint(self, text: &str, color: Color) -> String {
-        if self.color { text.color(color).to_string() } else { text.to_owned() }
+        if self.canvas.color { text.color(color).to_string() } else { text.to_owned() }
     }
 
     pub(super) fn dim(self, text: &str) -> String {
-        if self.color { text.dimmed().to_string() } else { text.to_owned() }
+        if self.canvas.color { text.dimmed().to_string() } else { text.to_owned() }
     }
 
     pub(super) fn bold(self, text: &str) -> String {
-        if self.color && !text.is_empty() { text.bold().to_string() } else { text.to_owned() }
+        if self.canvas.color && !text.is_empty() { text.bold().to_string() } else { text.to_owned() }
     }
 
     /// The state column, empty where the state stays what it was.
@@ -48,7 +61,7 @@ impl Rungs {
     /// Lines under a rung, behind the left lifeline; `state` stands in the state column of the first.
     pub(super) fn detail(self, out: &mut String, state: &str, text: &str) {
         let mut state = state;
-        for line in wrap(text, WORDS) {
+        for line in wrap(text, self.words()) {
             let bar = self.dim("│");
             let _ = writeln!(out, "{:15}{}{bar}  {line}", "", self.state(state));
             state = "";
@@ -75,9 +88,10 @@ impl Rungs {
         drawn: &Drawn<'_>,
         mut later: impl Iterator<Item = &'s str>,
     ) {
-        let color = if drawn.segment.has(Flags::RST) { Color::Red } else { drawn.color };
-        self.rung(out, at, &drawn.arrow(), color);
-        for line in drawn.details() {
+        let color = if drawn.segment.has(Flags::RST) { RESET } else { drawn.color };
+        let (arrow, details) = drawn.written(self.span(), self.canvas.numbers);
+        self.rung(out, at, &arrow, color);
+        for line in details {
             self.detail(out, later.next().unwrap_or_default(), &line);
         }
         for state in later {
@@ -85,15 +99,24 @@ impl Rungs {
         }
     }
 
+    /// A sentence, and in one piece behind it where that stands.
+    pub(super) fn sentence(self, out: &mut String, sentence: &str, section: Option<&str>) {
+        let section = section.map(|section| format!("({section})"));
+        let items = sentence.split(' ').chain(section.as_deref());
+        for line in fill(items, " ", self.words()) {
+            self.detail(out, "", &line);
+        }
+    }
+
     pub(super) fn note(self, out: &mut String, text: &str) {
-        for line in wrap(text, WORDS) {
+        for line in wrap(text, self.words()) {
             let bar = self.dim("│");
-            let _ = writeln!(out, "{:MARGIN$}{bar}  {}", "", self.paint(&line, Color::Yellow));
+            let _ = writeln!(out, "{:MARGIN$}{bar}  {}", "", self.paint(&line, REMARK));
         }
     }
 
     pub(super) fn dimmed(self, out: &mut String, text: &str) {
-        for line in wrap(text, WORDS) {
+        for line in wrap(text, self.words()) {
             let _ = writeln!(out, "{:MARGIN$}{}", "", self.dim(&format!("│  {line}")));
         }
     }
@@ -115,13 +138,14 @@ impl Rungs {
 
     /// Who speaks with whom, and what holds the kernel back.
     pub(super) fn opening(self, out: &mut String, opening: &Opening, passed_over: PassedOver) {
-        let route = wrap(&format!("{} → {}", opening.local, verdict::target(opening)), WIDTH).join("\n");
+        let route =
+            wrap(&format!("{} → {}", opening.local, verdict::target(opening)), self.width()).join("\n");
         let _ = writeln!(out, "{}", self.bold(&route));
-        Self::guard(out, &opening.guard, passed_over);
+        self.guard(out, &opening.guard, passed_over);
     }
 
     /// What holds the kernel back, and an empty line.
-    pub(super) fn guard(out: &mut String, guard: &GuardSummary, passed_over: PassedOver) {
+    pub(super) fn guard(self, out: &mut String, guard: &GuardSummary, passed_over: PassedOver) {
         let mut held = guard.name.to_owned();
         if let Some(variant) = guard.variant {
             let _ = write!(held, " ({variant})");
@@ -134,24 +158,50 @@ impl Rungs {
         if let Some(reason) = &guard.untested_because {
             let _ = write!(held, ", not tested: {reason}");
         }
-        let _ =
-            writeln!(out, "{}", wrap(&format!("guard against the kernel's RST: {held}"), WIDTH).join("\n"));
+        let _ = writeln!(
+            out,
+            "{}",
+            wrap(&format!("guard against the kernel's RST: {held}"), self.width()).join("\n")
+        );
         for (kind, why) in guard.passed_over.iter().filter(|_| passed_over == PassedOver::Told) {
-            let _ = writeln!(out, "{}", wrap(&format!("not {kind}: {why}"), WIDTH).join("\n"));
+            let _ = writeln!(out, "{}", wrap(&format!("not {kind}: {why}"), self.width()).join("\n"));
         }
+        self.legend(out);
         out.push('\n');
+    }
+
+    /// What the colours mean, if there are any.
+    fn legend(self, out: &mut String) {
+        if self.canvas.color {
+            let meanings = [
+                ("sent", SENT),
+                ("received", RECEIVED),
+                ("RST", RESET),
+                ("ICMP", ICMP),
+                ("out of the ordinary", REMARK),
+            ];
+            let words = meanings.map(|(word, color)| self.paint(word, color)).join("  ");
+            let _ = writeln!(out, "{}{words}", self.dim("colours: "));
+        }
     }
 
     /// The heads of the columns; `state` is the third's.
     pub(super) fn heading(self, out: &mut String, state: &str) {
-        let heading = format!("{:>3} {:>9}  {state:13}{:<46}{:>6}", "#", "time/ms", "local", "remote");
+        let heading = format!(
+            "{:>3} {:>9}  {state:13}{:<near$}{:>6}",
+            "#",
+            "time/ms",
+            "local",
+            "remote",
+            near = self.span() - 4
+        );
         let _ = writeln!(out, "{}", self.dim(&heading));
     }
 
     /// A line between the rungs, with this state.
     pub(super) fn gap(self, out: &mut String, state: &str) {
         let bar = self.dim("│");
-        let _ = writeln!(out, "{:15}{}{bar}{:SPAN$}{bar}", "", self.state(state), "");
+        let _ = writeln!(out, "{:15}{}{bar}{:span$}{bar}", "", self.state(state), "", span = self.span());
     }
 }
 
@@ -191,43 +241,58 @@ pub(super) struct Drawn<'s> {
 }
 
 impl Drawn<'_> {
-    /// `── SYN ──────── len 0  win 64240 ──▶`, the flags at the end that sent them.
-    fn arrow(&self) -> String {
+    /// `── SYN ──────── len 0  win 64240 ──▶`, the flags at the end that sent them; and what stands below it. Where an
+    /// arrows are long enough, the numbers stand on them.
+    fn written(&self, span: usize, numbers: Numbers) -> (String, Vec<String>) {
         let sizes = format!("len {}  win {}", self.segment.text_len, self.segment.window.0);
         let flags = format!("{}{}", self.segment.flags, self.label);
         let short = format!("{}{}", self.segment.flags.short(), self.label);
-        let fits = flags.len() + sizes.len() + ARROW_ENDS + 3 <= SPAN;
-        draw(if fits { &flags } else { &short }, &sizes, self.toward_remote)
+        let fits = |near: &str| near.len() + sizes.len() + ARROW_ENDS + 3 <= span;
+        let its_numbers = self.numbers(numbers);
+        let with_numbers = format!("{flags}  {its_numbers}");
+        if span >= numbers.on_arrow_from() && fits(&with_numbers) {
+            return (draw(&with_numbers, &sizes, self.toward_remote, span), self.details());
+        }
+        let arrow = draw(if fits(&flags) { &flags } else { &short }, &sizes, self.toward_remote, span);
+        (arrow, [vec![its_numbers], self.details()].concat())
     }
 
-    fn details(&self) -> Vec<String> {
+    fn numbers(&self, shown: Numbers) -> String {
         let Drawn { segment, relative, .. } = self;
-        let mut numbers = format!("seq {}", number(segment.seq.0, relative.seq));
+        let mut numbers = format!("seq {}", shown.show(segment.seq.0, relative.seq));
         if let Some(ack) = segment.acknowledgment() {
-            let _ = write!(numbers, "  ack {}", number(ack.0, relative.ack));
+            let _ = write!(numbers, "  ack {}", shown.show(ack.0, relative.ack));
         }
         if segment.has(Flags::URG) {
             let _ = write!(numbers, "  urg {}", segment.urgent);
         }
-        let mut details = vec![numbers];
-        if !segment.options.is_empty() {
-            details.push(segment.options.to_string().replace(',', ", "));
-        }
-        if segment.text_len > 0 {
-            details.push(quote(self.text, segment.text_len));
-        }
-        details
+        numbers
+    }
+
+    /// Options and text.
+    fn details(&self) -> Vec<String> {
+        let segment = self.segment;
+        let options = (!segment.options.is_empty()).then(|| segment.options.to_string().replace(',', ", "));
+        let text = (segment.text_len > 0).then(|| quote(self.text, segment.text_len));
+        options.into_iter().chain(text).collect()
     }
 }
+
+/// What the colours mean.
+pub(super) const SENT: Color = Color::Cyan;
+pub(super) const RECEIVED: Color = Color::Green;
+pub(super) const RESET: Color = Color::Red;
+pub(super) const ICMP: Color = Color::Magenta;
+pub(super) const REMARK: Color = Color::Yellow;
 
 /// What is always there of an arrow: `── `, the space behind what stands by its tail, and `──▶`.
 const ARROW_ENDS: usize = 3 + 1 + 3;
 
 /// An arrow across the span, `near` by its tail and `far` by its head.
-pub(super) fn draw(near: &str, far: &str, toward_remote: bool) -> String {
+pub(super) fn draw(near: &str, far: &str, toward_remote: bool, span: usize) -> String {
     let far = if far.is_empty() { String::new() } else { format!(" {far} ") };
     let taken = near.chars().count() + far.chars().count() + ARROW_ENDS;
-    let line = "─".repeat(SPAN.saturating_sub(taken).max(1));
+    let line = "─".repeat(span.saturating_sub(taken).max(1));
     if toward_remote {
         format!("── {near} {line}{far}──▶")
     } else {
@@ -235,16 +300,8 @@ pub(super) fn draw(near: &str, far: &str, toward_remote: bool) -> String {
     }
 }
 
-/// `4322 (1)`, or without the relative number where it is not known.
-fn number(absolute: u32, relative: Option<u32>) -> String {
-    match relative {
-        Some(relative) => format!("{absolute} ({relative})"),
-        None => absolute.to_string(),
-    }
-}
-
 /// Text in quotes, every octet that is no plain letter escaped.
-fn quote(text: &Excerpt, len: u32) -> String {
+pub(super) fn quote(text: &Excerpt, len: u32) -> String {
     let more = if len as usize > text.as_bytes().len() { "…" } else { "" };
     format!("\"{}\"{more}", text.as_bytes().escape_ascii())
 }
@@ -269,8 +326,10 @@ mod tests {
                 let (relative, text) = (&Relative::default(), &Excerpt::default());
                 let drawn =
                     Drawn { segment: &segment, relative, text, label, toward_remote, color: Color::Red };
-                let arrow = drawn.arrow();
-                assert_eq!(arrow.chars().count(), SPAN, "{arrow}");
+                for span in [50, 80, 110, 170] {
+                    let (arrow, _) = drawn.written(span, Numbers::Both);
+                    assert_eq!(arrow.chars().count(), span, "{arrow}");
+                }
             }
         }
     }

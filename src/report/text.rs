@@ -16,6 +16,40 @@ pub fn clean(text: &str) -> String {
     })
 }
 
+/// Characters that text may be made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Charset {
+    /// All.
+    #[default]
+    Unicode,
+    /// Seven bits each; column by column the same as before.
+    Ascii,
+}
+
+impl Charset {
+    /// Leaves nothing else in `text`.
+    pub fn apply(self, text: &mut String) {
+        if self == Self::Ascii && !text.is_ascii() {
+            *text = text.chars().map(ascii).collect();
+        }
+    }
+}
+
+/// What comes closest.
+const fn ascii(c: char) -> char {
+    match c {
+        '│' => '|',
+        '─' | '–' => '-',
+        '▶' | '→' => '>',
+        '◀' | '←' => '<',
+        '·' => '*',
+        '…' | '✓' => '+',
+        '✗' => 'x',
+        _ if c.is_ascii() => c,
+        _ => '?',
+    }
+}
+
 /// Breaks `text` at spaces into lines of at most `width` characters; a longer word is broken.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     fill(text.split(' '), " ", width)
@@ -73,6 +107,16 @@ mod tests {
         assert!(clean.chars().all(|c| c.is_ascii_graphic()), "{clean}");
         assert!(clean.starts_with("a\\u{1b}[2Jb"));
         assert_eq!(super::clean("grüße.example"), "grüße.example");
+    }
+
+    #[test]
+    fn ascii_takes_as_many_columns() {
+        let mut text = "  1  0.000  SYN-SENT  │── SYN ───▶│ a → b · \"x\"… ü".to_owned();
+        let columns = text.chars().count();
+        Charset::Unicode.apply(&mut text);
+        assert_eq!(text.chars().count(), columns);
+        Charset::Ascii.apply(&mut text);
+        assert_eq!(text, "  1  0.000  SYN-SENT  |-- SYN --->| a > b * \"x\"+ ?");
     }
 
     #[test]

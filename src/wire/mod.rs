@@ -9,6 +9,7 @@ pub mod bulk;
 pub mod filter;
 pub mod memory;
 pub mod raw;
+pub mod stepping;
 #[expect(unsafe_code, reason = "the one file that may: system calls no safe crate wraps")]
 pub mod sys;
 

@@ -8,6 +8,7 @@ use tcpshake::driver::fleet::{Direction, KeptPackets, Task};
 use tcpshake::driver::observe::Kept;
 use tcpshake::record::{Event, GuardSummary, Negotiation, Opening, Outcome, Signal, Step, Summary};
 use tcpshake::report::Format;
+use tcpshake::report::canvas::Canvas;
 use tcpshake::report::ladder::{Ladder, Style};
 use tcpshake::tcp::{Segment, State};
 
@@ -97,7 +98,7 @@ pub(crate) fn assert_told_again(told: &Told) {
     let opening = kept.opening.unwrap();
     assert_eq!((opening.local, opening.remote), told.tuple);
     for verbose in [false, true] {
-        let style = Style { color: verbose, verbose, explain: None };
+        let style = Style { canvas: Canvas { color: verbose, ..Canvas::default() }, verbose, explain: None };
         let mut drawing = Drawing(Ladder::new(style), String::new());
         replay(&recorded, &mut drawing);
         assert!(drawing.1.lines().count() > kept.steps.len());

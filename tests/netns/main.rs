@@ -46,6 +46,7 @@ mod scripted;
 mod scripts;
 mod send;
 mod send_refused;
+mod step;
 mod thousand;
 mod together;
 mod trouble;
@@ -113,6 +114,7 @@ fn main() -> ExitCode {
         scripts::TESTS,
         send::TESTS,
         send_refused::TESTS,
+        step::TESTS,
         listen::TESTS,
         knocks::TESTS,
         crowd::TESTS,

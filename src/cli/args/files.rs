@@ -28,6 +28,10 @@ pub struct FilesArgs {
     #[arg(long, value_name = "FILE")]
     pub mermaid: Option<PathBuf>,
 
+    /// Write the exchange as a page of HTML that needs nothing else, to be played and looked into bit by bit
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+
     /// Record each packet as pcapng, both ways, with what its step means as a comment, for Wireshark and tshark
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
@@ -36,7 +40,12 @@ pub struct FilesArgs {
 impl FilesArgs {
     /// Each option that was given, and its file.
     pub fn given(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        let all = [("--svg", &self.svg), ("--mermaid", &self.mermaid), ("--pcap", &self.pcap)];
+        let all = [
+            ("--svg", &self.svg),
+            ("--mermaid", &self.mermaid),
+            ("--html", &self.html),
+            ("--pcap", &self.pcap),
+        ];
         all.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)))
     }
 

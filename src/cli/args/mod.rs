@@ -31,6 +31,7 @@ use self::number::number;
 use super::exit::Exit;
 use crate::driver::Close;
 use crate::guard::{Choice, Kind};
+use crate::report::canvas::{Numbers, Width};
 use crate::tcp::{Parameters, Retries};
 
 /// Open and close TCP connections by hand, and watch every step
@@ -227,6 +228,47 @@ pub struct OutputArgs {
     /// Tell at each step which rule decided, and the connection's variables
     #[arg(short, long)]
     pub verbose: bool,
+
+    /// Columns of the ladder, 80 to 200 [default: the terminal's]
+    #[arg(long, value_name = "COLUMNS", value_parser = width)]
+    pub width: Option<Width>,
+
+    /// Which sequence and acknowledgment numbers the ladder shows
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    pub numbers: NumbersKind,
+
+    /// Draw with ASCII alone
+    #[arg(long)]
+    pub ascii: bool,
+}
+
+/// Which numbers are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum NumbersKind {
+    /// As on the wire, and in parentheses counted from the initial ones
+    #[default]
+    Both,
+    /// As on the wire
+    Absolute,
+    /// Counted from the initial ones, which count as 0
+    Relative,
+}
+
+impl From<NumbersKind> for Numbers {
+    fn from(kind: NumbersKind) -> Self {
+        match kind {
+            NumbersKind::Both => Self::Both,
+            NumbersKind::Absolute => Self::Absolute,
+            NumbersKind::Relative => Self::Relative,
+        }
+    }
+}
+
+fn width(typed: &str) -> Result<Width, String> {
+    let columns: Option<usize> = typed.parse().ok();
+    let columns = columns.filter(|columns| (Width::LEAST..=Width::MOST).contains(columns));
+    let range = || format!("a number of columns from {} to {} is expected", Width::LEAST, Width::MOST);
+    columns.map(Width::of).ok_or_else(range)
 }
 
 /// Formats of the report.
@@ -327,6 +369,14 @@ pub struct ConnectArgs {
     /// How long and how often
     #[command(flatten)]
     pub pace: PaceArgs,
+
+    /// Say in plain words what each step means, and by which section of which RFC
+    #[arg(long, help_heading = "Output", conflicts_with = "quiet")]
+    pub explain: bool,
+
+    /// Wait for Enter before each segment of ours leaves
+    #[arg(long, help_heading = "Output", conflicts_with = "quiet")]
+    pub step: bool,
 
     /// How results are shown
     #[command(flatten)]

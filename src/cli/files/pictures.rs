@@ -7,8 +7,10 @@ use crate::cli::error::Failure;
 use crate::cli::sink::Place;
 use crate::driver::Observer;
 use crate::driver::observe::Kept;
+use crate::lesson;
 use crate::record::exchange::Exchange;
-use crate::report::{mermaid, svg};
+use crate::report::page::{self, Page, Shown};
+use crate::report::{mermaid, svg, verdict};
 
 /// Nobody looks at more steps in one picture; a transfer can have millions.
 const MOST_STEPS: usize = 500;
@@ -18,6 +20,7 @@ const MOST_STEPS: usize = 500;
 pub(super) enum Kind {
     Svg(svg::Style),
     Mermaid,
+    Page,
 }
 
 impl Kind {
@@ -25,8 +28,22 @@ impl Kind {
         match self {
             Self::Svg(style) => svg::render(exchange, style),
             Self::Mermaid => mermaid::render(exchange),
+            Self::Page => page(exchange),
         }
     }
+}
+
+/// The page of one exchange that is no part of a course.
+fn page(exchange: &Exchange) -> String {
+    let sentences: Vec<_> = exchange.steps.iter().map(lesson::sentence).collect();
+    let left_out =
+        (exchange.left_out > 0).then(|| format!("{} later steps are left out.", exchange.left_out));
+    page::render(&Page {
+        title: &verdict::title(&exchange.opening),
+        introduction: left_out.as_slice(),
+        shown: &[Shown { exchange, sentences: &sentences }],
+        course: None,
+    })
 }
 
 /// Pictures to be drawn, and the exchange that they show.
@@ -74,7 +91,8 @@ impl Pictures {
             | News::End(_)
             | News::Statistics(_)
             | News::Served(_)
-            | News::Failed(_) => {}
+            | News::Failed(_)
+            | News::Prompt(_) => {}
         }
     }
 

@@ -49,7 +49,8 @@ impl Recording {
             | News::End(_)
             | News::Statistics(_)
             | News::Served(_)
-            | News::Failed(_) => Ok(()),
+            | News::Failed(_)
+            | News::Prompt(_) => Ok(()),
         }
     }
 

@@ -7,6 +7,7 @@ use colored::Color;
 use super::percentiles::Percentiles;
 use super::{Closing, Findings, words};
 use crate::record::check::{Finding, Plan, Summary, Verdict};
+use crate::report::canvas::Canvas;
 use crate::report::rungs::Rungs;
 use crate::report::text::{fill, wrap};
 use crate::report::verdict::DOT;
@@ -28,8 +29,8 @@ pub struct Text {
 }
 
 impl Text {
-    const fn rungs(self) -> Rungs {
-        Rungs { color: self.color }
+    fn rungs(self) -> Rungs {
+        Rungs::on(Canvas { color: self.color, ..Canvas::default() })
     }
 
     fn unmet(self, findings: &dyn Findings, out: &mut dyn Write) -> io::Result<()> {

@@ -10,7 +10,9 @@ use crate::record::Excerpt;
 use crate::record::sending::{Event, News, Rung, Shown, Sum, Verdict};
 use crate::report::hex;
 use crate::report::ladder::Style;
-use crate::report::rungs::{Drawn, Mark, PassedOver, Place, Rungs, WIDTH, draw};
+use crate::report::rungs::{
+    Drawn, ICMP, Mark, PassedOver, Place, RECEIVED, REMARK, RESET, Rungs, SENT, draw,
+};
 use crate::report::text::{fill, wrap};
 use crate::report::verdict::DOT;
 use crate::tcp::{Flags, Meaning, Segment};
@@ -26,7 +28,7 @@ impl Ladder {
     /// A ladder in this style; it has words of its own for each step.
     pub const fn new(style: Style) -> Self {
         let passed_over = if style.verbose { PassedOver::Told } else { PassedOver::Untold };
-        Self { rungs: Rungs { color: style.color }, passed_over }
+        Self { rungs: Rungs::on(style.canvas), passed_over }
     }
 
     fn rung(&self, rung: &Rung, out: &mut String) {
@@ -42,18 +44,18 @@ impl Ladder {
             }
             Event::Received(shown) => self.segment(out, at, shown, Way::In),
             Event::Unreadable(error) => {
-                self.rungs.rung(out, at, &draw("unreadable", "", false), Color::Yellow);
+                self.rungs.rung(out, at, &draw("unreadable", "", false, self.rungs.span()), REMARK);
                 self.rungs.note(out, &format!("ignored: {error}"));
             }
             Event::Icmp(error) => {
                 let name = format!("ICMP {}/{}", error.kind, error.code);
-                self.rungs.rung(out, at, &draw(&name, "", false), Color::Magenta);
+                self.rungs.rung(out, at, &draw(&name, "", false, self.rungs.span()), ICMP);
                 self.rungs.detail(out, "", &format!("{}, from {}", error.meaning(), error.from));
             }
             Event::KernelReset(segment, relative) => {
                 let text = &Excerpt::default();
                 let label = " by the kernel";
-                let drawn = Drawn { segment, relative, text, label, toward_remote: true, color: Color::Red };
+                let drawn = Drawn { segment, relative, text, label, toward_remote: true, color: RESET };
                 self.rungs.segment(out, at, &drawn, std::iter::empty());
             }
         }
@@ -68,8 +70,8 @@ impl Ladder {
     fn segment(&self, out: &mut String, at: Place<'_>, shown: &Shown, way: Way) {
         let Shown { segment, relative, text, ttl, tos } = shown;
         let (label, toward_remote, color) = match way {
-            Way::Out(label) => (label, true, Color::Cyan),
-            Way::In => ("", false, Color::Green),
+            Way::Out(label) => (label, true, SENT),
+            Way::In => ("", false, RECEIVED),
         };
         let drawn = Drawn { segment, relative, text, label, toward_remote, color };
         self.rungs.segment(out, at, &drawn, std::iter::empty());
@@ -100,16 +102,17 @@ impl Ladder {
             | Verdict::Silent(_)
             | Verdict::Interrupted(_) => Color::Red,
         };
-        let verdict = wrap(&sum.verdict.to_string(), WIDTH).join("\n");
+        let verdict = wrap(&sum.verdict.to_string(), self.rungs.width()).join("\n");
         let _ = writeln!(out, "\n{}", self.rungs.paint(&verdict, color));
         // An answer is explained where it stands; silence stands nowhere.
         if let Verdict::Silent(meaning) | Verdict::RightlySilent(meaning) = sum.verdict {
-            let _ = writeln!(out, "{}", wrap(&explained(meaning), WIDTH).join("\n"));
+            let _ = writeln!(out, "{}", wrap(&explained(meaning), self.rungs.width()).join("\n"));
         }
         let facts = verdict::facts(sum);
-        let _ = writeln!(out, "{}", fill(facts.iter().map(String::as_str), DOT, WIDTH).join("\n"));
+        let _ =
+            writeln!(out, "{}", fill(facts.iter().map(String::as_str), DOT, self.rungs.width()).join("\n"));
         for remark in verdict::remarks(sum) {
-            let _ = writeln!(out, "{}", wrap(&remark, WIDTH).join("\n"));
+            let _ = writeln!(out, "{}", wrap(&remark, self.rungs.width()).join("\n"));
         }
     }
 }

@@ -1,0 +1,87 @@
+//! `--step`: each segment of ours waits for Enter.
+
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::error::Failure;
+use super::output::Prompter;
+use super::signals::Signals;
+use crate::packet::{TransportChecksum, ip, tcp};
+
+/// Said once.
+const MEANWHILE: &str = "\
+Each segment of ours waits for Enter, and our clock with it. The peer's goes on:
+what it waits for it sends again, first after about a second, and after a minute
+or two it gives up. What comes meanwhile is shown next.
+";
+
+/// Asks at the terminal, or whatever standard input is.
+pub(super) struct Stepper {
+    prompter: Prompter,
+    signals: OwnedFd,
+    answers: Answers,
+}
+
+/// What is to be expected of standard input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    NotAsked,
+    Come,
+    /// It has ended, or a signal ends it all.
+    ComeNoMore,
+}
+
+impl Stepper {
+    pub(super) fn new(prompter: Prompter, signals: &Signals) -> Result<Self, Failure> {
+        Ok(Self { prompter, signals: signals.descriptor()?, answers: Answers::NotAsked })
+    }
+
+    /// Returns when `packet` may leave.
+    pub(super) fn ask(&mut self, packet: &[u8]) {
+        if self.answers == Answers::NotAsked {
+            self.answers = Answers::Come;
+            self.prompter.say(MEANWHILE.to_owned());
+        }
+        if self.answers == Answers::ComeNoMore {
+            return;
+        }
+        // Who types Enter ends the line on the terminal, too.
+        let end = if io::stdin().is_terminal() { " " } else { "\n" };
+        self.prompter.say(format!("next: {} · Enter{end}", words(packet)));
+        self.answers = self.wait();
+    }
+
+    /// Waits for the end of a line.
+    fn wait(&self) -> Answers {
+        let stdin = io::stdin();
+        loop {
+            let mut fds = [self.signals.as_fd(), stdin.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            match poll(&mut fds, PollTimeout::NONE) {
+                Err(Errno::EINTR) => continue,
+                Ok(_) if !fds[0].any().unwrap_or(false) => {}
+                _ => return Answers::ComeNoMore,
+            }
+            let mut octet = [0];
+            match nix::unistd::read(&stdin, &mut octet) {
+                Ok(1..) if octet != *b"\n" => {}
+                Ok(1..) => return Answers::Come,
+                Ok(0) | Err(_) => return Answers::ComeNoMore,
+            }
+        }
+    }
+}
+
+/// `ACK  seq 4322  ack 9001`.
+fn words(packet: &[u8]) -> String {
+    let segment = ip::parse(packet).ok().and_then(|packet| {
+        tcp::parse(packet.payload, packet.addresses, TransportChecksum::LeftToCard)
+            .ok()
+            .map(|tcp| tcp.segment)
+    });
+    let Some(segment) = segment else { return "a packet".to_owned() };
+    let ack = segment.acknowledgment().map_or(String::new(), |ack| format!("  ack {ack}"));
+    format!("{}  seq {}{ack}  len {}", segment.flags, segment.seq, segment.text_len)
+}
