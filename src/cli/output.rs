@@ -401,7 +401,7 @@ fn style(reports: Reports, args: &OutputArgs) -> Style {
     colored::control::set_override(color);
     let canvas =
         Canvas { color, width: args.width.unwrap_or_else(|| reports.width()), numbers: args.numbers.into() };
-    Style { canvas, verbose: args.verbose, explain: None }
+    Style { canvas, verbose: args.verbose, hex: false, explain: None }
 }
 
 /// Whether what goes to standard output is to be coloured; said to all that colours from here on.

@@ -11,6 +11,7 @@ use std::fmt::Write;
 use colored::Color;
 
 use super::canvas::Canvas;
+use super::header::rows::rows;
 use super::rungs::{Drawn, ICMP, Mark, PassedOver, Place, RECEIVED, REMARK, RESET, Rungs, SENT, draw};
 use super::text::{fill, short, wrap};
 use super::{Format, agreed, verdict, words};
@@ -26,6 +27,8 @@ pub struct Style {
     pub canvas: Canvas,
     /// Clause and variables at each rung.
     pub verbose: bool,
+    /// The octets of each packet's headers, field by field.
+    pub hex: bool,
     /// A plain sentence for a rung, if there is one; the rule's section stands behind it.
     pub explain: Option<fn(&Step) -> Option<String>>,
 }
@@ -174,6 +177,9 @@ impl Format for Ladder {
         }
         if let Some(sentence) = self.style.explain.and_then(|explain| explain(step)) {
             self.rungs.sentence(out, &sentence, step.clause.map(Clause::section));
+        }
+        if self.style.hex {
+            self.rungs.octets(out, &rows(&step.packet));
         }
         if self.style.verbose {
             self.variables(out, step);

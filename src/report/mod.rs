@@ -5,6 +5,7 @@
 pub mod agreed;
 pub mod canvas;
 pub mod check;
+mod header;
 pub mod hex;
 pub mod json;
 pub mod ladder;

@@ -6,7 +6,6 @@
 
 mod data;
 mod diagram;
-mod header;
 mod numbers;
 mod rung;
 mod section;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use colored::{Color, Colorize};
 
 use super::canvas::{Canvas, Numbers};
+use super::header::rows::Row;
 use super::text::{fill, millis, wrap};
 use super::verdict;
 use crate::record::{Excerpt, GuardSummary, Opening, Relative, Role};
@@ -105,6 +106,23 @@ impl Rungs {
         let items = sentence.split(' ').chain(section.as_deref());
         for line in fill(items, " ", self.words()) {
             self.detail(out, "", &line);
+        }
+    }
+
+    /// Headers field by field, as far as a packet was kept.
+    pub(super) fn octets(self, out: &mut String, rows: &[Row]) {
+        const COLUMN: usize = 13;
+        for Row { octets, fields } in rows {
+            let (lead, indent) = if octets.is_empty() { ("", 0) } else { (octets.as_str(), COLUMN) };
+            let room = self.words().saturating_sub(indent.max(1));
+            let is_long = lead.len() >= indent && indent > 0;
+            if is_long {
+                self.dimmed(out, lead);
+            }
+            for (n, line) in wrap(fields, room).iter().enumerate() {
+                let lead = if n == 0 && !is_long { lead } else { "" };
+                self.dimmed(out, &format!("{lead:indent$}{line}"));
+            }
         }
     }
 

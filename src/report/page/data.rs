@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::{diagram, header};
+use super::diagram;
 use crate::record::Step;
 use crate::record::exchange::Exchange;
+use crate::report::header::{Field, Header, headers};
 use crate::report::hex;
 use crate::report::text::{millis, short};
 
@@ -48,7 +49,7 @@ pub(super) fn json(exchange: &Exchange, steps: &[Step]) -> String {
         n: step.n,
         at: millis(step.at),
         packet: hex::digits(&step.packet),
-        headers: header::headers(&step.packet).into_iter().map(HeaderData::from).collect(),
+        headers: headers(&step.packet).into_iter().map(HeaderData::from).collect(),
         local: local.get(at).map(Vec::as_slice).unwrap_or_default(),
         remote: remote.get(at).map(Vec::as_slice).unwrap_or_default(),
         variables: variables(step),
@@ -57,10 +58,9 @@ pub(super) fn json(exchange: &Exchange, steps: &[Step]) -> String {
     tame(&serde_json::to_string(&data).unwrap_or_default()) // strings and numbers: nothing that could fail
 }
 
-impl From<header::Header> for HeaderData {
-    fn from(header: header::Header) -> Self {
-        let field =
-            |header::Field { name, start, bits, value, note }| FieldData { name, start, bits, value, note };
+impl From<Header> for HeaderData {
+    fn from(header: Header) -> Self {
+        let field = |Field { name, start, bits, value, note }| FieldData { name, start, bits, value, note };
         Self { name: header.name, fields: header.fields.into_iter().map(field).collect() }
     }
 }

@@ -2,6 +2,7 @@
 
 mod ip;
 mod options;
+pub(super) mod rows;
 mod tcp;
 
 use crate::packet::ip::within;
