@@ -4,8 +4,9 @@
 mod pictures;
 mod recording;
 
+use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::pictures::{Kind, Pictures};
 use self::recording::Recording;
@@ -23,12 +24,21 @@ pub(super) struct Files {
     take_standard_output: bool,
 }
 
+/// Files that the exchange is about: nothing else is to be written there.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Others<'o> {
+    /// What is written to, and by which option.
+    pub(super) written: Option<(&'static str, &'o Path)>,
+    /// What is read.
+    pub(super) read: Option<&'o File>,
+}
+
 impl Files {
-    /// Makes the files that were asked for; `other` is one that something else is written to.
-    pub(super) fn open(args: &FilesArgs, other: Option<(&'static str, &Path)>) -> Result<Self, Failure> {
-        let given: Vec<_> = other.into_iter().chain(args.given()).collect();
+    /// Makes the files that were asked for.
+    pub(super) fn open(args: &FilesArgs, others: &Others<'_>) -> Result<Self, Failure> {
+        let given: Vec<_> = others.written.into_iter().chain(args.given()).collect();
         check(&given)?;
-        let place = |path: &std::path::PathBuf| Place::open(path, None);
+        let place = |path: &PathBuf| Place::open(path, others.read);
         let svg = args.svg.as_ref().map(place).transpose()?;
         let mermaid = args.mermaid.as_ref().map(place).transpose()?;
         let html = args.html.as_ref().map(place).transpose()?;

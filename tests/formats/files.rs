@@ -101,6 +101,22 @@ fn what_makes_no_sense_is_refused() {
     }
 }
 
+/// What the user wants sent is still there afterwards.
+#[test]
+fn a_file_that_is_sent_is_not_written_over() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("x.txt").to_str().unwrap().to_owned();
+    fs::write(&file, "precious").unwrap();
+    let send = format!("@{file}");
+    let output = Command::new(env!("CARGO_BIN_EXE_tcpshake"))
+        .args(["connect", "127.0.0.1:1", "--send", &send, "--svg", &file])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("cannot be sent and written at once"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+}
+
 /// The lines of a real run keep to the schema that is kept with the program.
 #[test]
 fn the_json_report_keeps_to_its_schema() {
