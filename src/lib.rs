@@ -16,7 +16,9 @@
 //! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`guard`] | keeps the kernel's RST in: listener, nft, iptables, self-test; guards held for others | `wire`, `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`record`] | what happened, as plain values | `tcp`, `packet` |
-//! | [`driver`] | joins machine, packets, wire and time: one exchange, many on one port, very many at once, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `cause`, `time` |
+//! | [`infer`] | the states of ends that we are not: told by the segments alone | `record`, `tcp`, `time` |
+//! | [`capture`] | what others have recorded, pcap, pcapng, JSON: connections told apart, their steps | `infer`, `record`, `packet`, `tcp`, `cause` |
+//! | [`driver`] | joins machine, packets, wire and time: one exchange, many on one port, very many at once, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `infer`, `cause`, `time` |
 //! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
 //! | [`doctor`] | whether this machine can do it, and what mends it | `guard`, `driver`, `wire`, `net`, `lab`, `record`, `tcp`, `cause`, `time` |
 //! | [`report`] | record to text, a format a file: ladder, JSON, verdict, pictures, a page, a recording; the reports of a check | `record`, `packet`, `tcp`, `cause` |
@@ -151,11 +153,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod capture;
 pub mod cause;
 pub mod cli;
 pub mod doctor;
 pub mod driver;
 pub mod guard;
+pub mod infer;
 pub mod lab;
 pub mod lesson;
 pub mod net;

@@ -1,6 +1,7 @@
 //! What happened, as plain values: everything a report may know.
 
 pub mod check;
+pub mod connection;
 pub mod exchange;
 pub mod expectation;
 pub mod pattern;
@@ -9,6 +10,8 @@ pub mod sending;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use connection::{Seen, Source};
 
 use crate::packet::{DecodeError, IcmpError, ip};
 use crate::tcp::{Arrows, Clause, Mss, Offer, Parameters, Rcv, Segment, Snd, State, Tcb};
@@ -34,6 +37,8 @@ pub struct Opening {
     pub at: Duration,
     /// Whether both ends run inside the process.
     pub simulated: bool,
+    /// Whether we took part in it.
+    pub source: Source,
     /// When, in whole seconds since 1970; zero where time is simulated.
     pub unix_seconds: u64,
 }
@@ -125,6 +130,8 @@ pub struct Step {
     pub packet: Box<[u8]>,
     /// Whether it came after the verdict, in what is kept of TIME-WAIT.
     pub late: bool,
+    /// What shows of it to who was not part of it; `None` where we were.
+    pub seen: Option<Seen>,
 }
 
 /// What a rung is about.

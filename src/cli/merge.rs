@@ -9,6 +9,7 @@ use super::args::{MergeArgs, ReportKind, ReportTo};
 use super::check::{Reports, Spool, Tally, exit, hash};
 use super::error::Failure;
 use super::exit::Exit;
+use super::rewound;
 use crate::driver::fleet::Done;
 use crate::record::check::{Finding, Plan, Summary};
 use crate::report::check::ndjson::{self, Line};
@@ -55,20 +56,7 @@ struct Input {
 
 impl Input {
     fn open(path: &Path) -> Result<Self, Failure> {
-        let open = || -> io::Result<File> {
-            let mut copy = tempfile::tempfile()?;
-            if path.as_os_str() == "-" {
-                io::copy(&mut io::stdin().lock(), &mut copy)?;
-                return Ok(copy);
-            }
-            let mut file = File::open(path)?;
-            if file.rewind().is_ok() {
-                return Ok(file);
-            }
-            io::copy(&mut file, &mut copy)?; // a pipe can be read but once
-            Ok(copy)
-        };
-        let file = open().map_err(|error| cannot(path, &crate::cause::cause(&error)))?;
+        let file = rewound::open(path).map_err(|error| cannot(path, &crate::cause::cause(&error)))?;
         Ok(Self { path: path.to_owned(), file })
     }
 

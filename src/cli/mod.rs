@@ -8,6 +8,7 @@ mod conversation;
 mod data;
 mod demo;
 mod doctor;
+mod draw;
 mod error;
 mod escape;
 pub mod exit;
@@ -19,6 +20,7 @@ mod merge;
 mod output;
 mod path;
 mod queue;
+mod rewound;
 mod send;
 mod signals;
 mod sink;
@@ -51,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<u8, Failure>
         Command::Check(args) => check::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Draw(args) => draw::run(&args),
         Command::Guard { command } => return guard::run(&command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Man(args) => manual::run(&args),

@@ -404,6 +404,11 @@ fn style(reports: Reports, args: &OutputArgs) -> Style {
     Style { canvas, verbose: args.verbose, hex: false, explain: None }
 }
 
+/// How a drawing on standard output looks.
+pub(super) fn style_on_stdout(args: &OutputArgs) -> Style {
+    style(Reports::ToStandardOutput, args)
+}
+
 /// Whether what goes to standard output is to be coloured; said to all that colours from here on.
 pub(super) fn wants_color_on_stdout(when: ColorWhen) -> bool {
     let color = wants_color(when, io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref());

@@ -9,7 +9,6 @@ mod flow;
 mod hear;
 pub mod observe;
 pub mod plan;
-pub mod remote;
 pub mod sending;
 pub mod serve;
 pub mod single;

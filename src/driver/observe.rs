@@ -1,6 +1,6 @@
 //! Who is told what happens.
 
-use super::remote;
+use crate::infer::remote;
 use crate::record::exchange::Exchange;
 use crate::record::{Listening, Negotiation, Opening, Step, Summary};
 
@@ -56,5 +56,40 @@ impl Observer for Kept {
 
     fn end(&mut self, summary: &Summary) {
         self.summary = Some(summary.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::driver::{Plan, run};
+    use crate::guard::Guard;
+    use crate::lab::simulated::{SimulatedServer, server_address};
+    use crate::tcp::{SeqNum, State};
+    use crate::wire::memory::MemoryWire;
+
+    /// The server of the textbook, seen from its client.
+    #[test]
+    fn a_server_is_inferred_from_its_segments() {
+        let remote = server_address(7);
+        let plan = Plan { simulated: true, ..Plan::new(remote, SeqNum(4321)) };
+        let server = SimulatedServer::new(remote, SeqNum(9000), plan.parameters);
+        let mut wire = MemoryWire::new(server, Duration::from_millis(10));
+        let guard = Guard::not_needed("10.99.0.1:40000".parse().unwrap());
+        let mut kept = Kept::default();
+        run(&guard, &mut wire, &plan, &mut kept, &mut || None).unwrap();
+        let exchange = kept.into_exchange().unwrap();
+        let states: Vec<_> = exchange.remote.iter().map(|state| state.map(State::name)).collect();
+        let (open, closing) = (Some("ESTABLISHED"), Some("CLOSE-WAIT"));
+        assert_eq!(
+            states,
+            [None, Some("SYN-RECEIVED"), open, closing, closing, Some("LAST-ACK"), Some("CLOSED")]
+        );
+        assert!(exchange.steps.iter().all(|step| step.packet.len() >= 40));
+        let before: Vec<_> = exchange.steps.iter().map(|step| step.before.state).collect();
+        let after: Vec<_> = exchange.steps.iter().map(|step| step.state).collect();
+        assert_eq!(before.get(1..), after.get(..after.len() - 1));
     }
 }

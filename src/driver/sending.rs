@@ -12,6 +12,7 @@ use crate::packet::ip::IpFields;
 use crate::packet::{
     Addresses, DecodeError, Defects, IcmpError, Ports, Severity, TransportChecksum, emit_with, ip, tcp,
 };
+use crate::record::connection::Source;
 use crate::record::sending::{Event, News, Rung, Shown, Sum, Verdict};
 use crate::record::{Excerpt, Opening, Relative, Role, Signal};
 use crate::tcp::{Flags, Meaning, Segment};
@@ -133,6 +134,7 @@ impl<'s> Sending<'s> {
             among: None,
             guard: summarize(guard),
             simulated: false,
+            source: Source::Ourselves,
             unix_seconds: time::unix_seconds(),
         }));
         let identification = order.segment.seq.0 as u16 | 1; // any but zero, which the kernel would replace

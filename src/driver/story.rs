@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::observe::Observer;
 use super::plan::Plan;
 use crate::guard::{Discard, Guard, GuardedPorts, Kind, PassedOver, Proof, Standing, Tally};
+use crate::record::connection::Source;
 use crate::record::{
     Event, Excerpt, GuardSummary, Keep, Opening, Outcome, Relative, Role, Standing as Left, Step, Summary,
     View,
@@ -85,6 +86,7 @@ impl Story {
             among: plan.among,
             guard,
             simulated: plan.simulated,
+            source: Source::Ourselves,
             unix_seconds: if plan.simulated { 0 } else { time::unix_seconds() },
         });
         Self {
@@ -215,6 +217,7 @@ impl Story {
             before: std::mem::replace(&mut self.left, left),
             packet,
             late: self.late,
+            seen: None,
         });
     }
 

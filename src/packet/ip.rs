@@ -150,12 +150,23 @@ pub fn parse_quoted(octets: &[u8]) -> Result<IpPacket<'_>, DecodeError> {
 /// A packet without what a network card has padded it with, by what its header says; as it is if that cannot be
 /// read.
 pub fn within(octets: &[u8]) -> &[u8] {
-    let len = match (octets.first().map(|first| first >> 4), octets) {
-        (Some(4), [_, _, t0, t1, ..]) => usize::from(u16::from_be_bytes([*t0, *t1])),
-        (Some(6), [_, _, _, _, p0, p1, ..]) => IPV6_HEADER + usize::from(u16::from_be_bytes([*p0, *p1])),
-        _ => octets.len(),
-    };
-    octets.get(..len).unwrap_or(octets)
+    stated_len(octets).and_then(|len| octets.get(..len)).unwrap_or(octets)
+}
+
+/// How long a packet is by what its header says; `None` if that cannot be read, or is left to a card to fill in.
+pub(super) fn stated_len(octets: &[u8]) -> Option<usize> {
+    match (octets.first()? >> 4, octets) {
+        (4, [_, _, 0, 0, ..]) => None,
+        (4, [_, _, t0, t1, ..]) => Some(usize::from(u16::from_be_bytes([*t0, *t1]))),
+        (6, [_, _, _, _, p0, p1, ..]) => Some(IPV6_HEADER + usize::from(u16::from_be_bytes([*p0, *p1]))),
+        _ => None,
+    }
+}
+
+/// The identification field of an IPv4 packet.
+pub(super) fn identification(octets: &[u8]) -> Option<u16> {
+    let [version, _, _, _, i0, i1, ..] = octets else { return None };
+    (version >> 4 == 4).then_some(u16::from_be_bytes([*i0, *i1]))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -179,6 +190,7 @@ fn parse_v4(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> 
     let payload = match (total_len.checked_sub(header_len), quoted) {
         (Some(len), Quoted::No) => rest.get(..len).ok_or(truncated(total_len))?,
         (Some(len), Quoted::Yes) => rest.get(..len).unwrap_or(rest),
+        (None, Quoted::Yes) if total_len == 0 => rest, // a card cuts it into packets, and fills it in
         (None, _) => {
             return Err(DecodeError::HeaderLength {
                 layer: "ipv4 total length",

@@ -4,6 +4,7 @@
 //! panics; what we send is written with `pnet`'s packet types, options excepted: its option writer
 //! panics where the room is short, and its reader takes faults for options.
 
+pub mod captured;
 pub mod checksum;
 pub mod defects;
 pub mod error;
@@ -11,6 +12,7 @@ pub mod icmp;
 pub mod ip;
 pub mod tcp;
 
+pub use captured::Captured;
 pub use defects::{ChecksumField, Defects, emit_with};
 pub use error::DecodeError;
 pub use icmp::{IcmpError, Severity};

@@ -10,15 +10,16 @@ pub(super) mod schema;
 use serde::Serialize;
 
 use super::{Format, agreed};
+use crate::record::connection::{Connection, Remark};
 use crate::record::{
     Event, Excerpt, GuardSummary, IcmpEffect, Listening, Negotiation, Opening, Outcome, Relative, Role,
     Served, Statistics, Step, Summary,
 };
 use crate::tcp::options::OptionFault;
-use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd};
+use crate::tcp::{Clause, Opt, Options, Rcv, Segment, Snd, State};
 
 /// Version of the format: the first number changes when a field changes its meaning or goes.
-pub const VERSION: &str = "1.3";
+pub const VERSION: &str = "1.4";
 
 /// Writes JSON lines.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,7 @@ enum Line<'l> {
     Opened(OpenedLine),
     End(End),
     Statistics(StatisticsLine),
+    Connection(ConnectionLine),
     Listening(ListeningLine<'l>),
     Served(ServedLine),
     Error { exchange: u32, message: &'l str },
@@ -67,6 +69,8 @@ pub(super) struct Begin<'l> {
     guard: GuardLine<'l>,
     /// Whether both ends run inside the process, in virtual time.
     simulated: bool,
+    /// Whether the states are our own, or inferred from a capture.
+    source: &'static str,
     unix_seconds: u64,
 }
 
@@ -137,8 +141,14 @@ pub(super) struct StepLine {
     pub(super) clause: Option<ClauseLine>,
     snd: Option<SndLine>,
     rcv: Option<RcvLine>,
+    snd_scale: Option<u8>,
+    rto_us: Option<u64>,
     before: Option<BeforeLine>,
     late: bool,
+    /// Of a connection of others: the state of the remote end, and what is out of the ordinary.
+    remote_state: Option<&'static str>,
+    remark: Option<&'static str>,
+    remark_octets: Option<u32>,
     /// The packet as far as it was kept, in hexadecimal.
     packet: Option<String>,
 }
@@ -288,6 +298,22 @@ struct End {
 /// A service waits for clients.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ConnectionLine {
+    exchange: u32,
+    local: String,
+    remote: String,
+    unix_micros: u64,
+    lasted_us: u64,
+    segments_sent: u64,
+    segments_received: u64,
+    text_sent: u64,
+    text_received: u64,
+    beginning: &'static str,
+    finish: &'static str,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ListeningLine<'l> {
     version: &'static str,
     at: Vec<String>,
@@ -377,6 +403,7 @@ impl<'l> Begin<'l> {
             address_count: opening.among.map(|among| among.of),
             guard: GuardLine::of(&opening.guard),
             simulated: opening.simulated,
+            source: opening.source.name(),
             unix_seconds: opening.unix_seconds,
         }
     }
@@ -391,6 +418,24 @@ impl<'l> GuardLine<'l> {
             guard_proven: guard.proven,
             guard_untested_because: guard.untested_because.as_deref(),
             guard_passed_over: passed_over.collect(),
+        }
+    }
+}
+
+impl ConnectionLine {
+    fn of(connection: &Connection) -> Self {
+        Self {
+            exchange: connection.number,
+            local: connection.local.to_string(),
+            remote: connection.remote.to_string(),
+            unix_micros: micros(connection.at),
+            lasted_us: micros(connection.lasted),
+            segments_sent: connection.sent.segments,
+            segments_received: connection.received.segments,
+            text_sent: connection.sent.octets,
+            text_received: connection.received.octets,
+            beginning: connection.beginning.name(),
+            finish: connection.finish.name(),
         }
     }
 }
@@ -423,6 +468,7 @@ impl StepLine {
     }
 
     fn of(step: &Step) -> Self {
+        let remark = step.seen.and_then(|seen| seen.remark);
         let mut line = Self {
             arrows: step.arrows.iter().map(|a| ArrowLine { from: a.from.name(), to: a.to.name() }).collect(),
             state: Some(step.state.name()),
@@ -435,7 +481,12 @@ impl StepLine {
                 rcv: rcv(&step.before.view.rcv),
             }),
             packet: (!step.packet.is_empty()).then(|| hex(&step.packet)),
+            snd_scale: Some(step.view.snd_scale),
+            rto_us: Some(micros(step.view.rto)),
             late: step.late,
+            remote_state: step.seen.and_then(|seen| seen.remote).map(State::name),
+            remark: remark.map(Remark::name),
+            remark_octets: remark.and_then(Remark::octets),
             ..Self::at(step.exchange, step.n, step.at)
         };
         match &step.event {
@@ -574,6 +625,10 @@ impl Format for Json {
             time_wait_kept_ms: summary.time_wait.map(|time| millis(time.kept)),
         };
         write(&Line::End(line), out);
+    }
+
+    fn connection(&mut self, connection: &Connection, out: &mut String) {
+        write(&Line::Connection(ConnectionLine::of(connection)), out);
     }
 
     fn statistics(&mut self, statistics: &Statistics, out: &mut String) {

@@ -14,7 +14,8 @@ use super::canvas::Canvas;
 use super::header::rows::rows;
 use super::rungs::{Drawn, ICMP, Mark, PassedOver, Place, RECEIVED, REMARK, RESET, Rungs, SENT, draw};
 use super::text::{fill, short, wrap};
-use super::{Format, agreed, verdict, words};
+use super::{Format, agreed, connections, verdict, words};
+use crate::record::connection::{Connection, Remark, Seen, Source};
 use crate::record::{
     Event, Excerpt, Listening, Negotiation, Opening, Role, Served, Statistics, Step, Summary, View,
 };
@@ -41,12 +42,23 @@ pub struct Ladder {
     target: String,
     /// Whether rungs are of one exchange after the other, or of many at a time.
     role: Role,
+    /// Whether we took part in what is drawn.
+    source: Source,
+    /// Of a connection of others: the state of the remote end that was shown last.
+    remote: Option<State>,
 }
 
 impl Ladder {
     /// A ladder in this style.
     pub const fn new(style: Style) -> Self {
-        Self { style, rungs: Rungs::on(style.canvas), target: String::new(), role: Role::Active }
+        Self {
+            style,
+            rungs: Rungs::on(style.canvas),
+            target: String::new(),
+            role: Role::Active,
+            source: Source::Ourselves,
+            remote: None,
+        }
     }
 
     fn place(&self, step: &Step) -> Place<'static> {
@@ -106,17 +118,25 @@ impl Format for Ladder {
             self.rungs.rung(out, place, &client, Color::White);
             return;
         }
-        self.target = verdict::target(opening);
-        if opening.number > 1 {
-            out.push('\n');
+        if !self.target.is_empty() {
+            out.push('\n'); // below the exchange before
         }
+        self.target = verdict::target(opening);
+        self.source = opening.source;
         let passed_over = if self.style.verbose { PassedOver::Told } else { PassedOver::Untold };
         self.rungs.opening(out, opening, passed_over);
         self.rungs.heading(out, "state");
-        self.rungs.gap(out, State::Closed.name());
+        match (opening.source, opening.role) {
+            (Source::Capture, _) => self.remote = None, // the first step knows where it begins
+            (Source::Ourselves, Role::Active) => self.rungs.gap(out, State::Closed.name()),
+            (Source::Ourselves, Role::Passive) => self.rungs.gap(out, State::Listen.name()),
+        }
     }
 
     fn step(&mut self, step: &Step, out: &mut String) {
+        if step.seen.is_some() && step.n == 1 {
+            self.rungs.gap(out, step.before.state.name());
+        }
         match &step.event {
             Event::Sent { segment, relative, text, retransmission } => {
                 let again = if *retransmission > 0 { " again" } else { "" };
@@ -125,7 +145,7 @@ impl Format for Ladder {
                 if !step.arrows.is_empty() {
                     self.remark_on(step.clause, out);
                 }
-                if *retransmission > 0 {
+                if *retransmission > 0 && step.seen.is_none() {
                     let rto = short(step.view.rto);
                     self.rungs.note(
                         out,
@@ -175,6 +195,7 @@ impl Format for Ladder {
                 self.remark_on(step.clause, out);
             }
         }
+        self.seen(step, out);
         if let Some(sentence) = self.style.explain.and_then(|explain| explain(step)) {
             self.rungs.sentence(out, &sentence, step.clause.map(Clause::section));
         }
@@ -190,9 +211,19 @@ impl Format for Ladder {
         if self.role == Role::Passive && !self.style.verbose {
             return; // between the rungs of other connections it would be lost
         }
-        for sentence in agreed::sentences(negotiation) {
+        let mut sentences = agreed::sentences(negotiation);
+        if self.source == Source::Capture {
+            sentences.pop(); // how far the peer is from us: we were somewhere on the way
+        }
+        for sentence in sentences {
             self.rungs.dimmed(out, &sentence);
         }
+    }
+
+    fn connection(&mut self, connection: &Connection, out: &mut String) {
+        let facts = connections::facts(connection);
+        let facts = fill(facts.iter().map(String::as_str), verdict::DOT, self.rungs.width()).join("\n");
+        let _ = writeln!(out, "\n{}", self.rungs.bold(&facts));
     }
 
     fn end(&mut self, summary: &Summary, out: &mut String) {
@@ -236,6 +267,18 @@ impl Format for Ladder {
 const NAME: usize = 4;
 
 impl Ladder {
+    /// What shows beside the segment to who was not part of it.
+    fn seen(&mut self, step: &Step, out: &mut String) {
+        let Some(Seen { remote, remark }) = step.seen else { return };
+        if let Some(remark) = remark.filter(|remark| *remark != Remark::Reset || step.clause.is_none()) {
+            self.rungs.note(out, &remark.to_string());
+        }
+        if let Some(state) = remote.filter(|_| remote != self.remote) {
+            self.rungs.remote(out, state.name());
+        }
+        self.remote = remote;
+    }
+
     /// What is out of the ordinary is explained without being asked.
     fn remark_on(&self, clause: Option<Clause>, out: &mut String) {
         if let Some(clause) = clause.filter(|clause| !clause.is_routine() && !self.style.verbose) {

@@ -5,6 +5,7 @@
 pub mod agreed;
 pub mod canvas;
 pub mod check;
+pub mod connections;
 mod header;
 pub mod hex;
 pub mod json;
@@ -19,6 +20,7 @@ pub mod text;
 pub mod verdict;
 mod words;
 
+use crate::record::connection::Connection;
 use crate::record::{Listening, Negotiation, Opening, Served, Statistics, Step, Summary};
 
 /// A way to write an exchange down. Each call appends to `out`, whole lines only.
@@ -35,6 +37,8 @@ pub trait Format: Send {
     fn opened(&mut self, _negotiation: &Negotiation, _out: &mut String) {}
     /// The verdict.
     fn end(&mut self, summary: &Summary, out: &mut String);
+    /// What a connection of others came to; its steps are told.
+    fn connection(&mut self, _connection: &Connection, _out: &mut String) {}
     /// A run of several exchanges is over.
     fn statistics(&mut self, statistics: &Statistics, out: &mut String);
     /// A service is over.

@@ -9,6 +9,7 @@ use super::canvas::{Canvas, Numbers};
 use super::header::rows::Row;
 use super::text::{fill, millis, wrap};
 use super::verdict;
+use crate::record::connection::Source;
 use crate::record::{Excerpt, GuardSummary, Opening, Relative, Role};
 use crate::tcp::{Flags, Segment};
 
@@ -139,6 +140,13 @@ impl Rungs {
         }
     }
 
+    /// The state of the remote end, at its lifeline.
+    pub(super) fn remote(self, out: &mut String, state: &str) {
+        let bar = self.dim("│");
+        let room = " ".repeat(self.words().saturating_sub(state.len()));
+        let _ = writeln!(out, "{:MARGIN$}{bar}{room}{} {bar}", "", self.bold(state));
+    }
+
     /// A connection's short name, in its colour, right-aligned.
     pub(super) fn name(self, exchange: u32, width: usize) -> String {
         const COLORS: [Color; 6] = [
@@ -159,7 +167,12 @@ impl Rungs {
         let route =
             wrap(&format!("{} → {}", opening.local, verdict::target(opening)), self.width()).join("\n");
         let _ = writeln!(out, "{}", self.bold(&route));
-        self.guard(out, &opening.guard, passed_over);
+        match opening.source {
+            Source::Ourselves => self.guard(out, &opening.guard, passed_over),
+            Source::Capture => {
+                let _ = writeln!(out, "drawn from a capture: the states of both ends are inferred\n");
+            }
+        }
     }
 
     /// What holds the kernel back, and an empty line.

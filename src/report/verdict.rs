@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::text::{millis, short};
-use super::{Format, text};
+use super::{Format, connections, text};
+use crate::record::connection::Connection;
 use crate::record::{Among, Opening, Outcome, Role, Served, Statistics, Step, Summary, TimeWait};
 
 /// Prints no rung, only how it ended.
@@ -188,6 +189,11 @@ impl Format for Verdict {
         }
         let facts = [facts(summary), alarms(summary)].concat().join(DOT);
         let _ = writeln!(out, "{}: {}{DOT}{facts}", self.target, summary.outcome);
+    }
+
+    fn connection(&mut self, connection: &Connection, out: &mut String) {
+        let facts = connections::facts(connection).join(DOT);
+        let _ = writeln!(out, "{} → {}: {facts}", connection.local, connection.remote);
     }
 
     fn statistics(&mut self, run: &Statistics, out: &mut String) {

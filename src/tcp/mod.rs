@@ -31,6 +31,7 @@ mod throttle;
 mod timeouts;
 mod timestamps;
 mod transfer;
+mod watched;
 
 pub use answer::Meaning;
 pub use arrives::answer_in_closed;
@@ -49,3 +50,4 @@ pub use state::{Arrow, State};
 pub use stream::Stream;
 pub use tcb::{Origin, Parameters, Rcv, Retries, Snd, Tcb};
 pub use transfer::Nagle;
+pub use watched::{Shown, Watched};

@@ -48,6 +48,9 @@ impl AcceptedText {
 pub struct Arrows([Option<Arrow>; 3]);
 
 impl Arrows {
+    /// None walked.
+    pub const NONE: Self = Self([None; 3]);
+
     /// Appends an arrow. There is no event that walks a fourth.
     pub(super) fn push(&mut self, arrow: Arrow) {
         match self.0.iter_mut().find(|slot| slot.is_none()) {

@@ -99,6 +99,8 @@ pub struct WindowScale(u8);
 
 impl WindowScale {
     const MAX_SHIFT: u8 = 14;
+    /// The largest shift there is.
+    pub const LARGEST: Self = Self(Self::MAX_SHIFT);
 
     /// A shift count as received: more than 14 counts as 14 (RFC 7323 section 2.3).
     pub fn new(shift: u8) -> Self {

@@ -241,6 +241,11 @@ impl Tcb {
         }
     }
 
+    /// The same block in the midst of a connection: the way to `state` was not seen.
+    pub(super) const fn found_in(&self, state: State) -> Self {
+        Self { state, ..*self }
+    }
+
     /// The present state (the STATUS call, RFC 9293 section 3.10.6).
     pub const fn state(&self) -> State {
         self.state

@@ -98,8 +98,12 @@ pub(crate) fn assert_told_again(told: &Told) {
     let opening = kept.opening.unwrap();
     assert_eq!((opening.local, opening.remote), told.tuple);
     for verbose in [false, true] {
-        let style =
-            Style { canvas: Canvas { color: verbose, ..Canvas::default() }, verbose, ..Style::default() };
+        let style = Style {
+            canvas: Canvas { color: verbose, ..Canvas::default() },
+            verbose,
+            hex: false,
+            explain: None,
+        };
         let mut drawing = Drawing(Ladder::new(style), String::new());
         replay(&recorded, &mut drawing);
         assert!(drawing.1.lines().count() > kept.steps.len());

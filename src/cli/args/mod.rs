@@ -2,6 +2,7 @@
 
 mod check;
 mod data;
+mod draw;
 mod files;
 mod flags;
 mod guard;
@@ -19,6 +20,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use check::{CheckArgs, ChosenArgs, FleetArgs, MergeArgs, ReportArgs, ReportKind, ReportTo, TargetArgs};
 pub use data::{DataArgs, Sending, Until};
+pub use draw::{DrawArgs, FromEnd, Which};
 pub use files::{FilesArgs, SvgSpacing, SvgTheme};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
 pub use listen::{AnswerArgs, EndKind, ListenArgs, ServiceArgs};
@@ -161,6 +163,25 @@ pub enum Command {
     /// runs both ends inside this process.
     #[command(after_help = Exit::table())]
     Demo(DemoArgs),
+    /// Draw an exchange that was recorded, or a connection of anybody's capture
+    ///
+    /// Reads what --format json has written, or a capture: pcap or pcapng, of Ethernet (with VLAN tags), raw IP, Linux
+    /// cooked or loopback links, IPv4 and IPv6, packets that were cut included. A recording is drawn as it was told. Of
+    /// a capture, the states of both ends are inferred by the same state machine, as far as its segments show them, and
+    /// retransmissions, duplicates, what is out of order, and what is missing are named.
+    ///
+    /// The end that sent the first SYN is drawn on the left; where no SYN was captured, the one with the higher port.
+    /// Nothing is sent, and no privilege is needed.
+    ///
+    /// Examples:
+    ///
+    ///   tcpshake draw capture.pcapng --list
+    ///
+    ///   tcpshake draw capture.pcapng --connection 10.0.0.5:443 -v
+    ///
+    ///   tcpdump -w - -c 100 tcp | tcpshake draw -
+    #[command(after_help = Exit::table())]
+    Draw(DrawArgs),
     /// Hold the kernel's RST back for other programs; find, test and remove guards
     ///
     /// A program that builds TCP segments by itself (a scapy script, a course's exercise) is reset by the

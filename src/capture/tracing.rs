@@ -1,0 +1,135 @@
+//! One connection of a capture, told step by step.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use super::error::CaptureError;
+use super::file::Packets;
+use super::table::{Placed, Table};
+use crate::cause::cause;
+use crate::infer::{Sight, Watch};
+use crate::record::connection::{Connection, Side, Source};
+use crate::record::{GuardSummary, Negotiation, Opening, Role, Step};
+
+/// What a connection has to tell, in order.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// It begins.
+    Begin(Box<Opening>),
+    /// A segment was seen.
+    Step(Box<Step>),
+    /// It is open.
+    Opened(Negotiation),
+}
+
+/// Why not all of it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// It could not be read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// Who is told takes no more.
+    #[error("{}", cause(.0))]
+    Told(#[from] io::Error),
+}
+
+/// From which end a connection is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum From {
+    /// Who opened it.
+    #[default]
+    Client,
+    /// Who was called.
+    Server,
+}
+
+impl From {
+    /// The connection with this end on the left.
+    pub fn drawn(self, connection: &Connection) -> Connection {
+        match self {
+            Self::Client => connection.clone(),
+            Self::Server => connection.reversed(),
+        }
+    }
+}
+
+/// A connection that is being followed.
+#[derive(Debug)]
+struct Tracing {
+    number: u32,
+    from: From,
+    table: Table,
+    watch: Option<(Watch, Duration)>,
+}
+
+/// Reads a capture for one of its connections, found before by [`survey`](super::survey): tells each thing as it is
+/// read, so that nothing is kept.
+pub fn trace(
+    input: impl Read,
+    connection: &Connection,
+    from: From,
+    mut tell: impl FnMut(Told) -> io::Result<()>,
+) -> Result<(), TraceError> {
+    let mut packets = Packets::new(input)?;
+    let mut tracing = Tracing { number: connection.number, from, table: Table::default(), watch: None };
+    tell(Told::Begin(Box::new(tracing.opening(connection))))?;
+    while let Some(packet) = packets.read()? {
+        let Some(placed) = tracing.table.take(&packet) else { continue };
+        if placed.number == tracing.number {
+            let (step, opened) = tracing.step(&placed, packet.at);
+            tell(Told::Step(Box::new(step)))?;
+            opened.map(Told::Opened).map_or(Ok(()), &mut tell)?;
+        }
+    }
+    Ok(())
+}
+
+impl Tracing {
+    fn opening(&self, connection: &Connection) -> Opening {
+        let role = match self.from {
+            From::Client => Role::Active,
+            From::Server => Role::Passive,
+        };
+        let Connection { local, remote, .. } = self.from.drawn(connection);
+        Opening {
+            number: connection.number,
+            role,
+            local,
+            remote,
+            host: None,
+            among: None,
+            guard: GuardSummary { name: "not needed", ..GuardSummary::default() },
+            at: Duration::ZERO,
+            simulated: false,
+            source: Source::Capture,
+            unix_seconds: connection.at.as_secs(),
+        }
+    }
+
+    fn step(&mut self, placed: &Placed<'_>, at: Duration) -> (Step, Option<Negotiation>) {
+        let Placed { captured, .. } = placed;
+        let begun = self.watch.as_ref().map_or(at, |(_, begun)| *begun);
+        let sight = Sight {
+            at: at.saturating_sub(begun),
+            since_1970: at,
+            from: self.side(placed.from),
+            segment: &captured.segment,
+            text: captured.text,
+            ttl: captured.ttl,
+            identification: captured.identification,
+            headers: captured.headers,
+        };
+        let number = self.number;
+        let (watch, _) = self.watch.get_or_insert_with(|| (Watch::begin(number, &sight), at));
+        let step = watch.see(&sight);
+        let opened = watch.take_negotiation();
+        (step, opened)
+    }
+
+    const fn side(&self, sender: Side) -> Side {
+        match self.from {
+            From::Client => sender,
+            From::Server => sender.other(),
+        }
+    }
+}

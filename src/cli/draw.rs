@@ -1,0 +1,201 @@
+//! `tcpshake draw`: an exchange that was recorded, or a connection of anybody's capture.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::args::{DrawArgs, FormatKind, OutputArgs, Which};
+use super::error::{Failure, written};
+use super::exit::Exit;
+use super::output;
+use super::rewound;
+use crate::capture::{self, CaptureError, Contents, PassedOver, Told, TraceError};
+use crate::record::connection::Connection;
+use crate::report::json::Json;
+use crate::report::ladder::Ladder;
+use crate::report::text::clean;
+use crate::report::verdict::Verdict;
+use crate::report::{Format, connections};
+
+pub(super) fn run(args: &DrawArgs) -> Result<Exit, Failure> {
+    let source = Source::open(&args.file)?;
+    let contents = capture::survey(source.rewound()?).map_err(|error| source.cannot(&error))?;
+    if args.list {
+        list(&contents, &args.output)?;
+    } else {
+        let connection = source.choose(&contents, args.connection)?;
+        draw(&source, connection, args)?;
+    }
+    source.tell_passed_over(contents.passed_over);
+    source.conclude(contents.damage)
+}
+
+/// A file that is read twice, and its name.
+struct Source {
+    file: File,
+    name: String,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let name = match path.as_os_str() {
+            dash if dash == "-" => "standard input".to_owned(),
+            _ => format!("'{}'", path.display()),
+        };
+        let file =
+            rewound::open(path).map_err(|error| Failure::cannot(format_args!("read {name}"), &error))?;
+        Ok(Self { file, name })
+    }
+
+    fn rewound(&self) -> Result<&File, Failure> {
+        let rewound = (&self.file).rewind();
+        rewound.map_err(|error| Failure::cannot(format_args!("read {}", self.name), &error))?;
+        Ok(&self.file)
+    }
+
+    fn cannot(&self, error: &CaptureError) -> Failure {
+        Failure::not_possible(format_args!("cannot read {}: {error}", self.name))
+    }
+
+    /// The connection asked for, or the first that is whole, or the first; says which, if there are several.
+    fn choose<'c>(&self, contents: &'c Contents, which: Option<Which>) -> Result<&'c Connection, Failure> {
+        let all = &contents.connections;
+        let Some(first) = all.first() else {
+            return Err(Failure::not_possible(format_args!("no TCP connection in {}", self.name)));
+        };
+        let found = match which {
+            Some(Which::Number(number)) => all.iter().find(|connection| connection.number == number),
+            Some(Which::End(end)) => all.iter().find(|connection| has(connection, end)),
+            None => all.iter().find(|connection| connection.is_whole()).or(Some(first)),
+        };
+        let Some(found) = found else {
+            let count = all.len();
+            return Err(Failure::usage(format_args!(
+                "there is no such connection among the {count} of {} (--list shows them)",
+                self.name
+            )));
+        };
+        if which.is_none() && all.len() > 1 {
+            self.note(format_args!(
+                "connection {} of {} is drawn (--list shows them, --connection chooses)",
+                found.number,
+                all.len()
+            ));
+        }
+        Ok(found)
+    }
+
+    fn tell_passed_over(&self, passed_over: PassedOver) {
+        let PassedOver { other, links, unreadable, beyond } = passed_over;
+        let told = [
+            (links, "packets of link types that are not read"),
+            (unreadable, "packets that cannot be read, or are fragments"),
+            (beyond, "segments of connections beyond the most that are told apart"),
+            (other, "packets without TCP"),
+        ];
+        let told: Vec<String> = told
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if !told.is_empty() {
+            self.note(format_args!("passed over: {}", told.join(", ")));
+        }
+    }
+
+    /// A capture that was stopped in the midst of a packet is as good as any other.
+    fn conclude(&self, damage: Option<CaptureError>) -> Result<Exit, Failure> {
+        match damage {
+            None => Ok(Exit::Success),
+            Some(error @ CaptureError::CutShort) => {
+                self.note(format_args!("{error}"));
+                Ok(Exit::Success)
+            }
+            Some(error) => {
+                Err(Failure::not_possible(format_args!("cannot read all of {}: {error}", self.name)))
+            }
+        }
+    }
+
+    /// On standard error, beside the drawing.
+    fn note(&self, what: std::fmt::Arguments<'_>) {
+        let line = clean(&format!("tcpshake: {}: {what}", self.name));
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+}
+
+fn has(connection: &Connection, end: SocketAddr) -> bool {
+    connection.local == end || connection.remote == end
+}
+
+fn list(contents: &Contents, args: &OutputArgs) -> Result<(), Failure> {
+    let mut out = Sink::new();
+    let all = &contents.connections;
+    let told = match args.format {
+        FormatKind::Json => {
+            let mut json = Json::default();
+            all.iter().try_for_each(|connection| out.tell(|text| json.connection(connection, text)))
+        }
+        FormatKind::Ladder => {
+            let widest = all.iter().map(|it| connections::ends(it).chars().count()).max().unwrap_or_default();
+            let heading = if args.quiet { String::new() } else { connections::heading(widest) };
+            out.tell(|text| text.push_str(&heading)).and_then(|()| {
+                all.iter().try_for_each(|it| out.tell(|text| connections::line(it, widest, text)))
+            })
+        }
+    };
+    written(told.and_then(|()| out.flush()))
+}
+
+fn draw(source: &Source, connection: &Connection, args: &DrawArgs) -> Result<(), Failure> {
+    let mut out = Sink::new();
+    let mut format = format_of(&args.output);
+    let quiet = args.output.quiet;
+    let mut tell = |told: Told| {
+        out.tell(|text| match told {
+            Told::Step(_) | Told::Opened(_) if quiet => {}
+            Told::Begin(opening) => format.begin(&opening, text),
+            Told::Step(step) => format.step(&step, text),
+            Told::Opened(negotiation) => format.opened(&negotiation, text),
+        })
+    };
+    // What else may end it, the survey has found before.
+    let traced = capture::trace(source.rewound()?, connection, args.from.into(), &mut tell);
+    if let Err(TraceError::Told(error)) = traced {
+        return written(Err(error));
+    }
+    let drawn = capture::From::from(args.from).drawn(connection);
+    let told = out.tell(|text| format.connection(&drawn, text));
+    written(told.and_then(|()| out.flush()))
+}
+
+fn format_of(args: &OutputArgs) -> Box<dyn Format> {
+    match (args.format, args.quiet) {
+        (FormatKind::Json, _) => Box::new(Json::default()),
+        (FormatKind::Ladder, true) => Box::new(Verdict::default()),
+        (FormatKind::Ladder, false) => Box::new(Ladder::new(output::style_on_stdout(args))),
+    }
+}
+
+/// Standard output, written as it comes: however long a drawing is, none of it is kept.
+struct Sink {
+    out: BufWriter<io::Stdout>,
+    text: String,
+}
+
+impl Sink {
+    fn new() -> Self {
+        Self { out: BufWriter::new(io::stdout()), text: String::new() }
+    }
+
+    fn tell(&mut self, write: impl FnOnce(&mut String)) -> io::Result<()> {
+        self.text.clear();
+        write(&mut self.text);
+        self.out.write_all(self.text.as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

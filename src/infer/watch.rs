@@ -1,0 +1,211 @@
+//! A connection of others, watched: both ends are followed, and each segment is told as a step of the local one.
+
+use std::time::Duration;
+
+use super::flow::{Flow, closes_window};
+use crate::record::connection::{Remark, Seen, Side};
+use crate::record::{Event, Excerpt, Negotiation, Relative, Standing, Step, View};
+use crate::tcp::{Flags, Mss, Offer, Parameters, Segment, SeqNum, Shown, State, Watched};
+use crate::time::Instant;
+
+/// A segment as it was captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'s> {
+    /// When, since the first of its connection.
+    pub at: Duration,
+    /// Its date, since 1970.
+    pub since_1970: Duration,
+    /// Who has sent it.
+    pub from: Side,
+    /// Its numbers.
+    pub segment: &'s Segment,
+    /// Its text, as far as it was captured.
+    pub text: &'s [u8],
+    /// Time to live, or hop limit, where it was captured.
+    pub ttl: u8,
+    /// What an IPv4 header tells packets apart by.
+    pub identification: Option<u16>,
+    /// Its packet before the text.
+    pub headers: &'s [u8],
+}
+
+/// Both ends of a connection, as far as they show.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    exchange: u32,
+    rungs: u32,
+    local: Party,
+    remote: Party,
+    /// The SYN of the remote end, and its TTL.
+    remote_syn: Option<(Segment, u8)>,
+    /// What the SYN of the local end offers.
+    offered: Option<(Offer, Mss)>,
+    negotiation: Option<Negotiation>,
+}
+
+#[derive(Clone, Debug)]
+struct Party {
+    end: Watched,
+    flow: Flow,
+    /// Whether it has sent anything that was seen.
+    seen: bool,
+}
+
+impl Party {
+    fn new(end: Watched) -> Self {
+        Self { end, flow: Flow::default(), seen: false }
+    }
+
+    fn view(&self) -> View {
+        let tcb = self.end.tcb();
+        View {
+            snd: *tcb.snd(),
+            rcv: *tcb.rcv(),
+            snd_scale: tcb.snd_scale().get(),
+            rto: tcb.retransmission_timeout(),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        Standing { state: self.end.tcb().state(), view: self.view() }
+    }
+}
+
+impl Watch {
+    /// Begins with the first segment seen, which is to be [`seen`](Self::see) next.
+    pub fn begin(exchange: u32, first: &Sight<'_>) -> Self {
+        let segment = first.segment;
+        let (sender, receiver) = match (segment.has(Flags::SYN), segment.has(Flags::ACK)) {
+            (true, false) => (Watched::closed(), Watched::listening()),
+            (true, true) => (Watched::listening(), Watched::opening(segment)),
+            (false, _) => (Watched::joined_sending(segment), Watched::joined_hearing(segment)),
+        };
+        let (local, remote) = match first.from {
+            Side::Local => (sender, receiver),
+            Side::Remote => (receiver, sender),
+        };
+        Self {
+            exchange,
+            rungs: 0,
+            local: Party::new(local),
+            remote: Party::new(remote),
+            remote_syn: None,
+            offered: None,
+            negotiation: None,
+        }
+    }
+
+    /// The next segment.
+    pub fn see(&mut self, sight: &Sight<'_>) -> Step {
+        let before = self.local.standing();
+        let remark = self.remark(sight);
+        let shown = self.follow(sight);
+        self.note_syn(sight);
+        self.note_opening(shown);
+        self.rungs = self.rungs.saturating_add(1);
+        Step {
+            exchange: self.exchange,
+            n: self.rungs,
+            at: sight.at,
+            since_1970: sight.since_1970,
+            event: self.event(sight, remark),
+            arrows: shown.arrows,
+            state: self.local.end.tcb().state(),
+            clause: shown.clause,
+            view: self.local.view(),
+            before,
+            packet: sight.headers.into(),
+            late: false,
+            seen: Some(Seen { remote: self.remote.seen.then(|| self.remote.end.tcb().state()), remark }),
+        }
+    }
+
+    /// What was agreed on, once, when the local end is open.
+    pub fn take_negotiation(&mut self) -> Option<Negotiation> {
+        self.negotiation.take()
+    }
+
+    fn parties(&mut self, from: Side) -> (&mut Party, &mut Party) {
+        match from {
+            Side::Local => (&mut self.local, &mut self.remote),
+            Side::Remote => (&mut self.remote, &mut self.local),
+        }
+    }
+
+    /// What is out of the ordinary: of several things the one that says most.
+    fn remark(&mut self, sight: &Sight<'_>) -> Option<Remark> {
+        let segment = sight.segment;
+        let (sender, receiver) = self.parties(sight.from);
+        let repeated = sender.flow.repeats_ack(segment, &receiver.flow);
+        let of_numbers = sender.flow.sends(segment, sight.identification);
+        let acknowledgment = segment.acknowledgment().filter(|_| !segment.has(Flags::RST));
+        let unseen = acknowledgment.and_then(|ack| receiver.flow.is_acknowledged(ack));
+        of_numbers
+            .or(unseen)
+            .or(closes_window(segment).then_some(Remark::WindowClosed))
+            .or(repeated.then_some(Remark::RepeatedAck))
+    }
+
+    /// Both ends, moved on; what it shows of the local one.
+    fn follow(&mut self, sight: &Sight<'_>) -> Shown {
+        let at = Instant::ORIGIN + sight.at;
+        let (sender, receiver) = self.parties(sight.from);
+        sender.seen = true;
+        let sending = sender.end.seen_sending(sight.segment, at);
+        let hearing = receiver.end.hears(sight.segment, at);
+        match sight.from {
+            Side::Local => sending,
+            Side::Remote => hearing,
+        }
+    }
+
+    fn note_syn(&mut self, sight: &Sight<'_>) {
+        if !sight.segment.has(Flags::SYN) || sight.segment.has(Flags::RST) {
+            return;
+        }
+        match sight.from {
+            Side::Local => {
+                let mss = sight.segment.options.syn().mss.unwrap_or(Mss::DEFAULT_IPV4);
+                self.offered = Some((self.local.end.offered(), mss));
+            }
+            Side::Remote => self.remote_syn = Some((*sight.segment, sight.ttl)),
+        }
+    }
+
+    fn note_opening(&mut self, shown: Shown) {
+        let opened = shown.arrows.iter().any(|arrow| arrow.to == State::Established);
+        if let (true, Some((syn, ttl)), Some((offer, mss))) = (opened, self.remote_syn, self.offered) {
+            let parameters = Parameters { mss, offer, ..Parameters::default() };
+            let tcb = self.local.end.tcb();
+            self.negotiation = Some(Negotiation::new(self.exchange, &parameters, tcb, &syn, ttl));
+        }
+    }
+
+    fn event(&self, sight: &Sight<'_>, remark: Option<Remark>) -> Event {
+        let (segment, text) = (*sight.segment, Excerpt::of(sight.text));
+        match sight.from {
+            Side::Local => {
+                let again = remark == Some(Remark::Retransmission);
+                let retransmission = if again { self.local.flow.times_again(&segment) } else { 0 };
+                let relative = relative(&segment, &self.local, &self.remote);
+                Event::Sent { segment, relative, text, retransmission }
+            }
+            Side::Remote => {
+                let relative = relative(&segment, &self.remote, &self.local);
+                Event::Received { segment, relative, text, ttl: sight.ttl }
+            }
+        }
+    }
+}
+
+/// Numbers counted from the initial ones, where those were seen.
+fn relative(segment: &Segment, sender: &Party, receiver: &Party) -> Relative {
+    let from = |initial: SeqNum, number: SeqNum| number.0.wrapping_sub(initial.0);
+    Relative {
+        seq: sender.end.initial().map(|initial| from(initial, segment.seq)),
+        ack: receiver
+            .end
+            .initial()
+            .and_then(|initial| segment.acknowledgment().map(|ack| from(initial, ack))),
+    }
+}

@@ -1,0 +1,528 @@
+//! An end of a connection that is watched from beside: what it must have been told and asked, by what it was seen to
+//! send and what was sent to it.
+
+use super::clause::Clause;
+use super::flags::Flags;
+use super::offer::Offer;
+use super::reaction::Arrows;
+use super::segment::Segment;
+use super::seq::{Mss, SeqNum, WindowScale, WindowSize};
+use super::state::State;
+use super::tcb::{Closing, Origin, Parameters, Retries, Tcb, Timing};
+use super::transfer::{Nagle, Transfer};
+use crate::time::Instant;
+
+/// A [`Tcb`] that sends nothing of itself, but follows an end that does.
+///
+/// What was sent to that end is handed to [`hears`](Self::hears), and counts as arrived; what it has sent, to
+/// [`seen_sending`](Self::seen_sending). A sender shows its own variables: SEG.ACK is its RCV.NXT, SEG.WND its
+/// RCV.WND. So what the watcher has missed is caught up with at the next segment.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    tcb: Tcb,
+    beside: Transfer,
+    /// The answer that the latest segment calls for, and why.
+    owed: Option<(Segment, Clause)>,
+    /// The SYN it has heard.
+    heard_syn: Option<Segment>,
+    /// Its initial number, if that is known.
+    iss: Option<SeqNum>,
+}
+
+/// What a segment shows of the end that sent it, or heard it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The arrows that the end walked with it.
+    pub arrows: Arrows,
+    /// The rule that decided; `None` where it may have been one of several.
+    pub clause: Option<Clause>,
+}
+
+impl Shown {
+    const fn by(clause: Clause) -> Self {
+        Self { arrows: Arrows::NONE, clause: Some(clause) }
+    }
+}
+
+impl Watched {
+    /// An end of which nothing is known yet: in CLOSED, and ready for whatever a SYN may offer.
+    pub fn closed() -> Self {
+        let parameters = Parameters {
+            mss: Mss::LARGEST,
+            default_peer_mss: Mss::LARGEST,
+            window: WindowSize::MAX,
+            offer: Offer::USUAL | Offer::TIMESTAMPS | Offer::ECN,
+            retries: Retries::Unlimited,
+            ..Parameters::default()
+        };
+        Self {
+            tcb: Tcb::new(&parameters),
+            beside: Transfer::new(Nagle::Off),
+            owed: None,
+            heard_syn: None,
+            iss: None,
+        }
+    }
+
+    /// An end that waits for a SYN.
+    pub fn listening() -> Self {
+        let mut end = Self::closed();
+        let _ = end.tcb.open(Origin::Passive, SeqNum(0), Instant::ORIGIN);
+        end
+    }
+
+    /// An end that must have sent a SYN which `syn_ack` answers.
+    pub fn opening(syn_ack: &Segment) -> Self {
+        let mut end = Self::closed();
+        let iss = syn_ack.ack - 1;
+        let _ = end.tcb.open(Origin::Active, iss, Instant::ORIGIN);
+        end.iss = Some(iss);
+        end
+    }
+
+    /// The sender of a segment in the midst of a connection, as open as it can be.
+    pub fn joined_sending(segment: &Segment) -> Self {
+        Self::joined(segment.seq, segment.ack)
+    }
+
+    /// The receiver of such a segment.
+    pub fn joined_hearing(segment: &Segment) -> Self {
+        Self::joined(segment.ack, segment.seq)
+    }
+
+    /// The scale of windows is not known, so they are taken for the largest.
+    fn joined(snd_nxt: SeqNum, rcv_nxt: SeqNum) -> Self {
+        let mut end = Self::closed();
+        let tcb = &mut end.tcb;
+        *tcb = tcb.found_in(State::Established);
+        tcb.snd.una = snd_nxt;
+        tcb.snd.nxt = snd_nxt;
+        tcb.snd.end = snd_nxt;
+        tcb.snd.iss = snd_nxt - 1;
+        tcb.snd.wnd = WindowSize::MAX;
+        tcb.snd.max_wnd = WindowSize::MAX;
+        tcb.snd_scale = WindowScale::LARGEST;
+        tcb.rcv.nxt = rcv_nxt;
+        tcb.rcv.up = rcv_nxt;
+        tcb.rcv.irs = rcv_nxt - 1;
+        end
+    }
+
+    /// Its state and variables, as far as they show.
+    pub const fn tcb(&self) -> &Tcb {
+        &self.tcb
+    }
+
+    /// Its initial sequence number, if that is known.
+    pub const fn initial(&self) -> Option<SeqNum> {
+        self.iss
+    }
+
+    /// What its SYN offers.
+    pub const fn offered(&self) -> Offer {
+        self.tcb.offer
+    }
+
+    /// A segment that was sent to it arrives.
+    pub fn hears(&mut self, segment: &Segment, now: Instant) -> Shown {
+        if segment.has(Flags::SYN) && !segment.has(Flags::RST) {
+            self.heard_syn = Some(*segment);
+        }
+        if let Some(ack) = segment.acknowledgment().filter(|_| !segment.has(Flags::RST)) {
+            self.must_have_sent(ack);
+        }
+        let reaction = self.tcb.on_segment_beside(&mut self.beside, segment, now);
+        self.owed = reaction.segment.map(|answer| (answer, reaction.clause));
+        Shown { arrows: reaction.arrows, clause: Some(reaction.clause) }
+    }
+
+    /// It was seen to send this segment.
+    pub fn seen_sending(&mut self, segment: &Segment, now: Instant) -> Shown {
+        let owed = self.owed.take();
+        if segment.has(Flags::RST) {
+            return self.resets(owed);
+        }
+        if segment.has(Flags::SYN) {
+            return self.opens(segment, owed, now);
+        }
+        if matches!(self.tcb.state(), State::Closed | State::Listen) {
+            return Shown::default(); // of a connection before this one
+        }
+        let mut arrows = self.must_have_heard(segment, now);
+        self.tcb.rcv.wnd = self.window_of(segment);
+        let is_new = segment.end().after(self.tcb.snd.nxt);
+        self.has_sent(segment, now);
+        if segment.has(Flags::FIN) && self.crosses(segment) {
+            self.tcb = self.tcb.found_in(State::Established);
+            self.closes(&mut arrows);
+            arrows.push(self.tcb.enter(State::Closing));
+            return Shown { arrows, clause: Some(Clause::Close) };
+        }
+        if segment.has(Flags::FIN) && self.closes(&mut arrows) {
+            return Shown { arrows, clause: Some(Clause::Close) };
+        }
+        let clause = match (segment.text_len, is_new) {
+            (0, _) => owed.map(|(_, clause)| clause),
+            (_, true) => Some(Clause::Send),
+            (_, false) => None, // by a timer, or by duplicate acknowledgments: who can tell?
+        };
+        Shown { arrows, clause }
+    }
+
+    /// What is acknowledged has left, seen or not.
+    fn must_have_sent(&mut self, ack: SeqNum) {
+        const FAR: i32 = 1 << 30; // beyond any window: an acknowledgment of something else
+        let state = self.tcb.state();
+        if state == State::SynReceived && self.iss.is_none() {
+            self.adopt(ack - 1);
+        }
+        let unseen = ack - self.tcb.snd.nxt;
+        if state.is_synchronized() && unseen > 0 && unseen < FAR && !self.tcb.fin_sent() {
+            self.tcb.snd.nxt = ack;
+            self.tcb.snd.end = ack;
+        }
+    }
+
+    /// What it acknowledges has arrived, seen or not.
+    fn must_have_heard(&mut self, segment: &Segment, now: Instant) -> Arrows {
+        let mut arrows = Arrows::NONE;
+        let Some(ack) = segment.acknowledgment() else { return arrows };
+        if matches!(self.tcb.state(), State::SynSent | State::SynReceived) {
+            if self.tcb.state() == State::SynSent {
+                self.tcb.rcv.irs = ack - 1;
+                self.tcb.rcv.nxt = ack;
+            }
+            self.tcb.snd.una = self.tcb.snd.iss + 1;
+            arrows.push(self.tcb.enter(State::Established));
+        }
+        if !ack.after(self.tcb.rcv.nxt) {
+            return arrows;
+        }
+        if let Some(fin) = self.beside.held_fin.filter(|fin| *fin + 1 == ack) {
+            self.tcb.rcv.nxt = fin;
+            self.beside.held.remove_before(fin);
+            let fin = Segment { seq: fin, ack: self.tcb.snd.una, flags: Flags::FIN | Flags::ACK, ..*segment };
+            let fin = Segment { text_len: 0, ..fin };
+            let reaction = self.tcb.on_segment_beside(&mut self.beside, &fin, now);
+            reaction.arrows.iter().for_each(|arrow| arrows.push(arrow));
+        } else {
+            self.tcb.rcv.nxt = ack;
+            self.beside.held.remove_before(ack);
+        }
+        arrows
+    }
+
+    /// SND.NXT moves on over the segment, and a measurement of the round trip begins or becomes worthless (Karn).
+    fn has_sent(&mut self, segment: &Segment, now: Instant) {
+        let tcb = &mut self.tcb;
+        let text_end = segment.text_seq() + segment.text_len;
+        if tcb.closing == Closing::No && text_end.after(tcb.snd.end) {
+            tcb.snd.end = text_end;
+        }
+        if segment.end().after(tcb.snd.nxt) {
+            tcb.snd.nxt = segment.end();
+            tcb.timing.get_or_insert(Timing::start(segment.end(), now));
+        } else if !segment.is_empty() {
+            tcb.timing = None;
+        }
+    }
+
+    /// Whether a FIN of it left before the peer's had arrived, which it would acknowledge.
+    fn crosses(&self, fin: &Segment) -> bool {
+        self.tcb.state() == State::CloseWait
+            && fin.acknowledgment().is_some_and(|ack| ack.before(self.tcb.rcv.nxt))
+    }
+
+    /// A FIN: it must have called CLOSE. Whether that was new.
+    fn closes(&mut self, arrows: &mut Arrows) -> bool {
+        let to = match self.tcb.state() {
+            State::SynReceived | State::Established => State::FinWait1,
+            State::CloseWait => State::LastAck,
+            State::Closed
+            | State::Listen
+            | State::SynSent
+            | State::FinWait1
+            | State::FinWait2
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => return false,
+        };
+        self.tcb.closing = Closing::Yes;
+        self.tcb.snd.nxt = self.tcb.snd.end + 1;
+        arrows.push(self.tcb.enter(to));
+        true
+    }
+
+    fn resets(&mut self, owed: Option<(Segment, Clause)>) -> Shown {
+        let state = self.tcb.state();
+        if let Some((_, clause)) = owed.filter(|(answer, _)| answer.has(Flags::RST)) {
+            return Shown::by(clause);
+        }
+        if matches!(state, State::Closed | State::Listen) {
+            return Shown::by(Clause::ClosedSendsRst);
+        }
+        let refused = state == State::SynReceived && self.iss.is_none();
+        let clause = if refused { Clause::ClosedSendsRst } else { Clause::Abort };
+        let mut arrows = Arrows::NONE;
+        arrows.push(self.tcb.enter(State::Closed));
+        Shown { arrows, clause: Some(clause) }
+    }
+
+    fn opens(&mut self, syn: &Segment, owed: Option<(Segment, Clause)>, now: Instant) -> Shown {
+        let answers = syn.has(Flags::ACK);
+        match self.tcb.state() {
+            State::Closed | State::Listen if !answers => self.calls_open(syn, now),
+            // It was in SYN-SENT when the other SYN came (RFC 9293 section 3.5 figure 7).
+            State::SynReceived if !answers && self.iss.is_none() => {
+                let heard = self.heard_syn;
+                *self = Self::closed();
+                let shown = Shown { arrows: Arrows::NONE, ..self.calls_open(syn, now) };
+                if let Some(heard) = heard {
+                    self.hears(&heard, now);
+                }
+                shown
+            }
+            State::Listen | State::SynSent if answers => {
+                self.tcb.rcv.irs = syn.ack - 1;
+                self.tcb.rcv.nxt = syn.ack;
+                self.adopt(syn.seq);
+                self.grants(syn);
+                let mut arrows = Arrows::NONE;
+                arrows.push(self.tcb.enter(State::SynReceived));
+                Shown { arrows, clause: Some(Clause::ListenTakesSyn) }
+            }
+            State::SynReceived if self.iss.is_none() => {
+                self.adopt(syn.seq);
+                self.grants(syn);
+                Shown { clause: owed.map(|(_, clause)| clause), ..Shown::default() }
+            }
+            State::Closed
+            | State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => {
+                self.tcb.timing = None; // Karn: nobody knows which of them is answered
+                Shown { clause: owed.map(|(_, clause)| clause), ..Shown::default() }
+            }
+        }
+    }
+
+    fn calls_open(&mut self, syn: &Segment, now: Instant) -> Shown {
+        let offered = syn.options.syn();
+        self.tcb.offer = carried(syn);
+        self.tcb.mss = offered.mss.unwrap_or(Mss::DEFAULT_IPV4);
+        self.tcb.offered_scale = offered.window_scale.unwrap_or_default();
+        let Ok(reaction) = self.tcb.open(Origin::Active, syn.seq, now) else { return Shown::default() };
+        self.iss = Some(syn.seq);
+        self.tcb.rcv.wnd = self.window_of(syn);
+        self.has_sent(&Segment { flags: Flags::SYN, ..*syn }, now);
+        Shown { arrows: reaction.arrows, clause: Some(reaction.clause) }
+    }
+
+    /// A SYN,ACK shows what of the SYN's offers is granted.
+    fn grants(&mut self, syn_ack: &Segment) {
+        let offered = syn_ack.options.syn();
+        let tcb = &mut self.tcb;
+        tcb.offer = carried(syn_ack);
+        tcb.granted = tcb.granted.and(tcb.offer);
+        tcb.mss = offered.mss.unwrap_or(Mss::DEFAULT_IPV4);
+        tcb.offered_scale = offered.window_scale.unwrap_or_default();
+        if !tcb.granted.has(Offer::WINDOW_SCALE) {
+            tcb.snd_scale = WindowScale::default();
+        }
+        tcb.rcv.wnd = syn_ack.window << WindowScale::default();
+    }
+
+    /// Its SYN was not formed here: its number is taken from what is seen.
+    fn adopt(&mut self, iss: SeqNum) {
+        self.iss = Some(iss);
+        let snd = &mut self.tcb.snd;
+        snd.iss = iss;
+        snd.una = iss;
+        snd.nxt = iss + 1;
+        snd.end = iss + 1;
+    }
+
+    /// The window that it announces.
+    fn window_of(&self, segment: &Segment) -> WindowSize {
+        let scale = match (segment.has(Flags::SYN), self.iss) {
+            (true, _) => WindowScale::default(),
+            (false, Some(_)) => self.tcb.rcv_scale(),
+            (false, None) => WindowScale::LARGEST,
+        };
+        segment.window << scale
+    }
+}
+
+/// What a SYN has on it.
+fn carried(syn: &Segment) -> Offer {
+    let options = syn.options.syn();
+    Offer::MSS.only_if(options.mss.is_some())
+        | Offer::SACK.only_if(options.sack_permitted)
+        | Offer::WINDOW_SCALE.only_if(options.window_scale.is_some())
+        | Offer::TIMESTAMPS.only_if(options.timestamps.is_some())
+        | Offer::ECN.only_if(syn.has(Flags::ECE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::UnscaledWindow;
+
+    const CLIENT: SeqNum = SeqNum(u32::MAX); // near the wrap
+    const SERVER: SeqNum = SeqNum(9000);
+
+    fn segment(flags: Flags, seq: SeqNum, ack: SeqNum, text_len: u32) -> Segment {
+        Segment { flags, seq, ack, text_len, window: UnscaledWindow(1000), ..Segment::default() }
+    }
+
+    /// Both ends, and who sends what.
+    struct World {
+        client: Watched,
+        server: Watched,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self { client: Watched::closed(), server: Watched::listening() }
+        }
+
+        fn client_sends(&mut self, segment: &Segment) -> Shown {
+            let shown = self.client.seen_sending(segment, Instant::ORIGIN);
+            self.server.hears(segment, Instant::ORIGIN);
+            shown
+        }
+
+        fn server_sends(&mut self, segment: &Segment) -> Shown {
+            let shown = self.server.seen_sending(segment, Instant::ORIGIN);
+            self.client.hears(segment, Instant::ORIGIN);
+            shown
+        }
+
+        fn states(&self) -> (State, State) {
+            (self.client.tcb().state(), self.server.tcb().state())
+        }
+
+        fn open(&mut self) {
+            self.client_sends(&segment(Flags::SYN, CLIENT, SeqNum(0), 0));
+            self.server_sends(&segment(Flags::SYN | Flags::ACK, SERVER, CLIENT + 1, 0));
+            self.client_sends(&segment(Flags::ACK, CLIENT + 1, SERVER + 1, 0));
+        }
+    }
+
+    const FIN: Flags = Flags::from_bits(0x11);
+
+    #[test]
+    fn both_ends_open_talk_and_close() {
+        let mut world = World::new();
+        world.open();
+        assert_eq!(world.states(), (State::Established, State::Established));
+        assert_eq!(world.client.initial(), Some(CLIENT));
+        assert_eq!(world.server.initial(), Some(SERVER));
+        let text = world.client_sends(&segment(Flags::ACK, CLIENT + 1, SERVER + 1, 5));
+        assert_eq!(text.clause, Some(Clause::Send));
+        let ack = world.server_sends(&segment(Flags::ACK, SERVER + 1, CLIENT + 6, 0));
+        assert_eq!(ack.clause, Some(Clause::TextAccepted));
+        let fin = world.client_sends(&segment(FIN, CLIENT + 6, SERVER + 1, 0));
+        assert_eq!(fin.clause, Some(Clause::Close));
+        assert_eq!(world.states(), (State::FinWait1, State::CloseWait));
+        world.server_sends(&segment(FIN, SERVER + 1, CLIENT + 7, 0));
+        assert_eq!(world.states(), (State::TimeWait, State::LastAck));
+        world.client_sends(&segment(Flags::ACK, CLIENT + 7, SERVER + 2, 0));
+        assert_eq!(world.states(), (State::TimeWait, State::Closed));
+    }
+
+    /// What an end acknowledges it has, and what is acknowledged to it it has sent: the watcher has missed it.
+    #[test]
+    fn what_was_missed_is_caught_up_with() {
+        let mut world = World::new();
+        world.open();
+        world.server_sends(&segment(Flags::ACK, SERVER + 1, CLIENT + 501, 0));
+        assert_eq!(world.client.tcb().snd().una, CLIENT + 501);
+        assert_eq!(world.server.tcb().rcv().nxt, CLIENT + 501);
+        // A FIN behind a gap that only the capture has.
+        world.client_sends(&segment(FIN, CLIENT + 601, SERVER + 1, 0));
+        assert_eq!(world.server.tcb().state(), State::Established);
+        world.server_sends(&segment(Flags::ACK, SERVER + 1, CLIENT + 602, 0));
+        assert_eq!(world.states(), (State::FinWait2, State::CloseWait));
+    }
+
+    #[test]
+    fn an_open_of_which_a_part_is_missing() {
+        let mut world = World::new();
+        world.client_sends(&segment(Flags::SYN, CLIENT, SeqNum(0), 0));
+        world.client_sends(&segment(Flags::ACK, CLIENT + 1, SERVER + 1, 0));
+        assert_eq!(world.states(), (State::Established, State::Established));
+        assert_eq!(world.server.initial(), Some(SERVER));
+
+        let syn_ack = segment(Flags::SYN | Flags::ACK, SERVER, CLIENT + 1, 0);
+        let mut world = World { client: Watched::opening(&syn_ack), server: Watched::listening() };
+        world.server_sends(&syn_ack);
+        assert_eq!(world.states(), (State::Established, State::SynReceived));
+    }
+
+    #[test]
+    fn a_refusal_and_an_abort() {
+        let mut world = World::new();
+        world.client_sends(&segment(Flags::SYN, CLIENT, SeqNum(0), 0));
+        let reset = segment(Flags::RST | Flags::ACK, SeqNum(0), CLIENT + 1, 0);
+        assert_eq!(world.server_sends(&reset).clause, Some(Clause::ClosedSendsRst));
+        assert_eq!(world.states(), (State::Closed, State::Closed));
+
+        let mut world = World::new();
+        world.open();
+        let abort = world.client_sends(&segment(Flags::RST | Flags::ACK, CLIENT + 1, SERVER + 1, 0));
+        assert_eq!(abort.clause, Some(Clause::Abort));
+        assert_eq!(world.states(), (State::Closed, State::Closed));
+    }
+
+    /// RFC 9293 section 3.5 figure 7.
+    #[test]
+    fn crossing_syns() {
+        let mut world = World::new();
+        world.client_sends(&segment(Flags::SYN, CLIENT, SeqNum(0), 0));
+        world.server_sends(&segment(Flags::SYN, SERVER, SeqNum(0), 0));
+        assert_eq!(world.states(), (State::SynReceived, State::SynReceived));
+        world.client_sends(&segment(Flags::SYN | Flags::ACK, CLIENT, SERVER + 1, 0));
+        world.server_sends(&segment(Flags::SYN | Flags::ACK, SERVER, CLIENT + 1, 0));
+        assert_eq!(world.states(), (State::Established, State::Established));
+    }
+
+    #[test]
+    fn a_connection_joined_in_its_midst() {
+        let first = segment(Flags::ACK, CLIENT, SERVER, 100);
+        let mut world =
+            World { client: Watched::joined_sending(&first), server: Watched::joined_hearing(&first) };
+        world.client_sends(&first);
+        world.server_sends(&segment(FIN, SERVER, CLIENT + 100, 0));
+        world.client_sends(&segment(FIN, CLIENT + 100, SERVER + 1, 0));
+        world.server_sends(&segment(Flags::ACK, SERVER + 1, CLIENT + 101, 0));
+        assert_eq!(world.states(), (State::Closed, State::TimeWait));
+        assert_eq!(world.client.initial(), None);
+    }
+
+    proptest::proptest! {
+        /// Whatever is seen, nothing panics, and only arrows of the figure are walked.
+        #[test]
+        fn any_segments_can_be_watched(
+            sights in proptest::collection::vec(
+                (proptest::bool::ANY, 0_u16..0x200, 0_u32..40, 0_u32..40, 0_u32..30, 0_u16..3), 1..60),
+        ) {
+            let mut world = World::new();
+            for (client, flags, seq, ack, text_len, window) in sights {
+                let (own, other) = if client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
+                let seen = Segment {
+                    window: UnscaledWindow(window),
+                    ..segment(Flags::from_bits(flags), own + seq, other + ack, text_len)
+                };
+                if client { world.client_sends(&seen) } else { world.server_sends(&seen) };
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Every format and every link that a capture may have, and which segments are one connection.
+
+use pcap_file::DataLink;
+use tcpshake::capture::{CaptureError, survey as read};
+use tcpshake::record::connection::{Beginning, Finish};
+use tcpshake::tcp::{Segment, SeqNum, State};
+
+use crate::support::{
+    ACK, FIN_ACK, From, MILLISECOND, Packets, RST_ACK, SYN, SYN_ACK, client, server, states, steps,
+    steps_from, survey,
+};
+
+fn whole() -> Packets {
+    let mut packets = Packets::default();
+    packets.open();
+    packets.send(From::Client, ACK, 1, 1, b"hello");
+    packets.send(From::Server, ACK, 1, 6, b"world!");
+    packets.close(5, 6);
+    packets
+}
+
+#[test]
+fn every_link_and_format_tells_the_same() {
+    let packets = whole();
+    let expected = steps(&packets.pcap(), 1);
+    assert_eq!(expected.len(), 9);
+    let addresses = [2; 12];
+    let ethernet = [&addresses[..], &[8, 0]].concat();
+    let tagged = [&addresses[..], &[0x81, 0, 0, 7, 8, 0]].concat();
+    let stacked = [&addresses[..], &[0x88, 0xa8, 0, 7, 0x81, 0, 0, 8, 8, 0]].concat();
+    let cooked = [&[0; 14][..], &[8, 0]].concat();
+    let cooked2 = [&[8, 0][..], &[0; 18]].concat();
+    for (link, in_front) in [
+        (DataLink::ETHERNET, ethernet),
+        (DataLink::ETHERNET, tagged),
+        (DataLink::ETHERNET, stacked),
+        (DataLink::RAW, Vec::new()),
+        (DataLink::IPV4, Vec::new()),
+        (DataLink::NULL, vec![2, 0, 0, 0]),
+        (DataLink::LOOP, vec![0, 0, 0, 2]),
+        (DataLink::LINUX_SLL, cooked),
+        (DataLink::Unknown(276), cooked2),
+    ] {
+        assert_eq!(steps(&packets.pcap_of(link, &in_front), 1), expected, "pcap, {link:?}");
+        assert_eq!(steps(&packets.pcapng(link, &in_front), 1), expected, "pcapng, {link:?}");
+    }
+}
+
+#[test]
+fn ipv6_is_read_as_well() {
+    let (client, server) = ("[fd00::1]:40000".parse().unwrap(), "[fd00::2]:80".parse().unwrap());
+    let mut packets = Packets::between(client, server);
+    packets.open().close(0, 0);
+    let ethernet = [&[2; 12][..], &[0x86, 0xdd]].concat();
+    let connection = &survey(&packets.pcapng(DataLink::ETHERNET, &ethernet)).connections[0];
+    assert_eq!((connection.local, connection.remote), (client, server));
+    assert!(connection.is_whole());
+}
+
+#[test]
+fn a_connection_is_counted_and_timed() {
+    let contents = survey(&whole().pcap());
+    let [connection] = contents.connections.as_slice() else { panic!("{contents:?}") };
+    assert_eq!((connection.local, connection.remote), (client(), server()));
+    assert_eq!((connection.sent.segments, connection.sent.octets), (5, 5));
+    assert_eq!((connection.received.segments, connection.received.octets), (4, 6));
+    assert_eq!((connection.at.as_secs(), connection.lasted), (1_000_000_000, MILLISECOND * 8));
+    assert_eq!((connection.beginning, connection.finish), (Beginning::Opened, Finish::Closed));
+}
+
+#[test]
+fn packets_that_were_cut_are_drawn_with_the_lengths_they_had() {
+    let mut packets = whole();
+    for seen in &mut packets.seen {
+        seen.octets.truncate(40);
+    }
+    let cut = steps(&packets.pcap(), 1);
+    assert_eq!(states(&cut), states(&steps(&whole().pcap(), 1)));
+    assert_eq!(survey(&packets.pcap()).connections, survey(&whole().pcap()).connections);
+}
+
+/// Who talks to the same peer again starts from SYN, with another number.
+#[test]
+fn a_port_used_again_is_another_connection() {
+    let mut packets = Packets::default();
+    packets.open().close(0, 0);
+    packets.send(From::Client, SYN, 70_000, 0, b"");
+    packets.send(From::Client, SYN, 70_000, 0, b""); // the same SYN again is not a third
+    packets.send(From::Server, RST_ACK, 0, 70_001, b"");
+    let contents = survey(&packets.pcap());
+    let found: Vec<_> = contents.connections.iter().map(|it| (it.number, it.beginning, it.finish)).collect();
+    assert_eq!(found, [(1, Beginning::Opened, Finish::Closed), (2, Beginning::OneSyn, Finish::Refused)]);
+    assert_eq!(steps(&packets.pcap(), 2).len(), 3);
+}
+
+#[test]
+fn syns_that_cross_are_one_connection() {
+    let mut packets = Packets::default();
+    packets.send(From::Client, SYN, 0, 0, b"");
+    packets.send(From::Server, SYN, 0, 0, b"");
+    packets.send(From::Client, SYN_ACK, 0, 1, b"");
+    packets.send(From::Server, SYN_ACK, 0, 1, b"");
+    assert_eq!(survey(&packets.pcap()).connections.len(), 1);
+    let open = (State::Established, Some(State::Established));
+    assert_eq!(states(&steps(&packets.pcap(), 1)).last(), Some(&open));
+}
+
+/// Where no SYN is seen, services have the lower port, whoever speaks first.
+#[test]
+fn the_client_is_found_without_its_syn() {
+    for from in [From::Client, From::Server] {
+        let mut packets = Packets::default();
+        packets.send(from, ACK, 100, 200, b"text");
+        let connection = survey(&packets.pcap()).connections.remove(0);
+        assert_eq!((connection.local, connection.beginning), (client(), Beginning::Unseen));
+    }
+    let mut packets = Packets::between(server(), client()); // a client with the lower port
+    packets.send(From::Server, SYN_ACK, 0, 1, b"");
+    assert_eq!(survey(&packets.pcap()).connections[0].local, server());
+}
+
+#[test]
+fn a_connection_can_be_drawn_from_its_server() {
+    let steps = steps_from(&whole().pcap(), 1, tcpshake::capture::From::Server);
+    assert_eq!(steps[0].before.state, State::Listen);
+    let found: Vec<_> = steps.iter().map(|step| step.state).collect();
+    use State::{CloseWait, Closed, Established, LastAck, SynReceived};
+    assert_eq!(
+        found,
+        [
+            SynReceived,
+            SynReceived,
+            Established,
+            Established,
+            Established,
+            CloseWait,
+            CloseWait,
+            LastAck,
+            Closed
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_tcp_is_counted() {
+    let mut packets = whole();
+    let mut udp = packets.seen[0].clone();
+    udp.octets[9] = 17;
+    let mut fragment = packets.seen[0].clone();
+    fragment.octets[6] = 0;
+    fragment.octets[7] = 1;
+    packets.seen.extend([udp, fragment]);
+    let contents = survey(&packets.pcap());
+    assert_eq!((contents.passed_over.other, contents.passed_over.unreadable), (1, 1));
+    let wireless = survey(&packets.pcap_of(DataLink::IEEE802_11, &[]));
+    assert_eq!((wireless.passed_over.links, wireless.connections.len()), (11, 0));
+}
+
+#[test]
+fn what_stands_before_the_damage_is_read() {
+    let packets = whole();
+    let file = packets.pcap();
+    let cut = survey(&file[..file.len() - 1]);
+    assert!(matches!(cut.damage, Some(CaptureError::CutShort)), "{:?}", cut.damage);
+    assert_eq!(cut.connections[0].sent.segments, 4);
+    let mut broken = packets.pcapng(DataLink::RAW, &[]);
+    let len = broken.len();
+    broken[len - 1] ^= 0x80; // the length at the end of the last block
+    let broken = survey(&broken);
+    assert!(matches!(broken.damage, Some(CaptureError::Damaged(_))), "{:?}", broken.damage);
+    assert_eq!(broken.connections[0].sent.segments, 4);
+    assert!(matches!(read(&b"no capture"[..]), Err(CaptureError::Unknown)));
+}
+
+/// The latest of several connections of a pair takes its segments, a FIN of the one before it included.
+#[test]
+fn segments_go_to_the_latest_connection() {
+    let mut packets = Packets::default();
+    packets.open();
+    packets.send(From::Client, SYN, 5000, 0, b"");
+    packets.send(From::Server, FIN_ACK, 1, 1, b"");
+    let contents = survey(&packets.pcap());
+    assert_eq!(contents.connections.len(), 2);
+    assert_eq!(contents.connections[1].received.segments, 1);
+    let stray = Segment { seq: SeqNum(1), flags: ACK, ..Segment::default() };
+    packets.segment(server(), client(), &stray, b"");
+    assert_eq!(survey(&packets.pcap()).connections[1].received.segments, 2);
+}

@@ -1,0 +1,148 @@
+//! Captures that were made to harm.
+
+use pcap_file::DataLink;
+use tcpshake::capture::{self, From as End, MOST_CONNECTIONS};
+use tcpshake::report::Format;
+use tcpshake::report::json::Json;
+use tcpshake::report::ladder::{Ladder, Style};
+
+use crate::support::{ACK, From, Packets, SYN, packet, survey};
+
+/// A small generator whose numbers are the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
+fn originals() -> Vec<Vec<u8>> {
+    let mut packets = Packets::default();
+    packets.open().send(From::Client, ACK, 1, 1, b"hello").send(From::Server, ACK, 1, 6, b"world");
+    packets.send(From::Server, ACK, 1, 6, b"world").close(5, 5);
+    let ethernet = [&[2; 12][..], &[0x81, 0, 0, 7, 8, 0]].concat();
+    let mut v6 = Packets::between("[fd00::1]:4".parse().unwrap(), "[fd00::2]:80".parse().unwrap());
+    v6.open().close(0, 0);
+    vec![
+        packets.pcap(),
+        packets.pcap_of(DataLink::ETHERNET, &ethernet),
+        packets.pcapng(DataLink::ETHERNET, &ethernet),
+        packets.pcapng(DataLink::LINUX_SLL, &[&[0; 14][..], &[8, 0]].concat()),
+        v6.pcap(),
+    ]
+}
+
+/// Everything that can be drawn of a file is drawn.
+fn draw_all(file: &[u8]) {
+    let Ok(contents) = capture::survey(file) else { return };
+    let style = Style { verbose: true, ..Style::default() };
+    for connection in &contents.connections {
+        for from in [End::Client, End::Server] {
+            let (mut ladder, mut json, mut out) = (Ladder::new(style), Json::default(), String::new());
+            let _ = capture::trace(file, connection, from, |told| {
+                match &told {
+                    capture::Told::Begin(opening) => {
+                        ladder.begin(opening, &mut out);
+                        json.begin(opening, &mut out);
+                    }
+                    capture::Told::Step(step) => {
+                        ladder.step(step, &mut out);
+                        json.step(step, &mut out);
+                    }
+                    capture::Told::Opened(negotiation) => ladder.opened(negotiation, &mut out),
+                }
+                Ok(())
+            });
+            ladder.connection(connection, &mut out);
+            let safe = |c: char| c == '\n' || !c.is_control();
+            assert!(out.chars().all(safe), "a control character reaches the terminal");
+        }
+    }
+}
+
+/// Ten thousand captures with some octets changed, taken out, doubled, or cut off.
+#[test]
+fn ten_thousand_mutated_captures_are_drawn_without_a_panic() {
+    const MUTATIONS: usize = 10_000;
+    let originals = originals();
+    let mut random = Random(0x5eed);
+    for n in 0..MUTATIONS {
+        let mut file = originals[n % originals.len()].clone();
+        for _ in 0..=random.below(8) {
+            let at = random.below(file.len());
+            match random.below(6) {
+                0 => file.truncate(at.max(1)),
+                1 => drop(file.drain(at..(at + random.below(40)).min(file.len()))),
+                2 => {
+                    let copy = file[at..(at + random.below(80)).min(file.len())].to_vec();
+                    file.splice(at..at, copy);
+                }
+                3 => file[at] = [0, 0xff, 0x7f, 0x80][random.below(4)],
+                _ => file[at] ^= 1 << random.below(8),
+            }
+            if file.is_empty() {
+                break;
+            }
+        }
+        draw_all(&file);
+    }
+}
+
+/// A scan of more pairs than are told apart: those beyond are counted, and cost nothing.
+#[test]
+fn connections_are_bounded() {
+    let mut packets = Packets::default();
+    for n in 0..MOST_CONNECTIONS as u32 + 10 {
+        let client = (std::net::Ipv4Addr::from(0x0a00_0000 + n / 50_000), (n % 50_000) as u16 + 1).into();
+        packets.client = client;
+        packets.identification = 0;
+        packets.send(From::Client, SYN, 0, 0, b"");
+    }
+    let contents = survey(&packets.pcap());
+    assert_eq!(contents.connections.len(), MOST_CONNECTIONS);
+    assert_eq!(contents.passed_over.beyond, 10);
+}
+
+/// Interfaces without end would be kept without end.
+#[test]
+fn descriptions_of_interfaces_are_bounded() {
+    let mut file = Packets::default().pcapng(DataLink::RAW, &[]);
+    let interface =
+        [&1_u32.to_le_bytes()[..], &20_u32.to_le_bytes(), &[101, 0, 0, 0, 0, 0, 0, 0], &20_u32.to_le_bytes()]
+            .concat();
+    for _ in 0..100_000 {
+        file.extend(&interface);
+    }
+    let damage = survey(&file).damage.unwrap().to_string();
+    assert!(damage.contains("interfaces"), "{damage}");
+}
+
+/// Nothing of a text beyond its beginning is kept, and no octet of it steers a terminal.
+#[test]
+fn text_is_escaped_and_cut() {
+    let mut packets = Packets::default();
+    packets.open().send(From::Server, ACK, 1, 1, &b"\x1b[2J\x07\xc2\x9b".repeat(100));
+    draw_all(&packets.pcap());
+    let steps = crate::support::steps(&packets.pcap(), 1);
+    assert_eq!(steps[3].packet.len(), 40, "headers alone");
+}
+
+/// A chain of segments, each behind another gap, and one packet that claims to be long.
+#[test]
+fn gaps_and_false_lengths_cost_nothing() {
+    let mut packets = Packets::default();
+    packets.open();
+    for n in 0..10_000 {
+        packets.identification = 0;
+        packets.send(From::Server, ACK, 1000 + n * 10, 1, b"x");
+    }
+    let mut long = packet(packets.client, packets.server, &tcpshake::tcp::Segment::default(), b"", 1);
+    long[2..4].copy_from_slice(&[0xff, 0xff]);
+    let at = packets.seen[0].at;
+    packets.seen.push(crate::support::Seen { at, octets: long, original_len: 0xffff });
+    draw_all(&packets.pcap());
+}
