@@ -65,7 +65,7 @@ impl<'a> Connection<'a> {
                 "what --send reads comes but once (leave out --count and --all-addresses)",
             ));
         }
-        if let Some(option) = args.files.picture().filter(|_| are_many) {
+        if let Some(option) = args.files.pictures.first().filter(|_| are_many) {
             return Err(Failure::usage(format_args!(
                 "{option} shows one exchange (leave out --count and --all-addresses)"
             )));

@@ -26,7 +26,7 @@ use crate::wire::raw::{self, RawWire};
 pub(super) fn run(args: &ListenArgs) -> Result<Exit, Failure> {
     let answer = answer(args)?;
     let bind = args.bind.map(|address| own(address.to_canonical())).transpose()?;
-    if let Some(option) = args.files.picture().filter(|_| args.count != Some(1)) {
+    if let Some(option) = args.files.pictures.first().filter(|_| args.count != Some(1)) {
         return Err(Failure::usage(format_args!("{option} shows one connection (add --count 1)")));
     }
     let files = Files::open(&args.files, &Others::default())?;
