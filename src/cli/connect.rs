@@ -7,7 +7,7 @@ use super::args::{CloseKind, ConnectArgs, FormatKind, Sending};
 use super::conversation::Conversation;
 use super::error::Failure;
 use super::exit::Exit;
-use super::files::Files;
+use super::files::{Files, Others};
 use super::output::{Output, Reports};
 use super::path::Equipment;
 use super::queue::Bell;
@@ -65,7 +65,7 @@ impl<'a> Connection<'a> {
                 "what --send reads comes but once (leave out --count and --all-addresses)",
             ));
         }
-        if let Some(option) = args.files.picture().filter(|_| are_many) {
+        if let Some(option) = args.files.pictures.first().filter(|_| are_many) {
             return Err(Failure::usage(format_args!(
                 "{option} shows one exchange (leave out --count and --all-addresses)"
             )));
@@ -73,7 +73,8 @@ impl<'a> Connection<'a> {
         // Last, for it makes files.
         let read = opened.as_ref().and_then(Opened::file);
         let place = args.data.output.as_deref().map(|file| Place::open(file, read)).transpose()?;
-        let files = Files::open(&args.files, args.data.output.as_deref().map(|file| ("--output", file)))?;
+        let written = args.data.output.as_deref().map(|file| ("--output", file));
+        let files = Files::open(&args.files, &Others { written, read })?;
         let iss = IssGenerator::new(rand::random());
         Ok(Self { iss, bell: Bell::new()?, args, ways, opened, place, files })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::args::DemoArgs;
 use super::error::Failure;
 use super::exit::Exit;
-use super::files::Files;
+use super::files::{Files, Others};
 use super::output::Output;
 use super::signals::Signals;
 use crate::driver::{self, Ended, Plan};
@@ -31,7 +31,7 @@ const TEXT: &[u8] = b"hello";
 const DELAY: Duration = Duration::from_millis(10);
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
-    let files = Files::open(&args.files, None)?;
+    let files = Files::open(&args.files, &Others::default())?;
     if args.simulate { simulate(args, files) } else { in_private_network(args, files) }
 }
 

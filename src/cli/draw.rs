@@ -5,12 +5,14 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::args::{DrawArgs, FormatKind, OutputArgs, Which};
+use super::args::{DrawArgs, FilesArgs, FormatKind, OutputArgs, Which};
 use super::error::{Failure, written};
 use super::exit::Exit;
-use super::output;
+use super::files::{Files, Others};
+use super::output::{self, Reports};
 use super::rewound;
 use crate::capture::{self, CaptureError, Contents, PassedOver, Told, TraceError};
+use crate::driver::Observer;
 use crate::record::connection::Connection;
 use crate::report::json::Json;
 use crate::report::ladder::Ladder;
@@ -25,7 +27,11 @@ pub(super) fn run(args: &DrawArgs) -> Result<Exit, Failure> {
         list(&contents, &args.output)?;
     } else {
         let connection = source.choose(&contents, args.connection)?;
-        draw(&source, connection, args)?;
+        let wanted = FilesArgs { pictures: args.pictures.clone(), pcap: None };
+        let read = Some(&source.file);
+        let mut files = Files::open(&wanted, &Others { written: None, read })?;
+        draw(&source, connection, args, &mut files)?;
+        files.finish()?;
     }
     source.tell_passed_over(contents.passed_over);
     source.conclude(contents.damage)
@@ -130,7 +136,7 @@ fn has(connection: &Connection, end: SocketAddr) -> bool {
 }
 
 fn list(contents: &Contents, args: &OutputArgs) -> Result<(), Failure> {
-    let mut out = Sink::new();
+    let mut out = Sink::new(Reports::ToStandardOutput);
     let all = &contents.connections;
     let told = match args.format {
         FormatKind::Json => {
@@ -148,11 +154,16 @@ fn list(contents: &Contents, args: &OutputArgs) -> Result<(), Failure> {
     written(told.and_then(|()| out.flush()))
 }
 
-fn draw(source: &Source, connection: &Connection, args: &DrawArgs) -> Result<(), Failure> {
-    let mut out = Sink::new();
-    let mut format = format_of(&args.output);
+fn draw(source: &Source, connection: &Connection, args: &DrawArgs, files: &mut Files) -> Result<(), Failure> {
+    let mut out = Sink::new(files.reports());
+    let mut format = format_of(files.reports(), &args.output);
     let quiet = args.output.quiet;
     let mut tell = |told: Told| {
+        match &told {
+            Told::Begin(opening) => files.begin(opening),
+            Told::Step(step) => files.step(step),
+            Told::Opened(negotiation) => files.opened(negotiation),
+        }
         out.tell(|text| match told {
             Told::Step(_) | Told::Opened(_) if quiet => {}
             Told::Begin(opening) => format.begin(&opening, text),
@@ -170,23 +181,23 @@ fn draw(source: &Source, connection: &Connection, args: &DrawArgs) -> Result<(),
     written(told.and_then(|()| out.flush()))
 }
 
-fn format_of(args: &OutputArgs) -> Box<dyn Format> {
+fn format_of(reports: Reports, args: &OutputArgs) -> Box<dyn Format> {
     match (args.format, args.quiet) {
         (FormatKind::Json, _) => Box::new(Json::default()),
         (FormatKind::Ladder, true) => Box::new(Verdict::default()),
-        (FormatKind::Ladder, false) => Box::new(Ladder::new(output::style_on_stdout(args))),
+        (FormatKind::Ladder, false) => Box::new(Ladder::new(output::style(reports, args))),
     }
 }
 
-/// Standard output, written as it comes: however long a drawing is, none of it is kept.
+/// Where the drawing goes, written as it comes: however long it is, none of it is kept.
 struct Sink {
-    out: BufWriter<io::Stdout>,
+    out: BufWriter<Box<dyn Write>>,
     text: String,
 }
 
 impl Sink {
-    fn new() -> Self {
-        Self { out: BufWriter::new(io::stdout()), text: String::new() }
+    fn new(reports: Reports) -> Self {
+        Self { out: BufWriter::new(reports.sink()), text: String::new() }
     }
 
     fn tell(&mut self, write: impl FnOnce(&mut String)) -> io::Result<()> {

@@ -4,15 +4,18 @@
 mod pictures;
 mod recording;
 
+use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::pictures::{Kind, Pictures};
 use self::recording::Recording;
-use super::args::FilesArgs;
+use super::args::{FilesArgs, PictureArgs};
 use super::error::Failure;
 use super::output::{News, Reports};
 use super::sink::{Place, is_standard_output};
+use crate::driver::Observer;
+use crate::record::{Listening, Negotiation, Opening, Step, Summary};
 
 /// What is to be written, found to be writable.
 #[derive(Default)]
@@ -23,21 +26,29 @@ pub(super) struct Files {
     take_standard_output: bool,
 }
 
+/// Files that the exchange is about: nothing else is to be written there.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Others<'o> {
+    /// What is written to, and by which option.
+    pub(super) written: Option<(&'static str, &'o Path)>,
+    /// What is read.
+    pub(super) read: Option<&'o File>,
+}
+
 impl Files {
-    /// Makes the files that were asked for; `other` is one that something else is written to.
-    pub(super) fn open(args: &FilesArgs, other: Option<(&'static str, &Path)>) -> Result<Self, Failure> {
-        let given: Vec<_> = other.into_iter().chain(args.given()).collect();
+    /// Makes the files that were asked for.
+    pub(super) fn open(args: &FilesArgs, others: &Others<'_>) -> Result<Self, Failure> {
+        let given: Vec<_> = others.written.into_iter().chain(args.given()).collect();
         check(&given)?;
-        let place = |path: &std::path::PathBuf| Place::open(path, None);
-        let svg = args.svg.as_ref().map(place).transpose()?;
-        let mermaid = args.mermaid.as_ref().map(place).transpose()?;
-        let pcap = args.pcap.as_ref().map(place).transpose()?;
-        let pictures = [(Kind::Svg(args.svg_style()), svg), (Kind::Mermaid, mermaid)];
+        let place = |path: &PathBuf| Place::open(path, others.read);
+        let PictureArgs { svg, mermaid, html, .. } = &args.pictures;
+        let wanted =
+            [(Kind::Svg(args.pictures.svg_style()), svg), (Kind::Mermaid, mermaid), (Kind::Page, html)];
+        let wanted = wanted.into_iter().filter_map(|(kind, path)| Some((kind, path.as_ref()?)));
+        let pictures: Result<Vec<_>, Failure> = wanted.map(|(kind, path)| Ok((kind, place(path)?))).collect();
         Ok(Self {
-            pictures: Pictures::new(
-                pictures.into_iter().filter_map(|(kind, place)| Some((kind, place?))).collect(),
-            ),
-            recording: pcap.map(Recording::new),
+            pictures: Pictures::new(pictures?),
+            recording: args.pcap.as_ref().map(place).transpose()?.map(Recording::new),
             take_standard_output: args.given().any(|(_, path)| is_standard_output(path)),
         })
     }
@@ -59,9 +70,19 @@ impl Files {
 
     /// Takes what happened, and writes what can be written at once.
     pub(super) fn take(&mut self, news: &News) {
-        self.pictures.take(news);
+        match news {
+            News::Listening(listening) => self.listening(listening),
+            News::Begin(opening) => self.begin(opening),
+            News::Step(step) => self.step(step),
+            News::Opened(negotiation) => self.opened(negotiation),
+            News::End(summary) => self.end(summary),
+            News::Number(_) | News::Statistics(_) | News::Served(_) | News::Failed(_) | News::Prompt(_) => {}
+        }
+    }
+
+    fn record(&mut self, record: impl FnOnce(&mut Recording)) {
         if let Some(recording) = &mut self.recording {
-            recording.take(news);
+            record(recording);
         }
     }
 
@@ -69,6 +90,30 @@ impl Files {
     pub(super) fn finish(self) -> Result<(), Failure> {
         let drawn = self.pictures.draw();
         self.recording.map_or(Ok(()), Recording::finish).and(drawn)
+    }
+}
+
+impl Observer for Files {
+    fn listening(&mut self, _: &Listening) {
+        self.record(Recording::listening);
+    }
+
+    fn begin(&mut self, opening: &Opening) {
+        self.pictures.begin(opening);
+        self.record(|recording| recording.begin(opening));
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.pictures.step(step);
+        self.record(|recording| recording.step(step));
+    }
+
+    fn opened(&mut self, negotiation: &Negotiation) {
+        self.pictures.opened(negotiation);
+    }
+
+    fn end(&mut self, summary: &Summary) {
+        self.pictures.end(summary);
     }
 }
 

@@ -9,7 +9,7 @@ use super::args::{EndKind, ListenArgs};
 use super::data::{self, Purpose};
 use super::error::Failure;
 use super::exit::Exit;
-use super::files::Files;
+use super::files::{Files, Others};
 use super::guard::own;
 use super::output::Output;
 use super::signals::Signals;
@@ -26,10 +26,10 @@ use crate::wire::raw::{self, RawWire};
 pub(super) fn run(args: &ListenArgs) -> Result<Exit, Failure> {
     let answer = answer(args)?;
     let bind = args.bind.map(|address| own(address.to_canonical())).transpose()?;
-    if let Some(option) = args.files.picture().filter(|_| args.count != Some(1)) {
+    if let Some(option) = args.files.pictures.first().filter(|_| args.count != Some(1)) {
         return Err(Failure::usage(format_args!("{option} shows one connection (add --count 1)")));
     }
-    let files = Files::open(&args.files, None)?;
+    let files = Files::open(&args.files, &Others::default())?;
     let signals = Signals::watch()?;
     let mut output = Output::start(&args.output, files, None)?;
     let result = serve(args, bind, answer, &signals, &mut output);

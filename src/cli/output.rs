@@ -84,7 +84,7 @@ impl Reports {
         size.map_or_else(Width::default, |(columns, _)| Width::of(columns.0.into()))
     }
 
-    fn sink(self) -> Box<dyn Write> {
+    pub(super) fn sink(self) -> Box<dyn Write> {
         match self {
             Self::ToStandardOutput => Box::new(io::stdout()),
             Self::ToStandardError => Box::new(io::stderr()),
@@ -396,17 +396,12 @@ const fn charset(args: &OutputArgs) -> Charset {
 }
 
 /// Colours as wanted, for all that is written from here on.
-fn style(reports: Reports, args: &OutputArgs) -> Style {
+pub(super) fn style(reports: Reports, args: &OutputArgs) -> Style {
     let color = wants_color(args.color, reports.is_terminal(), std::env::var_os("NO_COLOR").as_deref());
     colored::control::set_override(color);
     let canvas =
         Canvas { color, width: args.width.unwrap_or_else(|| reports.width()), numbers: args.numbers.into() };
     Style { canvas, verbose: args.verbose, hex: false, explain: None }
-}
-
-/// How a drawing on standard output looks.
-pub(super) fn style_on_stdout(args: &OutputArgs) -> Style {
-    style(Reports::ToStandardOutput, args)
 }
 
 /// Whether what goes to standard output is to be coloured; said to all that colours from here on.

@@ -1,6 +1,7 @@
 //! Who is told what happens.
 
 use crate::infer::remote;
+use crate::record::connection::Source;
 use crate::record::exchange::Exchange;
 use crate::record::{Listening, Negotiation, Opening, Step, Summary};
 
@@ -36,7 +37,10 @@ impl Kept {
     pub fn into_exchange(self) -> Option<Exchange> {
         let Self { opening, steps, negotiation, summary } = self;
         let opening = opening?;
-        let remote = remote::states(opening.role, &steps);
+        let remote = match opening.source {
+            Source::Ourselves => remote::states(opening.role, &steps),
+            Source::Capture => steps.iter().map(|step| step.seen?.remote).collect(),
+        };
         Some(Exchange { opening, steps, remote, negotiation, summary, left_out: 0 })
     }
 }

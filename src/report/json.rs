@@ -47,17 +47,27 @@ enum Line<'l> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Begin<'l> {
+    /// Of the format.
     version: &'static str,
+    /// Which exchange of the run it is, from 1.
     exchange: u32,
+    /// Whether we send the first SYN.
     role: &'static str,
+    /// The short name of a client's connection.
     connection: Option<String>,
+    /// Our address and port.
     local: String,
+    /// Those of the other end.
     remote: String,
+    /// The name the user gave for it, if it was no address.
     host: Option<&'l str>,
+    /// Which of that name's addresses it is, from 1.
     address_number: Option<u32>,
+    /// How many it has.
     address_count: Option<u32>,
     #[serde(flatten)]
     guard: GuardLine<'l>,
+    /// Whether both ends run inside the process, in virtual time.
     simulated: bool,
     /// Whether the states are our own, or inferred from a capture.
     source: &'static str,
@@ -88,26 +98,45 @@ struct PassedOverLine<'l> {
 #[derive(Serialize, Default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct StepLine {
+    /// Which exchange it belongs to.
     exchange: u32,
+    /// Its number, from 1.
     n: u32,
+    /// Microseconds since the exchange began.
     at_us: u64,
+    /// `segment`, `unsent`, `unreadable`, `icmp`, `kernel-reset`, `quiet`.
     pub(super) event: &'static str,
+    /// `sent`, `received`, `unsent`.
     pub(super) direction: Option<&'static str>,
+    /// The control bits by name.
     flags: Option<String>,
+    /// The sequence number.
     seq: Option<u32>,
+    /// The acknowledgment number, if the ACK bit is set.
     ack: Option<u32>,
+    /// The sequence number, counted from the sender's initial one.
     rel_seq: Option<u32>,
+    /// The acknowledgment number, counted from the receiver's initial one.
     rel_ack: Option<u32>,
+    /// Octets of text.
     len: Option<u32>,
+    /// The window field as it is on the wire.
     window: Option<u16>,
+    /// The urgent pointer, if the URG bit is set.
     urgent: Option<u16>,
     options: Option<Vec<OptionLine>>,
+    /// The beginning of the text, with escapes.
     text: Option<String>,
+    /// Time to live, or hop limit, left.
     pub(super) ttl: Option<u8>,
+    /// How often the segment was sent before.
     retransmission: Option<u8>,
     pub(super) icmp: Option<IcmpLine>,
+    /// Why it could not be sent, or read.
     pub(super) fault: Option<String>,
+    /// The states it led through.
     arrows: Vec<ArrowLine>,
+    /// The state after it.
     state: Option<&'static str>,
     pub(super) clause: Option<ClauseLine>,
     snd: Option<SndLine>,
@@ -204,14 +233,23 @@ struct RcvLine {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct OpenedLine {
     exchange: u32,
+    /// What of what we offered is in force.
     agreed: Vec<&'static str>,
+    /// What is not.
     refused: Vec<&'static str>,
+    /// What we take in one segment.
     our_mss: u16,
+    /// What the peer takes.
     peer_mss: Option<u16>,
+    /// The shift of the windows we announce.
     our_scale: u8,
+    /// The shift of the windows the peer announces.
     peer_scale: u8,
+    /// The window in the peer's SYN.
     peer_window: u16,
+    /// Time to live, or hop limit, that was left of it.
     ttl: u8,
+    /// Routers that it has crossed, as far as that shows.
     hops: u8,
 }
 
@@ -220,22 +258,38 @@ struct OpenedLine {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct End {
     exchange: u32,
+    /// One word.
     outcome: &'static str,
+    /// A sentence.
     verdict: String,
+    /// The state it was reset or given up in.
     state: Option<&'static str>,
     icmp: Option<IcmpLine>,
+    /// From our first SYN to ESTABLISHED.
     open_us: Option<u64>,
+    /// From the first FIN to the acknowledgment of the second.
     close_us: Option<u64>,
+    /// From a SYN sent once to its answer.
     rtt_us: Option<u64>,
+    /// Segments sent again.
     retransmissions: u32,
+    /// Answers of the kernel that the guard held back.
     held_back: Option<u32>,
+    /// Whether somebody took the guard away meanwhile.
     guard_lost: bool,
+    /// RSTs of the kernel's that left all the same.
     kernel_resets: u32,
+    /// Packets lost on this machine, not read fast enough.
     packets_lost: u32,
+    /// Octets of text acknowledged by the peer.
     text_sent: u64,
+    /// Octets of text taken from the peer.
     text_received: u64,
+    /// What was expected to come, as a pattern.
     expected: Option<String>,
+    /// Whether it came.
     as_expected: Option<bool>,
+    /// What went wrong on this machine.
     trouble: Option<String>,
     time_wait_full_ms: Option<u64>,
     time_wait_kept_ms: Option<u64>,

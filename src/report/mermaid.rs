@@ -5,8 +5,12 @@ use std::fmt::Write;
 use super::text::{clean, fill};
 use super::verdict::{self, DOT};
 use super::words;
+use crate::record::connection::Source;
 use crate::record::exchange::Exchange;
 use crate::record::{Event, Step};
+
+/// Behind a state that is told by segments alone.
+const INFERRED: &str = " (inferred)";
 
 /// Columns of words in a note.
 const WORDS: usize = 48;
@@ -17,21 +21,25 @@ pub fn render(exchange: &Exchange) -> String {
     let opening = &exchange.opening;
     line(&mut out, format_args!("participant L as {}", said(&["local", &opening.local.to_string()])));
     line(&mut out, format_args!("participant R as {}", said(&["remote", &verdict::target(opening)])));
+    let ours = match opening.source {
+        Source::Ourselves => "",
+        Source::Capture => INFERRED,
+    };
     if let Some(step) = exchange.steps.first() {
-        line(&mut out, format_args!("Note over L: {}", step.before.state));
+        line(&mut out, format_args!("Note over L: {}{ours}", step.before.state));
     }
     let mut inferred = None;
     for (step, remote) in exchange.steps.iter().zip(&exchange.remote) {
         arrow(&mut out, step);
         if step.arrows.iter().next().is_some() {
             let states: Vec<&str> = step.arrows.iter().map(|arrow| arrow.to.name()).collect();
-            line(&mut out, format_args!("Note over L: {}", states.join(", ")));
+            line(&mut out, format_args!("Note over L: {}{ours}", states.join(", ")));
         }
         if let Some(remark) = words::remark(step) {
             line(&mut out, format_args!("Note over L: {}", said(&[&remark])));
         }
         if let Some(state) = remote.filter(|state| inferred != Some(*state)) {
-            line(&mut out, format_args!("Note over R: {state} (inferred)"));
+            line(&mut out, format_args!("Note over R: {state}{INFERRED}"));
             inferred = Some(state);
         }
     }

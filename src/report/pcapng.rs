@@ -104,9 +104,10 @@ impl<W: Write> Capture<W> {
     }
 }
 
-/// `step 2, SYN-SENT to ESTABLISHED: ...`, and for one connection of many its name first.
+/// `step 2, SYN-SENT to ESTABLISHED: ...`, and first which exchange it is, if it is one of several.
 fn remark(role: Role, step: &Step, explanation: Option<&str>) -> String {
     let name = match role {
+        Role::Active if step.exchange > 1 => format!("exchange {}, ", step.exchange),
         Role::Active => String::new(),
         Role::Passive => format!("connection {}, ", Role::name_of(step.exchange)),
     };

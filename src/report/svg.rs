@@ -6,9 +6,7 @@ mod layout;
 use askama::Template;
 
 use self::layout::{Band, Gap, LEFT, Layout, MIDDLE, Placed, RIGHT, TIME, Text, WIDTH};
-use super::text::clean;
 use super::verdict;
-use crate::record::Role;
 use crate::record::exchange::Exchange;
 
 /// How the picture is drawn.
@@ -63,7 +61,7 @@ struct Picture {
 
 /// The picture of one exchange.
 pub fn render(exchange: &Exchange, style: Style) -> String {
-    let title = title(exchange);
+    let title = verdict::title(&exchange.opening);
     let Layout { texts, bands, gaps, steps, top, bottom, height } =
         Layout::of(exchange, &title, style.spacing);
     let picture = Picture {
@@ -84,15 +82,6 @@ pub fn render(exchange: &Exchange, style: Style) -> String {
     };
     // Strings and numbers into a string: there is nothing in it that could fail.
     printable(&picture.render().unwrap_or_default())
-}
-
-/// From where to where.
-fn title(exchange: &Exchange) -> String {
-    let opening = &exchange.opening;
-    clean(&match opening.role {
-        Role::Active => format!("{} → {}", opening.local, verdict::target(opening)),
-        Role::Passive => format!("{} → {}", opening.remote, opening.local),
-    })
 }
 
 /// XML has no place for two characters that are none.

@@ -24,6 +24,14 @@ pub fn target(opening: &Opening) -> String {
     }
 }
 
+/// From where to where.
+pub fn title(opening: &Opening) -> String {
+    match opening.role {
+        Role::Active => format!("{} → {}", opening.local, target(opening)),
+        Role::Passive => format!("{} → {}", opening.remote, opening.local),
+    }
+}
+
 /// Which of several addresses it is.
 fn among(opening: &Opening) -> String {
     let family = if opening.remote.is_ipv4() { "IPv4" } else { "IPv6" };

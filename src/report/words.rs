@@ -75,6 +75,9 @@ fn excerpt(text: &Excerpt, len: u32) -> Option<String> {
 
 /// What is out of the ordinary about a step.
 pub(super) fn remark(step: &Step) -> Option<String> {
+    if let Some(remark) = step.seen.and_then(|seen| seen.remark) {
+        return Some(remark.to_string());
+    }
     match &step.event {
         Event::Sent { retransmission: 0, .. } | Event::Received { .. } | Event::Quiet => {
             step.clause.filter(|clause| !clause.is_routine()).map(|clause| clause.text().to_owned())

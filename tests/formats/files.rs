@@ -22,9 +22,9 @@ fn text(octets: &[u8]) -> &str {
 fn all_of_them_in_one_run() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (svg, mermaid, pcap) = (path("x.svg"), path("x.mmd"), path("x.pcapng"));
+    let [svg, mermaid, html, pcap] = ["x.svg", "x.mmd", "x.html", "x.pcapng"].map(path);
     fs::write(&svg, "what was there before ".repeat(4096)).unwrap();
-    let output = demo(&["--svg", &svg, "--mermaid", &mermaid, "--pcap", &pcap]);
+    let output = demo(&["--svg", &svg, "--mermaid", &mermaid, "--html", &html, "--pcap", &pcap]);
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
     assert!(text(&output.stdout).starts_with("10.99.0.2:7: opened and closed"));
     assert_snapshot("demo.svg", &fs::read(&svg).unwrap());
@@ -32,10 +32,12 @@ fn all_of_them_in_one_run() {
     let octets = fs::read(&pcap).unwrap();
     let mut reader = PcapNgReader::new(&octets[..]).unwrap();
     let [SectionHeaderOption::Comment(command)] = &reader.section().options[..] else { panic!("a comment") };
-    assert_eq!(
-        *command,
-        format!("tcpshake demo --simulate --quiet --svg {svg} --mermaid {mermaid} --pcap {pcap}")
+    let typed = format!(
+        "tcpshake demo --simulate --quiet --svg {svg} --mermaid {mermaid} --html {html} --pcap {pcap}"
     );
+    assert_eq!(*command, typed);
+    let page = fs::read_to_string(&html).unwrap();
+    assert!(page.contains("10.99.0.1:40000 → 10.99.0.2:7") && page.contains("4321 + 1 = 4322"));
     let mut packets = 0;
     while let Some(block) = reader.next_block() {
         packets += u32::from(matches!(block.unwrap(), Block::EnhancedPacket(_)));
@@ -59,7 +61,7 @@ fn the_picture_is_as_asked() {
 
 #[test]
 fn a_full_disk_is_told_and_changes_the_exit_code() {
-    for option in ["--svg", "--mermaid", "--pcap"] {
+    for option in ["--svg", "--mermaid", "--html", "--pcap"] {
         let output = demo(&[option, "/dev/full"]);
         assert_eq!(output.status.code(), Some(8), "{option}");
         assert_eq!(
@@ -97,6 +99,22 @@ fn what_makes_no_sense_is_refused() {
         assert!(stderr.contains(words), "{stderr}");
         assert!(!fs::exists("x").unwrap(), "{arguments:?}");
     }
+}
+
+/// What the user wants sent is still there afterwards.
+#[test]
+fn a_file_that_is_sent_is_not_written_over() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("x.txt").to_str().unwrap().to_owned();
+    fs::write(&file, "precious").unwrap();
+    let send = format!("@{file}");
+    let output = Command::new(env!("CARGO_BIN_EXE_tcpshake"))
+        .args(["connect", "127.0.0.1:1", "--send", &send, "--svg", &file])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("cannot be sent and written at once"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
 }
 
 /// The lines of a real run keep to the schema that is kept with the program.

@@ -12,5 +12,6 @@
 mod files;
 mod hostile;
 mod numbers;
+mod picture;
 mod snapshots;
 mod written;

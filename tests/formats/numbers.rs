@@ -1,5 +1,6 @@
 //! What each format tells, read back: all of them tell the same.
 
+use std::process::Command;
 use std::time::Duration;
 
 use etherparse::{SlicedPacket, TransportSlice};
@@ -112,6 +113,22 @@ fn every_format_tells_the_same_times() {
         times,
         "pcapng"
     );
+}
+
+/// What was recorded, drawn as anybody's capture.
+#[test]
+fn a_recording_that_is_drawn_tells_the_same_numbers() {
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots/demo.pcapng");
+    for option in ["--svg", "--mermaid"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tcpshake"))
+            .args(["draw", recording, "--quiet", option, "-"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let drawn = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(of_text(&drawn), of_json(&written().json), "{option}");
+        assert!(drawn.contains("inferred"), "{option}");
+    }
 }
 
 /// The step, the state and what it means, with each packet.

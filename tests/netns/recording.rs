@@ -20,6 +20,8 @@ pub(crate) const TESTS: &[Named] = &[
     ("a_recording_is_what_a_capture_beside_it_saw", a_recording_is_what_a_capture_beside_it_saw),
     ("a_recording_of_a_service_names_its_connections", a_recording_of_a_service_names_its_connections),
     ("a_recording_is_whole_up_to_the_last_packet_after_sigkill", whole_after_sigkill),
+    ("a_recording_goes_on_through_several_exchanges", goes_on_through_several_exchanges),
+    ("a_picture_is_drawn_of_what_was_interrupted", a_picture_of_what_was_interrupted),
     ("a_recording_is_read_by_tshark_with_its_comments", read_by_tshark),
 ];
 
@@ -106,6 +108,28 @@ fn whole_after_sigkill() {
     assert_eq!(running.wait(), None);
     let flags: Vec<_> = recorded(&folder).iter().map(|packet| read(&packet.octets).unwrap().flags).collect();
     assert_eq!(flags, ["SYN", "SYN,ACK", "ACK"]);
+}
+
+fn goes_on_through_several_exchanges() {
+    let (world, folder) = (World::new(), Folder::new());
+    let server = world.server(close_after_client).v4();
+    let run = connect(&[&server, "--count", "2", "--interval", "0", "--pcap", &folder.file(FILE)]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let recorded = recorded(&folder);
+    let begins = |words| recorded.iter().filter(|packet| packet.comment.starts_with(words)).count();
+    assert_eq!((begins("step 1, CLOSED"), begins("exchange 2, step 1, CLOSED")), (1, 1));
+}
+
+fn a_picture_of_what_was_interrupted() {
+    let folder = Folder::new();
+    let file = folder.file("x.svg");
+    let (_world, mut peer, mut running) = scripted::start(&["--close", "passive", "--svg", &file]);
+    peer.open();
+    running.until(|line| line["type"] == "step" && line["n"] == 3);
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.wait(), Some(130));
+    let picture = std::fs::read_to_string(&file).unwrap();
+    assert!(picture.contains(">interrupted<") && picture.ends_with("</svg>"), "{picture}");
 }
 
 fn read_by_tshark() {

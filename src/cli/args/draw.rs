@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
-use super::OutputArgs;
+use super::{OutputArgs, PictureArgs};
 use crate::capture::From;
 
 /// Arguments of `draw`.
@@ -17,7 +17,7 @@ pub struct DrawArgs {
     pub file: PathBuf,
 
     /// List the connections of the file instead of drawing one
-    #[arg(short, long, conflicts_with_all = ["connection", "from"])]
+    #[arg(short, long, conflicts_with_all = ["connection", "from", "svg", "mermaid", "html"])]
     pub list: bool,
 
     /// Draw this connection: its number in the list, or one of its ends, as ADDRESS:PORT [default: the first that is
@@ -32,6 +32,10 @@ pub struct DrawArgs {
     /// How results are shown
     #[command(flatten)]
     pub output: OutputArgs,
+
+    /// Files besides
+    #[command(flatten)]
+    pub pictures: PictureArgs,
 }
 
 /// Which connection of a file.

@@ -7,10 +7,35 @@ use clap::ValueEnum;
 use crate::record::Keep;
 use crate::report::svg::{Spacing, Style, Theme};
 
-/// Pictures and recordings.
+/// Pictures, and a recording.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Files")]
 pub struct FilesArgs {
+    /// What shows the exchange as a whole
+    #[command(flatten)]
+    pub pictures: PictureArgs,
+
+    /// Record each packet as pcapng, both ways, with what its step means as a comment, for Wireshark and tshark
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+}
+
+impl FilesArgs {
+    /// Each option that was given, and its file.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        self.pictures.given().chain(self.pcap.as_deref().map(|path| ("--pcap", path)))
+    }
+
+    /// How much of each packet is wanted.
+    pub const fn keep(&self) -> Keep {
+        if self.pcap.is_some() { Keep::Whole } else { Keep::Headers }
+    }
+}
+
+/// What shows one exchange as a whole.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Files")]
+pub struct PictureArgs {
     /// Draw the exchange as a picture, with the states of both ends. '-', here and below, is standard output; the
     /// report goes to standard error then
     #[arg(long, value_name = "FILE")]
@@ -28,31 +53,26 @@ pub struct FilesArgs {
     #[arg(long, value_name = "FILE")]
     pub mermaid: Option<PathBuf>,
 
-    /// Record each packet as pcapng, both ways, with what its step means as a comment, for Wireshark and tshark
+    /// Write the exchange as a page of HTML that needs nothing else, to be played and looked into bit by bit
     #[arg(long, value_name = "FILE")]
-    pub pcap: Option<PathBuf>,
+    pub html: Option<PathBuf>,
 }
 
-impl FilesArgs {
+impl PictureArgs {
     /// Each option that was given, and its file.
     pub fn given(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        let all = [("--svg", &self.svg), ("--mermaid", &self.mermaid), ("--pcap", &self.pcap)];
+        let all = [("--svg", &self.svg), ("--mermaid", &self.mermaid), ("--html", &self.html)];
         all.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)))
     }
 
-    /// The first option that was given for what shows one exchange and no more.
-    pub fn picture(&self) -> Option<&'static str> {
-        self.given().map(|(option, _)| option).find(|option| *option != "--pcap")
+    /// The first option that was given.
+    pub fn first(&self) -> Option<&'static str> {
+        self.given().map(|(option, _)| option).next()
     }
 
     /// How the picture is drawn.
     pub fn svg_style(&self) -> Style {
         Style { spacing: self.svg_spacing.into(), theme: self.svg_theme.into() }
-    }
-
-    /// How much of each packet is wanted.
-    pub const fn keep(&self) -> Keep {
-        if self.pcap.is_some() { Keep::Whole } else { Keep::Headers }
     }
 }
 

@@ -21,7 +21,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 pub use check::{CheckArgs, ChosenArgs, FleetArgs, MergeArgs, ReportArgs, ReportKind, ReportTo, TargetArgs};
 pub use data::{DataArgs, Sending, Until};
 pub use draw::{DrawArgs, FromEnd, Which};
-pub use files::{FilesArgs, SvgSpacing, SvgTheme};
+pub use files::{FilesArgs, PictureArgs, SvgSpacing, SvgTheme};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
 pub use listen::{AnswerArgs, EndKind, ListenArgs, ServiceArgs};
 pub use opening::OpeningArgs;

@@ -2,13 +2,15 @@
 
 use std::io::Write;
 
-use super::News;
 use crate::cli::error::Failure;
 use crate::cli::sink::Place;
 use crate::driver::Observer;
 use crate::driver::observe::Kept;
+use crate::lesson;
 use crate::record::exchange::Exchange;
-use crate::report::{mermaid, svg};
+use crate::record::{Negotiation, Opening, Step, Summary};
+use crate::report::page::{self, Page, Shown};
+use crate::report::{mermaid, svg, verdict};
 
 /// Nobody looks at more steps in one picture; a transfer can have millions.
 const MOST_STEPS: usize = 500;
@@ -18,6 +20,7 @@ const MOST_STEPS: usize = 500;
 pub(super) enum Kind {
     Svg(svg::Style),
     Mermaid,
+    Page,
 }
 
 impl Kind {
@@ -25,8 +28,22 @@ impl Kind {
         match self {
             Self::Svg(style) => svg::render(exchange, style),
             Self::Mermaid => mermaid::render(exchange),
+            Self::Page => page(exchange),
         }
     }
+}
+
+/// The page of one exchange that is no part of a course.
+fn page(exchange: &Exchange) -> String {
+    let sentences: Vec<_> = exchange.steps.iter().map(lesson::sentence).collect();
+    let left_out =
+        (exchange.left_out > 0).then(|| format!("{} later steps are left out.", exchange.left_out));
+    page::render(&Page {
+        title: &verdict::title(&exchange.opening),
+        introduction: left_out.as_slice(),
+        shown: &[Shown { exchange, sentences: &sentences }],
+        course: None,
+    })
 }
 
 /// Pictures to be drawn, and the exchange that they show.
@@ -46,39 +63,6 @@ impl Pictures {
         self.wanted.is_empty()
     }
 
-    pub(super) fn take(&mut self, news: &News) {
-        if self.are_none() {
-            return;
-        }
-        match news {
-            News::Begin(opening) if self.kept.negotiation.is_none() => {
-                // A client that never opened its connection is not the one to show.
-                self.kept = Kept::default();
-                self.kept.begin(opening);
-                self.left_out = 0;
-            }
-            News::Step(step) if self.shows(step.exchange) => {
-                if self.kept.steps.len() < MOST_STEPS {
-                    self.kept.step(step);
-                } else {
-                    self.left_out += 1;
-                }
-            }
-            News::Opened(negotiation) if self.shows(negotiation.exchange) => self.kept.opened(negotiation),
-            News::End(summary) if self.shows(summary.exchange) => self.kept.end(summary),
-            News::Number(_)
-            | News::Listening(_)
-            | News::Begin(_)
-            | News::Step(_)
-            | News::Opened(_)
-            | News::End(_)
-            | News::Statistics(_)
-            | News::Served(_)
-            | News::Failed(_)
-            | News::Prompt(_) => {}
-        }
-    }
-
     fn shows(&self, exchange: u32) -> bool {
         self.kept.opening.as_ref().is_some_and(|opening| opening.number == exchange)
     }
@@ -95,6 +79,40 @@ impl Pictures {
     }
 }
 
+impl Observer for Pictures {
+    /// A client that never opened its connection gives way to the next.
+    fn begin(&mut self, opening: &Opening) {
+        if !self.are_none() && self.kept.negotiation.is_none() {
+            self.kept = Kept::default();
+            self.kept.begin(opening);
+            self.left_out = 0;
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        if !self.shows(step.exchange) {
+            return;
+        }
+        if self.kept.steps.len() < MOST_STEPS {
+            self.kept.step(step);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn opened(&mut self, negotiation: &Negotiation) {
+        if self.shows(negotiation.exchange) {
+            self.kept.opened(negotiation);
+        }
+    }
+
+    fn end(&mut self, summary: &Summary) {
+        if self.shows(summary.exchange) {
+            self.kept.end(summary);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -103,7 +121,6 @@ mod tests {
     use crate::driver::{self, Plan};
     use crate::guard::Guard;
     use crate::lab::simulated::{SimulatedServer, server_address};
-    use crate::record::Step;
     use crate::tcp::SeqNum;
     use crate::wire::memory::MemoryWire;
 
@@ -124,17 +141,17 @@ mod tests {
         Pictures::new(vec![(Kind::Mermaid, place)])
     }
 
-    fn step(step: &Step, exchange: u32) -> News {
-        News::Step(Box::new(Step { exchange, ..step.clone() }))
+    fn of(step: &Step, exchange: u32) -> Step {
+        Step { exchange, ..step.clone() }
     }
 
     /// However long it is, no more is kept than a picture has room for.
     #[test]
     fn a_transfer_of_many_steps_does_not_fill_the_memory() {
         let (seen, mut pictures) = (exchange(), pictures());
-        pictures.take(&News::Begin(seen.opening.clone().unwrap()));
+        pictures.begin(seen.opening.as_ref().unwrap());
         for _ in 0..MOST_STEPS + 100 {
-            pictures.take(&step(&seen.steps[2], 1));
+            pictures.step(&seen.steps[2]);
         }
         assert_eq!((pictures.kept.steps.len(), pictures.left_out), (MOST_STEPS, 100));
     }
@@ -145,15 +162,15 @@ mod tests {
         let (seen, mut pictures) = (exchange(), pictures());
         let opening = seen.opening.unwrap();
         let negotiation = seen.negotiation.unwrap();
-        let begin = |number| News::Begin(crate::record::Opening { number, ..opening.clone() });
-        let opened = |exchange| News::Opened(crate::record::Negotiation { exchange, ..negotiation });
-        for news in [begin(1), step(&seen.steps[0], 1), begin(2), step(&seen.steps[0], 1), opened(2)] {
-            pictures.take(&news);
+        for number in [1, 2, 3] {
+            pictures.begin(&Opening { number, ..opening.clone() });
+            pictures.step(&of(&seen.steps[0], number));
+            if number > 1 {
+                pictures.opened(&Negotiation { exchange: number, ..negotiation });
+            }
         }
-        for news in [begin(3), step(&seen.steps[0], 3), opened(3), step(&seen.steps[2], 2)] {
-            pictures.take(&news);
-        }
+        pictures.step(&of(&seen.steps[2], 2));
         let shown = pictures.kept.into_exchange().unwrap();
-        assert_eq!((shown.opening.number, shown.steps.len()), (2, 1));
+        assert_eq!((shown.opening.number, shown.steps.len()), (2, 2));
     }
 }

@@ -4,18 +4,19 @@
 use std::fs::File;
 use std::io::{self, BufWriter};
 
-use super::News;
 use crate::cli::error::Failure;
 use crate::cli::sink::Place;
 use crate::lesson;
-use crate::record::Role;
+use crate::record::{Opening, Role, Step};
 use crate::report::pcapng::Capture;
+
+type Packets = Capture<BufWriter<File>>;
 
 /// A capture that is being written.
 pub(super) struct Recording {
     place: Place,
     /// Once something has begun.
-    capture: Option<Capture<BufWriter<File>>>,
+    capture: Option<Packets>,
     role: Role,
     /// What went wrong first; from then on nothing is written.
     written: io::Result<()>,
@@ -26,41 +27,38 @@ impl Recording {
         Self { place, capture: None, role: Role::Active, written: Ok(()) }
     }
 
-    pub(super) fn take(&mut self, news: &News) {
+    /// A service waits: there may be a client, or none.
+    pub(super) fn listening(&mut self) {
+        self.go_on(|_| Ok(()));
+    }
+
+    pub(super) fn begin(&mut self, opening: &Opening) {
+        self.role = opening.role;
+        self.go_on(|_| Ok(()));
+    }
+
+    pub(super) fn step(&mut self, step: &Step) {
+        let role = self.role;
+        self.go_on(|capture| capture.step(role, step, lesson::sentence(step).as_deref()));
+    }
+
+    /// Writes, and lets whoever reads along see it.
+    fn go_on(&mut self, write: impl FnOnce(&mut Packets) -> io::Result<()>) {
         if self.written.is_ok() {
-            self.written = self.write(news);
-        }
-    }
-
-    fn write(&mut self, news: &News) -> io::Result<()> {
-        match news {
-            News::Listening(_) => self.begin(),
-            News::Begin(opening) => {
-                self.role = opening.role;
-                self.begin()
-            }
-            News::Step(step) => {
-                let Some(capture) = &mut self.capture else { return Ok(()) };
-                capture.step(self.role, step, lesson::sentence(step).as_deref())?;
+            self.written = self.begun().and_then(|capture| {
+                write(capture)?;
                 capture.flush()
-            }
-            News::Number(_)
-            | News::Opened(_)
-            | News::End(_)
-            | News::Statistics(_)
-            | News::Served(_)
-            | News::Failed(_)
-            | News::Prompt(_) => Ok(()),
+            });
         }
     }
 
-    fn begin(&mut self) -> io::Result<()> {
+    /// The capture, begun if it is not.
+    fn begun(&mut self) -> io::Result<&mut Packets> {
         if self.capture.is_none() {
             let file = self.place.emptied()?.try_clone()?;
-            let capture = self.capture.insert(Capture::begin(BufWriter::new(file), Some(&command()))?);
-            capture.flush()?;
+            self.capture = Some(Capture::begin(BufWriter::new(file), Some(&command()))?);
         }
-        Ok(())
+        self.capture.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// What became of it.

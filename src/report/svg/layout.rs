@@ -1,6 +1,7 @@
 //! Where everything stands: rows from top to bottom, bands of states beside the lifelines.
 
 use super::Spacing;
+use crate::record::connection::Source;
 use crate::record::exchange::Exchange;
 use crate::record::{Event, Step};
 use crate::report::text::{fill, millis, wrap};
@@ -148,11 +149,19 @@ impl Layout {
                 y += LINE;
             }
         } else {
-            self.text("verdict open", MARGIN, y, "how it ended is not known");
+            let words = match exchange.opening.source {
+                Source::Ourselves => "how it ended is not known",
+                Source::Capture => "drawn from a capture: the states of both ends are inferred",
+            };
+            self.text("verdict open", MARGIN, y, words);
             y += LINE;
         }
         y += TITLE_LINE;
-        self.text("heading", LEFT - BAND / 2, y, "local");
+        let local = match exchange.opening.source {
+            Source::Ourselves => "local",
+            Source::Capture => "local, inferred",
+        };
+        self.text("heading", LEFT - BAND / 2, y, local);
         self.text("heading", RIGHT + BAND / 2, y, "remote, inferred");
         y += LINE;
         self.text("time", TIME, y, "time/ms");
@@ -202,8 +211,12 @@ impl Layout {
                 remote.push((far_end(step, row.at), inferred));
             }
         }
-        self.column("band", LEFT - BAND, &local);
-        self.column("band remote", RIGHT, &remote);
+        let class = match exchange.opening.source {
+            Source::Ourselves => "band",
+            Source::Capture => "band inferred",
+        };
+        self.column(class, LEFT - BAND, &local);
+        self.column("band inferred", RIGHT, &remote);
     }
 
     fn column(&mut self, class: &str, x: i32, changes: &[(i32, Option<State>)]) {
@@ -236,12 +249,8 @@ impl Layout {
             self.text("foot", MARGIN, y, words);
             y += LINE;
         }
-        self.text(
-            "foot",
-            MARGIN,
-            y,
-            "In parentheses: counted from the initial number. The remote end's states are inferred from the segments seen here.",
-        );
+        let words = "In parentheses: counted from the initial number. Inferred: from the segments that were seen here.";
+        self.text("foot", MARGIN, y, words);
         self.height = y + MARGIN - LINE / 2;
     }
 }
