@@ -12,13 +12,16 @@
 
 mod buffer;
 mod error;
+mod exchange;
 mod file;
 mod link;
 mod pcapng;
+mod recording;
 mod table;
 mod tracing;
 
 pub use error::CaptureError;
+pub use exchange::exchange;
 pub use file::{Packet, Packets};
 pub use table::{Contents, MOST_CONNECTIONS, PassedOver, Placed, Table, survey};
 pub use tracing::{From, Told, TraceError, trace};

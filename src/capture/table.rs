@@ -1,13 +1,14 @@
 //! The connections of a capture: which segment belongs to which, and what each comes to.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::error::CaptureError;
 use super::file::{Packet, Packets};
 use super::link::Link;
+use super::recording;
 use crate::packet::captured::{self, Captured};
 use crate::record::connection::{Beginning, Connection, Finish, Side, Traffic};
 use crate::tcp::{Flags, Segment, SeqNum};
@@ -41,6 +42,10 @@ pub struct Contents {
 
 /// Reads a whole capture for its connections. An error only if it is no capture at all.
 pub fn survey(input: impl Read) -> Result<Contents, CaptureError> {
+    let mut input = BufReader::new(input);
+    if is_recording(&mut input)? {
+        return recording::survey(input);
+    }
     let mut packets = Packets::new(input)?;
     let mut table = Table::default();
     let damage = loop {
@@ -53,6 +58,11 @@ pub fn survey(input: impl Read) -> Result<Contents, CaptureError> {
         }
     };
     Ok(Contents { connections: table.connections(), passed_over: table.passed_over, damage })
+}
+
+/// Whether it is of our own making: lines of JSON.
+pub(super) fn is_recording(input: &mut impl BufRead) -> Result<bool, CaptureError> {
+    Ok(input.fill_buf()?.first() == Some(&recording::FIRST))
 }
 
 /// Assigns segments to connections.
@@ -76,7 +86,7 @@ pub struct Placed<'p> {
 }
 
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     local: SocketAddr,
     remote: SocketAddr,
     first: Duration,
@@ -173,6 +183,10 @@ impl Entry {
             (false, _) => source.port() >= destination.port(),
         };
         let (local, remote) = if opens { (source, destination) } else { (destination, source) };
+        Self::between(local, remote, at)
+    }
+
+    pub(super) fn between(local: SocketAddr, remote: SocketAddr, at: Duration) -> Self {
         Self {
             local,
             remote,
@@ -220,7 +234,13 @@ impl Entry {
         }
     }
 
-    fn connection(&self, number: u32) -> Connection {
+    /// The same, for a segment that was seen so long after the first.
+    pub(super) fn count_after(&mut self, from: Side, segment: &Segment, after: Duration) {
+        let at = self.first.saturating_add(after);
+        self.count(from, segment, at);
+    }
+
+    pub(super) fn connection(&self, number: u32) -> Connection {
         let (local, remote) = (&self.local_end, &self.remote_end);
         let beginning = match (local.iss, remote.iss) {
             (Some(_), Some(_)) => Beginning::Opened,

@@ -1,15 +1,16 @@
 //! One connection of a capture, told step by step.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::time::Duration;
 
 use super::error::CaptureError;
 use super::file::Packets;
-use super::table::{Placed, Table};
+use super::recording;
+use super::table::{Placed, Table, is_recording};
 use crate::cause::cause;
 use crate::infer::{Sight, Watch};
 use crate::record::connection::{Connection, Side, Source};
-use crate::record::{GuardSummary, Negotiation, Opening, Role, Step};
+use crate::record::{GuardSummary, Negotiation, Opening, Role, Step, Summary};
 
 /// What a connection has to tell, in order.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub enum Told {
     Step(Box<Step>),
     /// It is open.
     Opened(Negotiation),
+    /// How it ended, in a recording. Late steps may follow.
+    End(Box<Summary>),
 }
 
 /// Why not all of it was told.
@@ -43,16 +46,6 @@ pub enum From {
     Server,
 }
 
-impl From {
-    /// The connection with this end on the left.
-    pub fn drawn(self, connection: &Connection) -> Connection {
-        match self {
-            Self::Client => connection.clone(),
-            Self::Server => connection.reversed(),
-        }
-    }
-}
-
 /// A connection that is being followed.
 #[derive(Debug)]
 struct Tracing {
@@ -70,6 +63,10 @@ pub fn trace(
     from: From,
     mut tell: impl FnMut(Told) -> io::Result<()>,
 ) -> Result<(), TraceError> {
+    let mut input = BufReader::new(input);
+    if is_recording(&mut input)? {
+        return recording::trace(input, connection, tell);
+    }
     let mut packets = Packets::new(input)?;
     let mut tracing = Tracing { number: connection.number, from, table: Table::default(), watch: None };
     tell(Told::Begin(Box::new(tracing.opening(connection))))?;
@@ -86,11 +83,10 @@ pub fn trace(
 
 impl Tracing {
     fn opening(&self, connection: &Connection) -> Opening {
-        let role = match self.from {
-            From::Client => Role::Active,
-            From::Server => Role::Passive,
+        let (local, remote, role) = match self.from {
+            From::Client => (connection.local, connection.remote, Role::Active),
+            From::Server => (connection.remote, connection.local, Role::Passive),
         };
-        let Connection { local, remote, .. } = self.from.drawn(connection);
         Opening {
             number: connection.number,
             role,

@@ -152,12 +152,21 @@ fn draw(source: &Source, connection: &Connection, args: &DrawArgs) -> Result<(),
     let mut out = Sink::new();
     let mut format = format_of(&args.output);
     let quiet = args.output.quiet;
+    let mut ended = false;
+    let mut drawn = connection.clone();
     let mut tell = |told: Told| {
+        ended |= matches!(told, Told::End(_));
         out.tell(|text| match told {
             Told::Step(_) | Told::Opened(_) if quiet => {}
-            Told::Begin(opening) => format.begin(&opening, text),
+            Told::Begin(opening) => {
+                if opening.local != connection.local {
+                    drawn = connection.reversed();
+                }
+                format.begin(&opening, text);
+            }
             Told::Step(step) => format.step(&step, text),
             Told::Opened(negotiation) => format.opened(&negotiation, text),
+            Told::End(summary) => format.end(&summary, text),
         })
     };
     // What else may end it, the survey has found before.
@@ -165,9 +174,12 @@ fn draw(source: &Source, connection: &Connection, args: &DrawArgs) -> Result<(),
     if let Err(TraceError::Told(error)) = traced {
         return written(Err(error));
     }
-    let drawn = capture::From::from(args.from).drawn(connection);
-    let told = out.tell(|text| format.connection(&drawn, text));
-    written(told.and_then(|()| out.flush()))
+    let closing = |text: &mut String| {
+        if !ended {
+            format.connection(&drawn, text);
+        }
+    };
+    written(out.tell(closing).and_then(|()| out.flush()))
 }
 
 fn format_of(args: &OutputArgs) -> Box<dyn Format> {
