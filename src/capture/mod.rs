@@ -23,5 +23,5 @@ mod tracing;
 pub use error::CaptureError;
 pub use exchange::exchange;
 pub use file::{Packet, Packets};
-pub use table::{Contents, MOST_CONNECTIONS, PassedOver, Placed, Table, survey};
+pub use table::{Content, Contents, MOST_CONNECTIONS, PassedOver, Placed, Table, survey};
 pub use tracing::{From, Told, TraceError, trace};

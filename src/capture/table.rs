@@ -10,6 +10,7 @@ use super::file::{Packet, Packets};
 use super::link::Link;
 use super::recording;
 use crate::packet::captured::{self, Captured};
+use crate::packet::{IcmpError, icmp, ip};
 use crate::record::connection::{Beginning, Connection, Finish, Side, Traffic};
 use crate::tcp::{Flags, Segment, SeqNum};
 
@@ -74,15 +75,34 @@ pub struct Table {
     passed_over: PassedOver,
 }
 
-/// A segment with its place.
+/// What was in a packet, with its place.
 #[derive(Debug)]
 pub struct Placed<'p> {
     /// Which connection it is of, from 1.
     pub number: u32,
-    /// Who has sent it.
-    pub from: Side,
-    /// The segment.
-    pub captured: Captured<'p>,
+    /// What it is.
+    pub content: Content<'p>,
+}
+
+/// What a connection's packets hold.
+#[derive(Debug)]
+pub enum Content<'p> {
+    /// A segment.
+    Segment {
+        /// Who has sent it.
+        from: Side,
+        /// The segment.
+        captured: Captured<'p>,
+    },
+    /// An ICMP error that quotes one.
+    Icmp {
+        /// Whom it tells.
+        to: Side,
+        /// The error.
+        error: IcmpError,
+        /// Its packet.
+        packet: &'p [u8],
+    },
 }
 
 #[derive(Debug)]
@@ -119,8 +139,9 @@ impl Table {
         let captured = match captured::parse(octets, packet.original_len.saturating_sub(in_front)) {
             Ok(Some(captured)) => captured,
             Ok(None) => {
-                self.passed_over.other += 1;
-                return None;
+                let told = self.icmp(octets);
+                self.passed_over.other += u64::from(told.is_none());
+                return told;
             }
             Err(_) => {
                 self.passed_over.unreadable += 1;
@@ -134,9 +155,17 @@ impl Table {
             return None;
         };
         let entry = self.entries.get_mut(index)?;
-        let from = if entry.local == source { Side::Local } else { Side::Remote };
+        let from = entry.side(source);
         entry.count(from, &captured.segment, packet.at);
-        Some(Placed { number: number(index), from, captured })
+        Some(Placed { number: number(index), content: Content::Segment { from, captured } })
+    }
+
+    /// An ICMP error that quotes a segment of a connection that is known.
+    fn icmp<'p>(&self, octets: &'p [u8]) -> Option<Placed<'p>> {
+        let error = icmp::parse(&ip::parse(octets).ok()?).ok()??;
+        let index = *self.latest.get(&key(error.local, error.remote))?;
+        let to = self.entries.get(index)?.side(error.local);
+        Some(Placed { number: number(index), content: Content::Icmp { to, error, packet: octets } })
     }
 
     /// The connection of a segment, a new one perhaps; `None` if there is no room for it.
@@ -147,7 +176,7 @@ impl Table {
         segment: &Segment,
         at: Duration,
     ) -> Option<usize> {
-        let key = (source.min(destination), source.max(destination));
+        let key = key(source, destination);
         let known = self.latest.get(&key).copied();
         if let Some(index) = known
             && self.entries.get(index).is_some_and(|entry| !entry.is_over_by(source, segment))
@@ -167,6 +196,11 @@ impl Table {
     pub fn connections(&self) -> Vec<Connection> {
         self.entries.iter().enumerate().map(|(index, entry)| entry.connection(number(index))).collect()
     }
+}
+
+/// The same from either end.
+fn key(one: SocketAddr, other: SocketAddr) -> (SocketAddr, SocketAddr) {
+    (one.min(other), one.max(other))
 }
 
 fn number(index: usize) -> u32 {
@@ -209,6 +243,10 @@ impl Entry {
                 // The other SYN of two that cross, if all there was is one.
                 None => other.iss.is_none() || sender.traffic.segments > 0,
             }
+    }
+
+    fn side(&self, end: SocketAddr) -> Side {
+        if end == self.local { Side::Local } else { Side::Remote }
     }
 
     fn ends(&self, source: SocketAddr) -> (&Sent, &Sent) {

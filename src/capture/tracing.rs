@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::CaptureError;
 use super::file::Packets;
 use super::recording;
-use super::table::{Placed, Table, is_recording};
+use super::table::{Content, Table, is_recording};
 use crate::cause::cause;
 use crate::infer::{Sight, Watch};
 use crate::record::connection::{Connection, Side, Source};
@@ -72,8 +72,10 @@ pub fn trace(
     tell(Told::Begin(Box::new(tracing.opening(connection))))?;
     while let Some(packet) = packets.read()? {
         let Some(placed) = tracing.table.take(&packet) else { continue };
-        if placed.number == tracing.number {
-            let (step, opened) = tracing.step(&placed, packet.at);
+        if placed.number != tracing.number {
+            continue;
+        }
+        if let Some((step, opened)) = tracing.step(&placed.content, packet.at) {
             tell(Told::Step(Box::new(step)))?;
             opened.map(Told::Opened).map_or(Ok(()), &mut tell)?;
         }
@@ -102,12 +104,21 @@ impl Tracing {
         }
     }
 
-    fn step(&mut self, placed: &Placed<'_>, at: Duration) -> (Step, Option<Negotiation>) {
-        let Placed { captured, .. } = placed;
+    /// `None` for what the local end is not told.
+    fn step(&mut self, content: &Content<'_>, at: Duration) -> Option<(Step, Option<Negotiation>)> {
         let begun = self.watch.as_ref().map_or(at, |(_, begun)| *begun);
+        let since = at.saturating_sub(begun);
+        let (from, captured) = match content {
+            Content::Segment { from, captured } => (self.side(*from), captured),
+            Content::Icmp { to, error, packet } => {
+                let told = self.side(*to) == Side::Local;
+                let (watch, _) = self.watch.as_mut().filter(|_| told)?;
+                return Some((watch.hear_icmp(error, since, packet), None));
+            }
+        };
         let sight = Sight {
-            at: at.saturating_sub(begun),
-            from: self.side(placed.from),
+            at: since,
+            from,
             segment: &captured.segment,
             text: captured.text,
             ttl: captured.ttl,
@@ -117,8 +128,7 @@ impl Tracing {
         let number = self.number;
         let (watch, _) = self.watch.get_or_insert_with(|| (Watch::begin(number, &sight), at));
         let step = watch.see(&sight);
-        let opened = watch.take_negotiation();
-        (step, opened)
+        Some((step, watch.take_negotiation()))
     }
 
     const fn side(&self, sender: Side) -> Side {
