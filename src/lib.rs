@@ -16,7 +16,7 @@
 //! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`guard`] | keeps the kernel's RST in: listener, nft, iptables, self-test; guards held for others | `wire`, `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`record`] | what happened, as plain values | `tcp`, `packet` |
-//! | [`infer`] | the states of ends that we are not: told by the segments alone | `record`, `tcp`, `time` |
+//! | [`infer`] | the states of ends that we are not: told by the segments alone | `record`, `packet`, `tcp`, `time` |
 //! | [`capture`] | what others have recorded, pcap, pcapng, JSON: connections told apart, their steps | `infer`, `record`, `packet`, `tcp`, `cause` |
 //! | [`driver`] | joins machine, packets, wire and time: one exchange, many on one port, very many at once, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `infer`, `cause`, `time` |
 //! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
@@ -100,6 +100,20 @@
 //! There is no [`tcp::Tcb`]: nothing is opened, so nothing has a state. Whatever comes is told, and nothing is
 //! answered.
 //!
+//! # Captures
+//!
+//! ```text
+//! cli::draw ─► capture::survey: the connections of a file ─► one of them ─► capture::trace ─► report::Format
+//!
+//!    packet ─► link layer off ─► packet::captured ─► Table: which connection, who sends
+//!                                                       └─► infer::Watch ─► a Step of the local end
+//!                                                             two tcp::Watched: who sends shows what it has
+//!                                                             heard, who hears moves on as a Tcb does
+//! ```
+//!
+//! A file is read twice and never held. What was missed is caught up with at the next segment: SEG.ACK is its
+//! sender's RCV.NXT. A recording of ours needs no inference: its lines are what was told.
+//!
 //! # The guard
 //!
 //! ```text
@@ -123,7 +137,8 @@
 //! 3. After any end, SIGKILL included, the machine is as it was: sockets, and what hangs on them, are all
 //!    there ever is. (The kernel takes some ten milliseconds to let go of a packet socket.) Rules of iptables
 //!    are the exception: a process of their own takes them away, and if that is killed, the next run.
-//! 4. Every step printed happened, and every number printed equals the one on the wire.
+//! 4. Every step printed happened, and every number printed equals the one on the wire. What is inferred, of a
+//!    capture or of the remote end, says so.
 //! 5. The same seed gives the same exchange in the simulator, byte for byte.
 //!
 //! # Example

@@ -22,6 +22,14 @@ pub enum CaptureError {
     /// Interfaces take up too much of it.
     #[error("descriptions of interfaces of more than {} octets", super::pcapng::MOST_DESCRIPTIONS)]
     TooManyInterfaces,
+    /// A line of a recording that is not as we write it.
+    #[error("line {line}: {fault}")]
+    Line {
+        /// Which, from 1.
+        line: u64,
+        /// What is wrong.
+        fault: String,
+    },
     /// The format is broken.
     #[error("it is damaged: {0}")]
     Damaged(&'static str),

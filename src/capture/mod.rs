@@ -15,10 +15,11 @@ mod error;
 mod file;
 mod link;
 mod pcapng;
+mod recording;
 mod table;
 mod tracing;
 
 pub use error::CaptureError;
 pub use file::{Packet, Packets};
-pub use table::{Contents, MOST_CONNECTIONS, PassedOver, Placed, Table, survey};
+pub use table::{Content, Contents, MOST_CONNECTIONS, PassedOver, Placed, Table, survey};
 pub use tracing::{From, Told, TraceError, trace};

@@ -139,7 +139,7 @@ mod tests {
             (None, 1_500_000, Duration::from_millis(1500)),
             (Some(9), 1_500_000_000, Duration::from_millis(1500)),
             (Some(3), 1_500, Duration::from_millis(1500)),
-            (Some(0x80 | 10), 1536, Duration::from_millis(1500)),
+            (Some(0x8a), 1536, Duration::from_millis(1500)),
             (Some(0x7f), u64::MAX, Duration::ZERO),
             (Some(0xff), u64::MAX, Duration::ZERO),
         ] {

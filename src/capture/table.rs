@@ -1,14 +1,16 @@
 //! The connections of a capture: which segment belongs to which, and what each comes to.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::error::CaptureError;
 use super::file::{Packet, Packets};
 use super::link::Link;
+use super::recording;
 use crate::packet::captured::{self, Captured};
+use crate::packet::{IcmpError, icmp, ip};
 use crate::record::connection::{Beginning, Connection, Finish, Side, Traffic};
 use crate::tcp::{Flags, Segment, SeqNum};
 
@@ -41,6 +43,10 @@ pub struct Contents {
 
 /// Reads a whole capture for its connections. An error only if it is no capture at all.
 pub fn survey(input: impl Read) -> Result<Contents, CaptureError> {
+    let mut input = BufReader::new(input);
+    if is_recording(&mut input)? {
+        return recording::survey(input);
+    }
     let mut packets = Packets::new(input)?;
     let mut table = Table::default();
     let damage = loop {
@@ -55,6 +61,11 @@ pub fn survey(input: impl Read) -> Result<Contents, CaptureError> {
     Ok(Contents { connections: table.connections(), passed_over: table.passed_over, damage })
 }
 
+/// Whether it is of our own making: lines of JSON.
+pub(super) fn is_recording(input: &mut impl BufRead) -> Result<bool, CaptureError> {
+    Ok(input.fill_buf()?.first() == Some(&recording::FIRST))
+}
+
 /// Assigns segments to connections.
 #[derive(Debug, Default)]
 pub struct Table {
@@ -64,19 +75,38 @@ pub struct Table {
     passed_over: PassedOver,
 }
 
-/// A segment with its place.
+/// What was in a packet, with its place.
 #[derive(Debug)]
 pub struct Placed<'p> {
     /// Which connection it is of, from 1.
     pub number: u32,
-    /// Who has sent it.
-    pub from: Side,
-    /// The segment.
-    pub captured: Captured<'p>,
+    /// What it is.
+    pub content: Content<'p>,
+}
+
+/// What a connection's packets hold.
+#[derive(Debug)]
+pub enum Content<'p> {
+    /// A segment.
+    Segment {
+        /// Who has sent it.
+        from: Side,
+        /// The segment.
+        captured: Captured<'p>,
+    },
+    /// An ICMP error that quotes one.
+    Icmp {
+        /// Whom it tells.
+        to: Side,
+        /// The error.
+        error: IcmpError,
+        /// Its packet.
+        packet: &'p [u8],
+    },
 }
 
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     local: SocketAddr,
     remote: SocketAddr,
     first: Duration,
@@ -109,8 +139,9 @@ impl Table {
         let captured = match captured::parse(octets, packet.original_len.saturating_sub(in_front)) {
             Ok(Some(captured)) => captured,
             Ok(None) => {
-                self.passed_over.other += 1;
-                return None;
+                let told = self.icmp(octets);
+                self.passed_over.other += u64::from(told.is_none());
+                return told;
             }
             Err(_) => {
                 self.passed_over.unreadable += 1;
@@ -124,9 +155,17 @@ impl Table {
             return None;
         };
         let entry = self.entries.get_mut(index)?;
-        let from = if entry.local == source { Side::Local } else { Side::Remote };
+        let from = entry.side(source);
         entry.count(from, &captured.segment, packet.at);
-        Some(Placed { number: number(index), from, captured })
+        Some(Placed { number: number(index), content: Content::Segment { from, captured } })
+    }
+
+    /// An ICMP error that quotes a segment of a connection that is known.
+    fn icmp<'p>(&self, octets: &'p [u8]) -> Option<Placed<'p>> {
+        let error = icmp::parse(&ip::parse(octets).ok()?).ok()??;
+        let index = *self.latest.get(&key(error.local, error.remote))?;
+        let to = self.entries.get(index)?.side(error.local);
+        Some(Placed { number: number(index), content: Content::Icmp { to, error, packet: octets } })
     }
 
     /// The connection of a segment, a new one perhaps; `None` if there is no room for it.
@@ -137,7 +176,7 @@ impl Table {
         segment: &Segment,
         at: Duration,
     ) -> Option<usize> {
-        let key = (source.min(destination), source.max(destination));
+        let key = key(source, destination);
         let known = self.latest.get(&key).copied();
         if let Some(index) = known
             && self.entries.get(index).is_some_and(|entry| !entry.is_over_by(source, segment))
@@ -159,6 +198,11 @@ impl Table {
     }
 }
 
+/// The same from either end.
+fn key(one: SocketAddr, other: SocketAddr) -> (SocketAddr, SocketAddr) {
+    (one.min(other), one.max(other))
+}
+
 fn number(index: usize) -> u32 {
     u32::try_from(index).map_or(u32::MAX, |index| index.saturating_add(1))
 }
@@ -173,6 +217,10 @@ impl Entry {
             (false, _) => source.port() >= destination.port(),
         };
         let (local, remote) = if opens { (source, destination) } else { (destination, source) };
+        Self::between(local, remote, at)
+    }
+
+    pub(super) fn between(local: SocketAddr, remote: SocketAddr, at: Duration) -> Self {
         Self {
             local,
             remote,
@@ -195,6 +243,10 @@ impl Entry {
                 // The other SYN of two that cross, if all there was is one.
                 None => other.iss.is_none() || sender.traffic.segments > 0,
             }
+    }
+
+    fn side(&self, end: SocketAddr) -> Side {
+        if end == self.local { Side::Local } else { Side::Remote }
     }
 
     fn ends(&self, source: SocketAddr) -> (&Sent, &Sent) {
@@ -220,7 +272,13 @@ impl Entry {
         }
     }
 
-    fn connection(&self, number: u32) -> Connection {
+    /// The same, for a segment that was seen so long after the first.
+    pub(super) fn count_after(&mut self, from: Side, segment: &Segment, after: Duration) {
+        let at = self.first.saturating_add(after);
+        self.count(from, segment, at);
+    }
+
+    pub(super) fn connection(&self, number: u32) -> Connection {
         let (local, remote) = (&self.local_end, &self.remote_end);
         let beginning = match (local.iss, remote.iss) {
             (Some(_), Some(_)) => Beginning::Opened,

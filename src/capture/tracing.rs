@@ -1,15 +1,16 @@
 //! One connection of a capture, told step by step.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::time::Duration;
 
 use super::error::CaptureError;
 use super::file::Packets;
-use super::table::{Placed, Table};
+use super::recording;
+use super::table::{Content, Table, is_recording};
 use crate::cause::cause;
-use crate::infer::{Sight, Watch};
+use crate::infer::{Moment, Sight, Watch};
 use crate::record::connection::{Connection, Side, Source};
-use crate::record::{GuardSummary, Negotiation, Opening, Role, Step};
+use crate::record::{GuardSummary, Negotiation, Opening, Role, Step, Summary};
 
 /// What a connection has to tell, in order.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub enum Told {
     Step(Box<Step>),
     /// It is open.
     Opened(Negotiation),
+    /// How it ended, in a recording. Late steps may follow.
+    End(Box<Summary>),
 }
 
 /// Why not all of it was told.
@@ -43,16 +46,6 @@ pub enum From {
     Server,
 }
 
-impl From {
-    /// The connection with this end on the left.
-    pub fn drawn(self, connection: &Connection) -> Connection {
-        match self {
-            Self::Client => connection.clone(),
-            Self::Server => connection.reversed(),
-        }
-    }
-}
-
 /// A connection that is being followed.
 #[derive(Debug)]
 struct Tracing {
@@ -70,13 +63,19 @@ pub fn trace(
     from: From,
     mut tell: impl FnMut(Told) -> io::Result<()>,
 ) -> Result<(), TraceError> {
+    let mut input = BufReader::new(input);
+    if is_recording(&mut input)? {
+        return recording::trace(input, connection, tell);
+    }
     let mut packets = Packets::new(input)?;
     let mut tracing = Tracing { number: connection.number, from, table: Table::default(), watch: None };
     tell(Told::Begin(Box::new(tracing.opening(connection))))?;
     while let Some(packet) = packets.read()? {
         let Some(placed) = tracing.table.take(&packet) else { continue };
-        if placed.number == tracing.number {
-            let (step, opened) = tracing.step(&placed, packet.at);
+        if placed.number != tracing.number {
+            continue;
+        }
+        if let Some((step, opened)) = tracing.step(&placed.content, packet.at) {
             tell(Told::Step(Box::new(step)))?;
             opened.map(Told::Opened).map_or(Ok(()), &mut tell)?;
         }
@@ -86,11 +85,10 @@ pub fn trace(
 
 impl Tracing {
     fn opening(&self, connection: &Connection) -> Opening {
-        let role = match self.from {
-            From::Client => Role::Active,
-            From::Server => Role::Passive,
+        let (local, remote, role) = match self.from {
+            From::Client => (connection.local, connection.remote, Role::Active),
+            From::Server => (connection.remote, connection.local, Role::Passive),
         };
-        let Connection { local, remote, .. } = self.from.drawn(connection);
         Opening {
             number: connection.number,
             role,
@@ -106,13 +104,21 @@ impl Tracing {
         }
     }
 
-    fn step(&mut self, placed: &Placed<'_>, at: Duration) -> (Step, Option<Negotiation>) {
-        let Placed { captured, .. } = placed;
+    /// `None` for what the local end is not told.
+    fn step(&mut self, content: &Content<'_>, at: Duration) -> Option<(Step, Option<Negotiation>)> {
         let begun = self.watch.as_ref().map_or(at, |(_, begun)| *begun);
+        let since = at.saturating_sub(begun);
+        let (from, captured) = match content {
+            Content::Segment { from, captured } => (self.side(*from), captured),
+            Content::Icmp { to, error, packet } => {
+                let told = self.side(*to) == Side::Local;
+                let (watch, _) = self.watch.as_mut().filter(|_| told)?;
+                return Some((watch.hear_icmp(error, Moment { at: since, since_1970: at }, packet), None));
+            }
+        };
         let sight = Sight {
-            at: at.saturating_sub(begun),
-            since_1970: at,
-            from: self.side(placed.from),
+            when: Moment { at: since, since_1970: at },
+            from,
             segment: &captured.segment,
             text: captured.text,
             ttl: captured.ttl,
@@ -122,8 +128,7 @@ impl Tracing {
         let number = self.number;
         let (watch, _) = self.watch.get_or_insert_with(|| (Watch::begin(number, &sight), at));
         let step = watch.see(&sight);
-        let opened = watch.take_negotiation();
-        (step, opened)
+        Some((step, watch.take_negotiation()))
     }
 
     const fn side(&self, sender: Side) -> Side {

@@ -158,17 +158,27 @@ fn draw(source: &Source, connection: &Connection, args: &DrawArgs, files: &mut F
     let mut out = Sink::new(files.reports());
     let mut format = format_of(files.reports(), &args.output);
     let quiet = args.output.quiet;
+    let mut ended = false;
+    let mut drawn = connection.clone();
     let mut tell = |told: Told| {
         match &told {
             Told::Begin(opening) => files.begin(opening),
             Told::Step(step) => files.step(step),
             Told::Opened(negotiation) => files.opened(negotiation),
+            Told::End(summary) => files.end(summary),
         }
+        ended |= matches!(told, Told::End(_));
         out.tell(|text| match told {
             Told::Step(_) | Told::Opened(_) if quiet => {}
-            Told::Begin(opening) => format.begin(&opening, text),
+            Told::Begin(opening) => {
+                if opening.local != connection.local {
+                    drawn = connection.reversed();
+                }
+                format.begin(&opening, text);
+            }
             Told::Step(step) => format.step(&step, text),
             Told::Opened(negotiation) => format.opened(&negotiation, text),
+            Told::End(summary) => format.end(&summary, text),
         })
     };
     // What else may end it, the survey has found before.
@@ -176,9 +186,12 @@ fn draw(source: &Source, connection: &Connection, args: &DrawArgs, files: &mut F
     if let Err(TraceError::Told(error)) = traced {
         return written(Err(error));
     }
-    let drawn = capture::From::from(args.from).drawn(connection);
-    let told = out.tell(|text| format.connection(&drawn, text));
-    written(told.and_then(|()| out.flush()))
+    let closing = |text: &mut String| {
+        if !ended {
+            format.connection(&drawn, text);
+        }
+    };
+    written(out.tell(closing).and_then(|()| out.flush()))
 }
 
 fn format_of(reports: Reports, args: &OutputArgs) -> Box<dyn Format> {

@@ -12,8 +12,8 @@ pub(super) struct Flow {
     gaps: Vec<(SeqNum, SeqNum)>,
     /// What the latest segment looked like.
     latest: Option<Face>,
-    /// The highest acknowledgment it has sent.
-    acknowledged: Option<SeqNum>,
+    /// The latest acknowledgment it has sent, and with which window.
+    acknowledged: Option<(SeqNum, UnscaledWindow)>,
     /// The oldest number sent again, and how often.
     again: Option<(SeqNum, u8)>,
 }
@@ -133,13 +133,13 @@ impl Flow {
         (octets > 0).then_some(Remark::AcknowledgesUnseen { octets })
     }
 
-    /// Whether an acknowledgment of this end only repeats the one before it, while `other` has more under way.
+    /// Whether an acknowledgment of this end only repeats the one before it, while `other` has more under way: a
+    /// duplicate by RFC 5681 section 2.
     pub(super) fn repeats_ack(&mut self, segment: &Segment, other: &Self) -> bool {
         let Some(ack) = segment.acknowledgment() else { return false };
-        let again = self.acknowledged == Some(ack) && segment.is_empty() && is_bare(segment);
-        if self.acknowledged.is_none_or(|before| ack.after(before)) {
-            self.acknowledged = Some(ack);
-        }
+        let latest = Some((ack, segment.window));
+        let again = std::mem::replace(&mut self.acknowledged, latest) == latest;
+        let again = again && segment.is_empty() && is_bare(segment);
         again && other.end.is_some_and(|end| end.after(ack))
     }
 }

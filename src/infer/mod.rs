@@ -8,4 +8,4 @@ mod flow;
 pub mod remote;
 pub mod watch;
 
-pub use watch::{Sight, Watch};
+pub use watch::{Moment, Sight, Watch};

@@ -3,18 +3,26 @@
 use std::time::Duration;
 
 use super::flow::{Flow, closes_window};
+use crate::packet::IcmpError;
 use crate::record::connection::{Remark, Seen, Side};
-use crate::record::{Event, Excerpt, Negotiation, Relative, Standing, Step, View};
-use crate::tcp::{Flags, Mss, Offer, Parameters, Segment, SeqNum, Shown, State, Watched};
+use crate::record::{Event, Excerpt, IcmpEffect, Keep, Negotiation, Relative, Standing, Step, View};
+use crate::tcp::{Arrows, Flags, Mss, Offer, Parameters, Segment, SeqNum, Shown, State, Watched};
 use crate::time::Instant;
+
+/// When something was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Since the first segment of its connection.
+    pub at: Duration,
+    /// Since 1970.
+    pub since_1970: Duration,
+}
 
 /// A segment as it was captured.
 #[derive(Clone, Copy, Debug)]
 pub struct Sight<'s> {
-    /// When, since the first of its connection.
-    pub at: Duration,
-    /// Its date, since 1970.
-    pub since_1970: Duration,
+    /// When.
+    pub when: Moment,
     /// Who has sent it.
     pub from: Side,
     /// Its numbers.
@@ -102,21 +110,47 @@ impl Watch {
         let shown = self.follow(sight);
         self.note_syn(sight);
         self.note_opening(shown);
+        let event = self.event(sight, remark);
+        let step = self.step(sight.when, event, before, remark, sight.headers);
+        Step { arrows: shown.arrows, clause: shown.clause, ..step }
+    }
+
+    /// The local end is told of an ICMP error. What it makes of one does not show.
+    pub fn hear_icmp(&mut self, error: &IcmpError, when: Moment, packet: &[u8]) -> Step {
+        let before = self.local.standing();
+        let snd = before.view.snd;
+        let under_way = error.seq.at_or_after(snd.una) && error.seq.before(snd.nxt);
+        let effect = if under_way { IcmpEffect::Noted } else { IcmpEffect::NotOurs };
+        let event = Event::Icmp { error: *error, effect };
+        self.step(when, event, before, None, Keep::Headers.of(packet, None))
+    }
+
+    /// What is told of anything seen.
+    fn step(
+        &mut self,
+        when: Moment,
+        event: Event,
+        before: Standing,
+        remark: Option<Remark>,
+        packet: &[u8],
+    ) -> Step {
         self.rungs = self.rungs.saturating_add(1);
+        let remote = self.remote.seen.then(|| self.remote.end.tcb().state());
+        let Standing { state, view } = self.local.standing();
         Step {
             exchange: self.exchange,
             n: self.rungs,
-            at: sight.at,
-            since_1970: sight.since_1970,
-            event: self.event(sight, remark),
-            arrows: shown.arrows,
-            state: self.local.end.tcb().state(),
-            clause: shown.clause,
-            view: self.local.view(),
+            at: when.at,
+            since_1970: when.since_1970,
+            event,
+            arrows: Arrows::NONE,
+            state,
+            clause: None,
+            view,
             before,
-            packet: sight.headers.into(),
+            packet: packet.into(),
             late: false,
-            seen: Some(Seen { remote: self.remote.seen.then(|| self.remote.end.tcb().state()), remark }),
+            seen: Some(Seen { remote, remark }),
         }
     }
 
@@ -148,7 +182,7 @@ impl Watch {
 
     /// Both ends, moved on; what it shows of the local one.
     fn follow(&mut self, sight: &Sight<'_>) -> Shown {
-        let at = Instant::ORIGIN + sight.at;
+        let at = Instant::ORIGIN + sight.when.at;
         let (sender, receiver) = self.parties(sight.from);
         sender.seen = true;
         let sending = sender.end.seen_sending(sight.segment, at);

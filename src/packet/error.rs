@@ -44,6 +44,9 @@ pub enum DecodeError {
     /// More extension headers than anybody needs.
     #[error("ipv6: more than {0} extension headers")]
     ExtensionHeaders(usize),
+    /// A recording does not tell what was wrong with it.
+    #[error("what was wrong with it is not known any more")]
+    Untold,
     /// An ICMP message that does not quote a TCP segment we could match.
     #[error("icmp: the quoted packet is cut short or not tcp")]
     Quote,

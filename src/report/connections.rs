@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::text::millis;
 use crate::record::connection::Connection;
 
-/// The heads of the columns, for connections that are listed as by [`line`].
+/// The heads of the columns, for connections that are listed as by [`line()`].
 pub fn heading(widest: usize) -> String {
     format!(
         "{:>6}  {:widest$}  {:>8}  {:>10}  {:>10}  {:>11}  {}\n",

@@ -136,6 +136,9 @@ impl Format for Ladder {
     fn step(&mut self, step: &Step, out: &mut String) {
         if step.seen.is_some() && step.n == 1 {
             self.rungs.gap(out, step.before.state.name());
+            if step.before.state == State::Established {
+                self.rungs.note(out, "not captured from its beginning: taken for open");
+            }
         }
         match &step.event {
             Event::Sent { segment, relative, text, retransmission } => {

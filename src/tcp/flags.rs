@@ -9,6 +9,9 @@ use std::ops::{BitOr, BitOrAssign};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags(u16);
 
+/// How no bit at all is written.
+const NO_BIT: &str = "none";
+
 impl Flags {
     /// No bit at all.
     pub const NONE: Self = Self(0);
@@ -54,6 +57,15 @@ impl Flags {
         self.0
     }
 
+    /// The bits with these names, as they are displayed: `SYN,ACK`, or `none`.
+    pub fn named(names: &str) -> Option<Self> {
+        if names == NO_BIT {
+            return Some(Self::NONE);
+        }
+        let bit = |name: &str| Self::NAMES.iter().find(|(_, known, _)| *known == name).map(|(bit, ..)| *bit);
+        names.split(',').try_fold(Self::NONE, |all, name| Some(all | bit(name)?))
+    }
+
     /// Whether every bit of `other` is set here.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -62,7 +74,7 @@ impl Flags {
     /// The trace notation: `S.` for SYN,ACK; `none` for no bit.
     pub fn short(self) -> String {
         if self.0 == 0 {
-            return "none".into();
+            return NO_BIT.into();
         }
         Self::NAMES.iter().filter(|(bit, ..)| self.contains(*bit)).map(|(_, _, letter)| letter).collect()
     }
@@ -85,7 +97,7 @@ impl fmt::Display for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut names = Self::NAMES.iter().filter(|(bit, ..)| self.contains(*bit)).map(|(_, name, _)| *name);
         let Some(first) = names.next() else {
-            return f.pad("none");
+            return f.pad(NO_BIT);
         };
         f.pad(&names.fold(first.to_owned(), |all, name| all + "," + name))
     }
@@ -102,5 +114,10 @@ mod tests {
         assert_eq!((Flags::FIN | Flags::SYN | Flags::URG).to_string(), "SYN,FIN,URG");
         assert_eq!(Flags::NONE.to_string(), "none");
         assert_eq!(Flags::from_bits(0xffff).bits(), 0x1ff);
+        for bits in 0..0x200 {
+            let flags = Flags::from_bits(bits);
+            assert_eq!(Flags::named(&flags.to_string()), Some(flags));
+        }
+        assert_eq!(Flags::named("SYN,NAK"), None);
     }
 }

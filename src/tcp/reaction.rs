@@ -70,6 +70,15 @@ impl Arrows {
     }
 }
 
+impl FromIterator<Arrow> for Arrows {
+    /// The first three.
+    fn from_iter<I: IntoIterator<Item = Arrow>>(arrows: I) -> Self {
+        let mut taken = Self::NONE;
+        taken.0.iter_mut().zip(arrows).for_each(|(slot, arrow)| *slot = Some(arrow));
+        taken
+    }
+}
+
 /// When a timer fires, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {

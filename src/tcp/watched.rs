@@ -321,7 +321,9 @@ impl Watched {
         let Ok(reaction) = self.tcb.open(Origin::Active, syn.seq, now) else { return Shown::default() };
         self.iss = Some(syn.seq);
         self.tcb.rcv.wnd = self.window_of(syn);
-        self.has_sent(&Segment { flags: Flags::SYN, ..*syn }, now);
+        if syn.text_len > 0 {
+            self.has_sent(&Segment { flags: Flags::SYN, ..*syn }, now);
+        }
         Shown { arrows: reaction.arrows, clause: Some(reaction.clause) }
     }
 

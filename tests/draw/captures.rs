@@ -3,10 +3,11 @@
 use pcap_file::DataLink;
 use tcpshake::capture::{CaptureError, survey as read};
 use tcpshake::record::connection::{Beginning, Finish};
+use tcpshake::record::{Event, IcmpEffect};
 use tcpshake::tcp::{Segment, SeqNum, State};
 
 use crate::support::{
-    ACK, FIN_ACK, From, MILLISECOND, Packets, RST_ACK, SYN, SYN_ACK, client, server, states, steps,
+    ACK, FIN_ACK, From, MILLISECOND, Packets, RST_ACK, SYN, SYN_ACK, Seen, client, server, states, steps,
     steps_from, survey,
 };
 
@@ -185,4 +186,44 @@ fn segments_go_to_the_latest_connection() {
     let stray = Segment { seq: SeqNum(1), flags: ACK, ..Segment::default() };
     packets.segment(server(), client(), &stray, b"");
     assert_eq!(survey(&packets.pcap()).connections[1].received.segments, 2);
+}
+
+/// An ICMP error is told with the connection of the segment that it quotes.
+#[test]
+fn icmp_errors_belong_to_what_they_quote() {
+    let mut packets = Packets::default();
+    packets.send(From::Client, SYN, 0, 0, b"");
+    let quoted = packets.seen[0].octets.clone();
+    packets.seen.push(Seen { octets: unreachable(&quoted), ..packets.seen[0].clone() });
+    packets.seen[1].original_len = packets.seen[1].octets.len();
+    let steps = steps(&packets.pcap(), 1);
+    assert_eq!(steps.len(), 2);
+    let Event::Icmp { error, effect } = &steps[1].event else { panic!("{steps:?}") };
+    assert_eq!((error.kind, error.code, *effect), (3, 1, IcmpEffect::Noted));
+    assert_eq!(survey(&packets.pcap()).passed_over.other, 0);
+    let alone = Packets { seen: packets.seen[1..].to_vec(), ..Packets::default() };
+    assert_eq!(survey(&alone.pcap()).passed_over.other, 1, "it quotes nothing that is known");
+    assert_eq!(steps_from(&packets.pcap(), 1, tcpshake::capture::From::Server).len(), 1);
+}
+
+/// Host unreachable, from a router at 10.0.0.9.
+fn unreachable(quoted: &[u8]) -> Vec<u8> {
+    let sum = |octets: &[u8]| !checksum(octets);
+    let mut icmp = [&[3, 1, 0, 0, 0, 0, 0, 0][..], quoted].concat();
+    let of_icmp = sum(&icmp);
+    icmp[2..4].copy_from_slice(&of_icmp.to_be_bytes());
+    let total = (20 + icmp.len()) as u16;
+    let mut ip = [0x45, 0, 0, 0, 0, 7, 0, 0, 64, 1, 0, 0, 10, 0, 0, 9, 10, 0, 0, 1];
+    ip[2..4].copy_from_slice(&total.to_be_bytes());
+    let of_ip = sum(&ip);
+    ip[10..12].copy_from_slice(&of_ip.to_be_bytes());
+    [&ip[..], &icmp].concat()
+}
+
+/// The one's complement sum of the words (RFC 1071); an even number of octets.
+fn checksum(octets: &[u8]) -> u16 {
+    let words = octets.chunks_exact(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
+    let sum: u32 = words.sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    (folded + (folded >> 16)) as u16
 }

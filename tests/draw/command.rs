@@ -142,3 +142,14 @@ fn a_damaged_file_is_drawn_as_far_as_it_goes() {
     assert_eq!(code, 8);
     assert!(ladder.contains("LAST-ACK") && error.contains("cannot read all of"), "{error}");
 }
+
+#[test]
+fn a_beginning_that_was_not_captured_is_told() {
+    let mut packets = Packets::default();
+    packets.send(From::Client, ACK, 7001, 5001, b"text").send(From::Server, ACK, 5001, 7005, b"");
+    let (code, ladder, _) = draw(&packets.pcap(), &[]);
+    assert_eq!(code, 0);
+    assert!(ladder.contains("not captured from its beginning: taken for open"), "{ladder}");
+    assert!(ladder.contains("  ESTABLISHED  │") && !ladder.contains("CLOSED"), "{ladder}");
+    assert!(ladder.contains("beginning not seen, end not seen"), "{ladder}");
+}

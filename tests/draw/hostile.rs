@@ -2,10 +2,13 @@
 
 use pcap_file::DataLink;
 use tcpshake::capture::{self, From as End, MOST_CONNECTIONS};
+use tcpshake::driver::Close;
 use tcpshake::report::Format;
 use tcpshake::report::json::Json;
 use tcpshake::report::ladder::{Ladder, Style};
 
+use crate::inference::exchange;
+use crate::recording::written;
 use crate::support::{ACK, From, Packets, SYN, packet, survey};
 
 /// A small generator whose numbers are the same everywhere.
@@ -33,6 +36,7 @@ fn originals() -> Vec<Vec<u8>> {
         packets.pcapng(DataLink::ETHERNET, &ethernet),
         packets.pcapng(DataLink::LINUX_SLL, &[&[0; 14][..], &[8, 0]].concat()),
         v6.pcap(),
+        written(&mut Json::default(), &exchange(Close::Active)).into_bytes(),
     ]
 }
 
@@ -54,6 +58,7 @@ fn draw_all(file: &[u8]) {
                         json.step(step, &mut out);
                     }
                     capture::Told::Opened(negotiation) => ladder.opened(negotiation, &mut out),
+                    capture::Told::End(summary) => ladder.end(summary, &mut out),
                 }
                 Ok(())
             });

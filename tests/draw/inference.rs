@@ -8,13 +8,13 @@ use tcpshake::guard::Guard;
 use tcpshake::lab::simulated::{SimulatedServer, server_address};
 use tcpshake::record::exchange::Exchange;
 use tcpshake::record::{Event, Keep, Step};
-use tcpshake::tcp::{Clause, Flags, SeqNum, State};
+use tcpshake::tcp::{Clause, Flags, Segment, SeqNum, State};
 use tcpshake::wire::memory::MemoryWire;
 
 use crate::support::{ACK, FIN_ACK, From, Packets, RST, RST_ACK, SYN, SYN_ACK, Seen, states, steps};
 
 /// An exchange of our own with the simulated server.
-fn exchange(close: Close) -> Exchange {
+pub(crate) fn exchange(close: Close) -> Exchange {
     let remote = server_address(7);
     let plan = Plan {
         simulated: true,
@@ -45,8 +45,6 @@ fn essence(step: &Step) -> (State, State, Vec<String>, Option<Segment>, Duration
     let arrows = step.arrows.iter().map(|arrow| arrow.to_string()).collect();
     (step.before.state, step.state, arrows, step.event.segment().copied(), step.at)
 }
-
-use tcpshake::tcp::Segment;
 
 #[test]
 fn a_capture_of_an_exchange_of_ours_tells_what_we_told() {

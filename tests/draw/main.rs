@@ -11,5 +11,7 @@ mod captures;
 mod command;
 mod hostile;
 mod inference;
+mod recording;
 mod remarks;
 mod support;
+mod tshark;

@@ -25,6 +25,7 @@ mod data;
 mod deaths;
 mod demo;
 mod doctor;
+mod draw;
 mod frames;
 mod guard_command;
 mod guards;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
     nix::sys::prctl::set_child_subreaper(true).expect("a kernel since 3.4");
     let tests = [
         demo::TESTS,
+        draw::TESTS,
         doctor::TESTS,
         guards::TESTS,
         closes::TESTS,
