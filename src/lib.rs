@@ -21,7 +21,7 @@
 //! | [`driver`] | joins machine, packets, wire and time: one exchange, many on one port, very many at once, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `infer`, `cause`, `time` |
 //! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
 //! | [`doctor`] | whether this machine can do it, and what mends it | `guard`, `driver`, `wire`, `net`, `lab`, `record`, `tcp`, `cause`, `time` |
-//! | [`report`] | record to text, a format a file: ladder, JSON, verdict, pictures, a page, a recording; the reports of a check | `record`, `packet`, `tcp`, `cause` |
+//! | [`report`] | record to text, a format a file: ladder, JSON, verdict, pictures, the lesson page, captures; the reports of a check | `record`, `packet`, `tcp`, `cause` |
 //! | [`lesson`] | the words: what each step means | `record`, `tcp` |
 //! | [`cli`] | arguments, exit codes, errors, a file a command | all |
 //!

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::slice;
 use std::time::Duration;
 
 use tcpshake::driver::{self, Plan, observe::Kept};
@@ -80,10 +81,16 @@ fn lessons(exchange: &Exchange) -> Vec<Option<String>> {
 fn write_pages(folder: &Path) {
     let hello = talk(b"hello");
     let refused = exchange(&plan(PORT + 1));
+    let at_the_wrap =
+        Plan { iss: SeqNum(u32::MAX - 4000), text: vec![b'x'; 9000], await_text: 9000, ..plan(PORT) };
+    let long = exchange(&at_the_wrap);
+    let silent = exchange(&Plan { remote: "10.99.0.3:7".parse().unwrap(), ..plan(PORT) });
     let mut hostile = talk(HOSTILE.as_bytes());
     hostile.opening.host = Some(HOSTILE.to_owned());
-    write(folder, "hello", "Open, talk, close", &[hello.clone()], lessons);
-    write(folder, "refused", "A port where nobody listens", &[refused.clone()], lessons);
+    write(folder, "hello", "Open, talk, close", slice::from_ref(&hello), lessons);
+    write(folder, "long", "Nine thousand octets", slice::from_ref(&long), lessons);
+    write(folder, "refused", "A port where nobody listens", slice::from_ref(&refused), lessons);
+    write(folder, "silent", "A host that is not there", slice::from_ref(&silent), lessons);
     write(folder, "several", "Two exchanges", &[hello, refused], lessons);
     write(folder, "hostile", HOSTILE, &[hostile], |exchange| {
         vec![Some(HOSTILE.to_owned()); exchange.steps.len()]
@@ -99,7 +106,7 @@ fn write_pages(folder: &Path) {
     fs::write(folder.join("index.html"), page::index("A course in TCP", &entries)).unwrap();
 }
 
-/// Everything a reader does, in Chromium: `PAGES` keeps the pages, `PICTURES` has them photographed.
+/// Everything a reader does, in Chromium. With `PICTURES`, a folder, in the environment, pages are photographed there.
 #[test]
 #[ignore = "needs node, chromium and playwright-core"]
 fn the_page_holds_in_a_browser() {

@@ -73,10 +73,8 @@ pub struct Entry<'e> {
 #[derive(Template)]
 #[template(path = "page/page.html")]
 struct Lesson<'p> {
-    title: String,
-    introduction: Vec<String>,
+    page: &'p Page<'p>,
     sections: Vec<Section>,
-    course: Option<Course<'p>>,
     nodes: &'static [Node],
     edges: Vec<Edge>,
 }
@@ -84,26 +82,19 @@ struct Lesson<'p> {
 #[derive(Template)]
 #[template(path = "page/index.html")]
 struct Index<'e> {
-    title: String,
+    title: &'e str,
     entries: &'e [Entry<'e>],
 }
 
 /// The page as one HTML file.
 pub fn render(page: &Page<'_>) -> String {
-    let sections = page.shown.iter().zip(1..).map(|(shown, number)| Section::of(shown, number));
-    written(&Lesson {
-        title: text::clean(page.title),
-        introduction: page.introduction.iter().map(|paragraph| text::clean(paragraph)).collect(),
-        sections: sections.collect(),
-        course: page.course,
-        nodes: &diagram::NODES,
-        edges: diagram::edges(),
-    })
+    let sections = page.shown.iter().zip(1..).map(|(shown, number)| Section::of(shown, number)).collect();
+    written(&Lesson { page, sections, nodes: &diagram::NODES, edges: diagram::edges() })
 }
 
 /// The list of a course's pages as one HTML file.
 pub fn index(title: &str, entries: &[Entry<'_>]) -> String {
-    written(&Index { title: text::clean(title), entries })
+    written(&Index { title, entries })
 }
 
 fn written(template: &impl Template) -> String {

@@ -38,7 +38,7 @@ impl Reader<'_> {
 
     fn kind(&mut self) -> Option<()> {
         let kind = self.peek(OCTET)?;
-        self.number(OCTET, "Kind", |kind| named(kind), note(kind)).map(drop)
+        self.number(OCTET, "Kind", named, note(kind)).map(drop)
     }
 
     fn option(&mut self, end: usize) -> Option<()> {

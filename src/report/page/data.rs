@@ -1,5 +1,7 @@
 //! What the page's script reads: JSON that cannot end the element it stands in.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 
 use super::diagram;
@@ -24,7 +26,8 @@ struct StepData<'e> {
     /// The boxes of the state diagram it walks through.
     local: &'e [&'static str],
     remote: &'e [&'static str],
-    variables: [(&'static str, String); 6],
+    /// Name, meaning, value.
+    variables: [(&'static str, &'static str, String); 6],
 }
 
 #[derive(Serialize)]
@@ -65,15 +68,15 @@ impl From<Header> for HeaderData {
     }
 }
 
-fn variables(step: &Step) -> [(&'static str, String); 6] {
+fn variables(step: &Step) -> [(&'static str, &'static str, String); 6] {
     let (snd, rcv) = (&step.view.snd, &step.view.rcv);
     [
-        ("SND.UNA", snd.una.to_string()),
-        ("SND.NXT", snd.nxt.to_string()),
-        ("SND.WND", snd.wnd.get().to_string()),
-        ("RCV.NXT", rcv.nxt.to_string()),
-        ("RCV.WND", rcv.wnd.get().to_string()),
-        ("RTO", short(step.view.rto)),
+        ("SND.UNA", "first not acknowledged", snd.una.to_string()),
+        ("SND.NXT", "sent next", snd.nxt.to_string()),
+        ("SND.WND", "the peer takes", snd.wnd.get().to_string()),
+        ("RCV.NXT", "expected next", rcv.nxt.to_string()),
+        ("RCV.WND", "we take", rcv.wnd.get().to_string()),
+        ("RTO", "sent again after", short(step.view.rto)),
     ]
 }
 
@@ -81,7 +84,7 @@ fn variables(step: &Step) -> [(&'static str, String); 6] {
 fn tame(json: &str) -> String {
     json.chars().fold(String::with_capacity(json.len()), |mut tame, c| {
         if matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') {
-            tame += &format!("\\u{:04x}", u32::from(c));
+            let _ = write!(tame, "\\u{:04x}", u32::from(c));
         } else {
             tame.push(c);
         }

@@ -1,5 +1,7 @@
 //! A rung of the page's ladder, in words.
 
+use std::fmt::Write;
+
 use super::Shown;
 use crate::record::{Event, Excerpt, IcmpEffect, Relative, Step};
 use crate::report::canvas::Numbers;
@@ -23,8 +25,8 @@ pub(super) struct Rung {
     /// The state it leads the other end to.
     pub(super) remote: Option<&'static str>,
     pub(super) sentence: String,
-    /// Where the rule stands, and what it says.
-    pub(super) rule: Option<(&'static str, &'static str)>,
+    /// Where the rule stands, and what it says if the sentence is not that.
+    pub(super) rule: Option<(&'static str, Option<&'static str>)>,
 }
 
 /// Which way the arrow points, and whether all is well.
@@ -66,10 +68,13 @@ impl Rung {
         let state_of_remote = |at: usize| shown.exchange.remote.get(at).copied().flatten();
         let before = at.checked_sub(1).and_then(state_of_remote);
         let remote = state_of_remote(at).filter(|after| before != Some(*after)).map(State::name);
-        let rule = step.clause.map(|clause| (clause.section(), clause.text()));
         let said = shown.sentences.get(at).and_then(Option::as_deref).map(clean);
         let told = Told::of(&step.event);
-        let sentence = said.or(told.note).or_else(|| rule.map(|(_, text)| sentence(text)));
+        let (sentence, rule) = match (said.or(told.note), step.clause) {
+            (Some(said), clause) => (said, clause.map(|clause| (clause.section(), Some(clause.text())))),
+            (None, Some(clause)) => (sentence(clause.text()), Some((clause.section(), None))),
+            (None, None) => (String::new(), None),
+        };
         Some(Self {
             n: step.n,
             at: millis(step.at),
@@ -79,7 +84,7 @@ impl Rung {
             details: told.details,
             local: entered(step),
             remote,
-            sentence: sentence.unwrap_or_default(),
+            sentence,
             rule,
         })
     }
@@ -148,10 +153,10 @@ impl Told {
     fn segment(kind: Kind, segment: &Segment, label: &str, relative: &Relative, text: &Excerpt) -> Self {
         let mut numbers = format!("seq {}", Numbers::Both.show(segment.seq.0, relative.seq));
         if let Some(ack) = segment.acknowledgment() {
-            numbers += &format!(" · ack {}", Numbers::Both.show(ack.0, relative.ack));
+            let _ = write!(numbers, " · ack {}", Numbers::Both.show(ack.0, relative.ack));
         }
         if segment.has(Flags::URG) {
-            numbers += &format!(" · urg {}", segment.urgent);
+            let _ = write!(numbers, " · urg {}", segment.urgent);
         }
         let options = (!segment.options.is_empty()).then(|| segment.options.to_string().replace(',', ", "));
         let text = (segment.text_len > 0).then(|| quote(text, segment.text_len));
