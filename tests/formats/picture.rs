@@ -39,6 +39,19 @@ fn rows_never_meet() {
     }
 }
 
+/// The clock of a capture may be anything.
+#[test]
+fn times_that_run_backwards_draw_no_picture_without_end() {
+    let mut exchange = written().exchange;
+    let even = rows(&exchange, Spacing::Even);
+    let times = [0, u64::MAX, 1, 0, u64::MAX / 2, 7, u64::MAX, 0, 0, 0, 1];
+    for (step, nanos) in exchange.steps.iter_mut().zip(times) {
+        step.at = std::time::Duration::from_nanos(nanos);
+    }
+    let scaled = rows(&exchange, Spacing::Time);
+    assert!(scaled[10] - even[10] <= 480, "{scaled:?}");
+}
+
 /// One theme, or both and the reader's system to choose.
 #[test]
 fn colours_follow_the_theme() {

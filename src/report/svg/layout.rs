@@ -1,5 +1,7 @@
 //! Where everything stands: rows from top to bottom, bands of states beside the lifelines.
 
+use std::time::Duration;
+
 use super::Spacing;
 use crate::record::connection::Source;
 use crate::record::exchange::Exchange;
@@ -137,26 +139,7 @@ impl Layout {
             self.text("title", MARGIN, y, line);
             y += TITLE_LINE;
         }
-        if let Some(summary) = &exchange.summary {
-            let class = if summary.is_as_asked() { "verdict good" } else { "verdict bad" };
-            for line in wrap(&summary.outcome.to_string(), TITLE) {
-                self.text(class, MARGIN, y, line);
-                y += LINE + 2;
-            }
-            let facts = [verdict::facts(summary), verdict::alarms(summary)].concat();
-            for line in fill(facts.iter().map(String::as_str), verdict::DOT, FACTS) {
-                self.text("facts", MARGIN, y, line);
-                y += LINE;
-            }
-        } else {
-            let words = match exchange.opening.source {
-                Source::Ourselves => "how it ended is not known",
-                Source::Capture => "drawn from a capture: the states of both ends are inferred",
-            };
-            self.text("verdict open", MARGIN, y, words);
-            y += LINE;
-        }
-        y += TITLE_LINE;
+        y = self.ending(exchange, y) + TITLE_LINE;
         let local = match exchange.opening.source {
             Source::Ourselves => "local",
             Source::Capture => "local, inferred",
@@ -170,20 +153,43 @@ impl Layout {
         y + LINE / 2
     }
 
+    /// The verdict and what it took, from `y` on; yields what is below it.
+    fn ending(&mut self, exchange: &Exchange, y: i32) -> i32 {
+        const VERDICT_LINE: i32 = 18;
+        let Some(summary) = &exchange.summary else {
+            let words = match exchange.opening.source {
+                Source::Ourselves => "how it ended is not known",
+                Source::Capture => "drawn from a capture: the states of both ends are inferred",
+            };
+            self.text("verdict open", MARGIN, y, words);
+            return y + LINE;
+        };
+        let mut y = y;
+        let class = if summary.is_as_asked() { "verdict good" } else { "verdict bad" };
+        for line in wrap(&summary.outcome.to_string(), TITLE) {
+            self.text(class, MARGIN, y, line);
+            y += VERDICT_LINE;
+        }
+        let facts = [verdict::facts(summary), verdict::alarms(summary)].concat();
+        for line in fill(facts.iter().map(String::as_str), verdict::DOT, FACTS) {
+            self.text("facts", MARGIN, y, line);
+            y += LINE;
+        }
+        y
+    }
+
     /// A row for each step; yields where the last ends.
     fn rows(&mut self, exchange: &Exchange, spacing: Spacing, top: i32) -> i32 {
-        let scale = match spacing {
-            Spacing::Even => 0.0,
-            Spacing::Time => {
-                let all = exchange.steps.last().map_or(0.0, |step| step.at.as_secs_f64());
-                if all > 0.0 { STRETCH / all } else { 0.0 }
-            }
+        let mut before = exchange.steps.first().map(|step| step.at).unwrap_or_default();
+        let latest = exchange.steps.iter().map(|step| step.at).max().unwrap_or_default();
+        let scale = match (spacing, latest.saturating_sub(before)) {
+            (Spacing::Even, _) | (Spacing::Time, Duration::ZERO) => 0.0,
+            (Spacing::Time, all) => STRETCH / all.as_secs_f64(),
         };
         let mut y = top;
-        let mut before = exchange.steps.first().map(|step| step.at).unwrap_or_default();
         for step in &exchange.steps {
             let passed = step.at.saturating_sub(before);
-            let stretch = (passed.as_secs_f64() * scale) as i32;
+            let stretch = (passed.as_secs_f64() * scale) as i32; // all of them together are STRETCH
             if stretch >= TOLD_GAP {
                 self.gaps.push(Gap { x: TIME - 6, top: y - ROW / 2, bottom: y + stretch - ROW / 6 });
                 self.text("elapsed", TIME - 14, y + stretch / 2, format!("+{}", millis(passed)));
