@@ -16,7 +16,7 @@ use super::signals::Signals;
 use crate::driver::Observer;
 use crate::net::privileges;
 use crate::record::sending;
-use crate::record::{Listening, Negotiation, Opening, Served, Signal, Statistics, Step, Summary};
+use crate::record::{Listening, Negotiation, Opening, Role, Served, Signal, Statistics, Step, Summary};
 use crate::report::json::Json;
 use crate::report::ladder::{Ladder, Style};
 use crate::report::sending::{Closing, Lines};
@@ -69,6 +69,7 @@ impl Reports {
 /// What an exchange has to tell.
 pub(super) enum News {
     Number(u32),
+    Words { title: &'static str, paragraphs: &'static [&'static str] },
     Listening(Listening),
     Begin(Opening),
     Step(Box<Step>),
@@ -86,7 +87,7 @@ impl Output {
     /// Starts the writer of exchanges.
     pub(super) fn start(
         args: &OutputArgs,
-        explain: Option<fn(&Step) -> Option<String>>,
+        explain: Option<fn(Role, &Step) -> String>,
     ) -> Result<Self, Failure> {
         Self::start_on(Reports::ToStandardOutput, args, explain)
     }
@@ -95,7 +96,7 @@ impl Output {
     pub(super) fn start_on(
         reports: Reports,
         args: &OutputArgs,
-        explain: Option<fn(&Step) -> Option<String>>,
+        explain: Option<fn(Role, &Step) -> String>,
     ) -> Result<Self, Failure> {
         let style = Style { explain, ..style(reports, args) };
         let mut format: Box<dyn Format> = match (args.format, args.quiet) {
@@ -108,6 +109,11 @@ impl Output {
         let output =
             Self::by(reports, BACKLOG, move |news, out| write(format.as_mut(), news, quiet_json, out))?;
         Ok(Self { steps, ..output })
+    }
+
+    /// What comes is about this.
+    pub(super) fn words(&mut self, title: &'static str, paragraphs: &'static [&'static str]) {
+        self.tell(News::Words { title, paragraphs });
     }
 
     pub(super) fn number(&mut self, number: u32) {
@@ -284,7 +290,8 @@ fn write_all<N>(
 fn write(format: &mut dyn Format, news: News, closing_only: bool, out: &mut String) {
     match news {
         News::Number(number) => format.number(number),
-        News::Listening(_) | News::Step(_) | News::Opened(_) if closing_only => {}
+        News::Words { .. } | News::Listening(_) | News::Step(_) | News::Opened(_) if closing_only => {}
+        News::Words { title, paragraphs } => format.words(title, paragraphs, out),
         News::Listening(listening) => format.listening(&listening, out),
         News::Served(served) => format.served(&served, out),
         News::Begin(opening) if closing_only => format.begin(&opening, &mut String::new()),

@@ -26,8 +26,8 @@ pub struct Style {
     pub color: bool,
     /// Clause and variables at each rung.
     pub verbose: bool,
-    /// A plain sentence for a rung, if there is one.
-    pub explain: Option<fn(&Step) -> Option<String>>,
+    /// A plain sentence for a rung.
+    pub explain: Option<fn(Role, &Step) -> String>,
 }
 
 /// Draws the ladder.
@@ -38,12 +38,20 @@ pub struct Ladder {
     target: String,
     /// Whether rungs are of one exchange after the other, or of many at a time.
     role: Role,
+    /// Who began the exchange that is drawn.
+    began: Role,
 }
 
 impl Ladder {
     /// A ladder in this style.
     pub const fn new(style: Style) -> Self {
-        Self { style, rungs: Rungs { color: style.color }, target: String::new(), role: Role::Active }
+        Self {
+            style,
+            rungs: Rungs { color: style.color },
+            target: String::new(),
+            role: Role::Active,
+            began: Role::Active,
+        }
     }
 
     fn place(&self, step: &Step) -> Place<'static> {
@@ -79,6 +87,13 @@ impl Ladder {
 }
 
 impl Format for Ladder {
+    fn words(&mut self, title: &str, paragraphs: &[&str], out: &mut String) {
+        let _ = writeln!(out, "{}\n", self.rungs.bold(title));
+        for paragraph in paragraphs {
+            let _ = writeln!(out, "{}\n", wrap(paragraph, WIDTH).join("\n"));
+        }
+    }
+
     fn listening(&mut self, listening: &Listening, out: &mut String) {
         self.role = Role::Passive;
         let at: Vec<String> = listening.at.iter().map(ToString::to_string).collect();
@@ -90,6 +105,7 @@ impl Format for Ladder {
     }
 
     fn begin(&mut self, opening: &Opening, out: &mut String) {
+        self.began = opening.role;
         if self.role == Role::Passive {
             let place =
                 Place { mark: Mark::Name(opening.number), time: opening.at, state: State::Listen.name() };
@@ -109,7 +125,8 @@ impl Format for Ladder {
         let passed_over = if self.style.verbose { PassedOver::Told } else { PassedOver::Untold };
         self.rungs.opening(out, opening, passed_over);
         self.rungs.heading(out, "state");
-        self.rungs.gap(out, State::Closed.name());
+        let beginning = if self.began == Role::Passive { State::Listen } else { State::Closed };
+        self.rungs.gap(out, beginning.name());
     }
 
     fn step(&mut self, step: &Step, out: &mut String) {
@@ -166,8 +183,8 @@ impl Format for Ladder {
                 self.remark_on(step.clause, out);
             }
         }
-        if let Some(sentence) = self.style.explain.and_then(|explain| explain(step)) {
-            self.rungs.detail(out, "", &sentence);
+        if let Some(explain) = self.style.explain {
+            self.rungs.detail(out, "", &explain(self.began, step));
         }
         if self.style.verbose {
             self.variables(out, step);
@@ -220,9 +237,14 @@ impl Format for Ladder {
 const NAME: usize = 4;
 
 impl Ladder {
+    /// Whether each rung is explained anyway.
+    const fn explains(&self) -> bool {
+        self.style.verbose || self.style.explain.is_some()
+    }
+
     /// What is out of the ordinary is explained without being asked.
     fn remark_on(&self, clause: Option<Clause>, out: &mut String) {
-        if let Some(clause) = clause.filter(|clause| !clause.is_routine() && !self.style.verbose) {
+        if let Some(clause) = clause.filter(|clause| !clause.is_routine() && !self.explains()) {
             self.rungs.note(out, clause.text());
         }
     }
