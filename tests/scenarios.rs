@@ -1,7 +1,6 @@
 //! Every scenario of the demo in virtual time: its whole transcript, to the last number.
 //!
-//! `tests/scenarios/NAME.txt` has a line for each step: milliseconds, direction, flags, relative sequence and
-//! acknowledgment number, length, window, the state it leads to, and the rule that decided.
+//! The transcripts stand in `tests/scenarios`, a file each.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,12 +10,12 @@
 )]
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_json::Value;
 use tcpshake::lesson::Scenario;
+
+mod transcript;
 
 fn demo(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tcpshake")).arg("demo").args(arguments).output().unwrap()
@@ -26,40 +25,11 @@ fn text(octets: Vec<u8>) -> String {
     String::from_utf8(octets).unwrap()
 }
 
-/// A number, or what stands for one that is not known.
-fn number(value: &Value) -> String {
-    value.as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string())
-}
-
-fn step(line: &Value) -> String {
-    let direction = match line["direction"].as_str() {
-        Some("sent") => ">",
-        Some("received") => "<",
-        _ => "-",
-    };
-    let [seq, ack, len, window] = ["rel_seq", "rel_ack", "len", "window"].map(|field| number(&line[field]));
-    let at = line["at_us"].as_u64().unwrap() / 1000;
-    let flags = line["flags"].as_str().unwrap_or("-");
-    let (state, clause) = (line["state"].as_str().unwrap(), line["clause"]["name"].as_str());
-    let clause = clause.or(line["event"].as_str()).unwrap();
-    format!("{at:>6} {direction} {flags:<8} seq {seq} ack {ack} len {len} win {window}  {state} {clause}")
-}
-
 /// What a scenario comes to: its steps, its outcomes, its exit code.
-fn transcript(scenario: Scenario) -> String {
+fn simulated(scenario: Scenario) -> String {
     let output = demo(&[scenario.name(), "--simulate", "--format", "json"]);
     assert_eq!(text(output.stderr), "", "{scenario:?}");
-    let mut transcript = String::new();
-    for line in text(output.stdout).lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
-        match line["type"].as_str().unwrap() {
-            "step" => writeln!(transcript, "{}", step(&line)).unwrap(),
-            "end" => writeln!(transcript, "{}", line["outcome"].as_str().unwrap()).unwrap(),
-            _ => {}
-        }
-    }
-    writeln!(transcript, "exit {}", output.status.code().unwrap()).unwrap();
-    transcript
+    transcript::of(&text(output.stdout), output.status.code().unwrap())
 }
 
 fn folder() -> std::path::PathBuf {
@@ -71,7 +41,7 @@ fn folder() -> std::path::PathBuf {
 #[ignore = "needs somebody to read what it writes"]
 fn write_the_transcripts() {
     for scenario in Scenario::ALL {
-        std::fs::write(folder().join(format!("{}.txt", scenario.name())), transcript(scenario)).unwrap();
+        std::fs::write(folder().join(format!("{}.txt", scenario.name())), simulated(scenario)).unwrap();
     }
 }
 
@@ -79,7 +49,7 @@ fn write_the_transcripts() {
 fn each_scenario_is_told_as_it_was_read_against_the_rfc() {
     for scenario in Scenario::ALL {
         let kept = std::fs::read_to_string(folder().join(format!("{}.txt", scenario.name()))).unwrap();
-        assert_eq!(transcript(scenario), kept, "{scenario:?}");
+        assert_eq!(simulated(scenario), kept, "{scenario:?}");
     }
     let names: BTreeSet<_> =
         Scenario::ALL.iter().map(|scenario| format!("{}.txt", scenario.name())).collect();

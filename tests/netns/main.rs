@@ -41,12 +41,15 @@ mod refusals;
 mod reload;
 mod routes;
 mod run;
+mod scenarios;
 mod scripted;
 mod scripts;
 mod send;
 mod send_refused;
 mod thousand;
 mod together;
+#[path = "../transcript/mod.rs"]
+mod transcript;
 mod trouble;
 mod world;
 
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
     nix::sys::prctl::set_child_subreaper(true).expect("a kernel since 3.4");
     let tests = [
         demo::TESTS,
+        scenarios::TESTS,
         doctor::TESTS,
         guards::TESTS,
         closes::TESTS,

@@ -183,7 +183,7 @@ impl Scene {
     fn guessed_at(self) -> Self {
         let forged = |after, flags, ahead| Cue::new(after, Act::Forge { flags, ahead });
         let scene = self.cued([forged(PAUSE / 2, Flags::RST, 1000), forged(PAUSE, Flags::SYN, 2000)]);
-        scene.planned(|plan| Plan { wait_after_open: PAUSE * 3, ..plan })
+        scene.planned(|plan| Plan { wait_after_open: PAUSE * 6, ..plan })
     }
 
     /// Once at once, and once when TIME-WAIT is over.
@@ -193,7 +193,7 @@ impl Scene {
     }
 
     fn preceded_by_an_old_syn(self, ends: Ends) -> Self {
-        let (stray, late) = (old_syn(ends.local, ends.remote, OLD_ISS), Fate::Late(ends.time.delay() * 3));
+        let (stray, late) = (old_syn(ends.local, ends.remote, OLD_ISS), Fate::Late(ends.time.delay() * 6));
         let weather = vec![Fault { toward: Toward::Remote, nth: 2, fate: late }];
         Self { weather, stray, ..self }.planned(saying_nothing)
     }
@@ -235,7 +235,7 @@ impl Scene {
 
     /// We are the server.
     fn served(self) -> Self {
-        let cues = [Cue::new(Duration::ZERO, Act::Say(TEXT)), Cue::new(PAUSE * 2, Act::Close)];
+        let cues = [Cue::new(Duration::ZERO, Act::Say(TEXT)), Cue::new(PAUSE * 5, Act::Close)];
         let mut scene = self.cued(cues).answering(Answers::Nothing);
         scene.turns.iter_mut().for_each(|turn| turn.manner = Manner::Echo);
         scene.planned(|plan| Plan { role: Role::Passive, close: Close::Passive, ..saying_nothing(plan) })
