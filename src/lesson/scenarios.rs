@@ -170,7 +170,7 @@ impl Scenario {
                 name: "simultaneous-open",
                 title: "both sides send a SYN at once, and one connection comes of it",
                 introduction: &[
-                    "Both sides open actively, and their SYNs cross on the way (RFC 9293 section 3.5, figure 7). Neither is the server. Each goes from SYN-SENT to SYN-RECEIVED and answers with a SYN,ACK of its own, with the same number as its SYN.",
+                    "Both sides open actively, and their SYNs cross on the way (RFC 9293 section 3.5, figure 7). Neither waited for the other. Each goes from SYN-SENT to SYN-RECEIVED and answers with a SYN,ACK of its own, with the same number as its SYN.",
                     "Watch for: one connection, not two.",
                 ],
             },
@@ -203,7 +203,7 @@ impl Scenario {
                 title: "the same two ports again, inside TIME-WAIT and after it",
                 introduction: &[
                     "The server closes first, so it stays in TIME-WAIT for 2 MSL. We come back at once from the same port. The server still knows the old connection: it answers our new SYN with an ACK of the old numbers. We sent nothing that this could acknowledge, so we answer with RST, which ends its TIME-WAIT early (RFC 1337 warns of that), and our next SYN is taken. The third time we wait until 2 MSL are over.",
-                    "A host may also take the new SYN in TIME-WAIT at once, if its number is beyond the old ones (RFC 9293 section 3.6.1, MAY-2). This one does not.",
+                    "A host may also open anew straight from TIME-WAIT (RFC 9293 section 3.6.1, MAY-2). This one does not.",
                     "Watch for: the time that the second open takes, and the third.",
                 ],
             },
@@ -245,7 +245,7 @@ impl Scenario {
                 title: "what a SYN offers, and what comes of it",
                 introduction: &[
                     "Options are offered on the SYN and granted on the SYN,ACK; what is not in both is not in force. The maximum segment size is the exception: it is no offer, each side announces its own. First we offer selective acknowledgments, window scaling and timestamps, then nothing at all.",
-                    "Watch for: the window on a SYN is never scaled, and timestamps, once agreed on, are on every segment.",
+                    "Watch for: the window on a SYN is never scaled, and timestamps, once agreed on, are on every segment but a RST.",
                 ],
             },
             Self::Listen => Words {

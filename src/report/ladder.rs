@@ -139,7 +139,7 @@ impl Format for Ladder {
                 if !step.arrows.is_empty() {
                     self.remark_on(step.clause, out);
                 }
-                if *retransmission > 0 {
+                if *retransmission > 0 && self.style.explain.is_none() {
                     let rto = short(step.view.rto);
                     self.rungs.note(
                         out,
@@ -176,7 +176,9 @@ impl Format for Ladder {
                 let label = " by the kernel";
                 let drawn = Drawn { segment, relative, text, label, toward_remote: true, color: Color::Red };
                 self.segment(out, step, &drawn);
-                self.rungs.note(out, "sent by the kernel, not by us: it knows nothing of this connection, and no guard held it back");
+                if self.style.explain.is_none() {
+                    self.rungs.note(out, "sent by the kernel, not by us: it knows nothing of this connection, and no guard held it back");
+                }
             }
             Event::Quiet => {
                 self.rungs.rung(out, self.place(step), &" ".repeat(SPAN), Color::White);

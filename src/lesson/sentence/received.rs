@@ -8,7 +8,7 @@ impl Teller<'_> {
     pub(super) fn received(&self, segment: &Segment) -> String {
         let (they, capital) = (self.they, self.capital);
         let (seq, ack) = (segment.seq, segment.ack);
-        let (snd, rcv) = (self.step.before.view.snd, self.step.before.view.rcv);
+        let snd = self.step.before.view.snd;
         let expected = self.expected();
         let Some(clause) = self.step.clause else {
             return "The peer is not there yet. We pass over its RST: both sides are to open at once."
@@ -21,7 +21,7 @@ impl Teller<'_> {
                 one_more(ack)
             ),
             Clause::SynSentBadAck => format!(
-                "This acknowledges up to {ack}, and of us there is only our SYN, number {}. It answers something older, so {they} takes us for somebody else.",
+                "Its acknowledgment number is {ack}, but all we have sent is our SYN, number {}: it answers something that this connection never sent.",
                 snd.iss
             ),
             Clause::SynSentBadAckRst => format!(
@@ -87,9 +87,7 @@ impl Teller<'_> {
                 "{capital} sends its FIN again: our ACK of it was lost. That is what TIME-WAIT is for; its 2 MSL begin anew."
             ),
             Clause::FinAgain => format!("{capital} had closed its side already: another FIN changes nothing."),
-            Clause::SeqUnacceptable => format!(
-                "We expect number {expected}, and this begins at {seq}: it lies outside our window, so it is a duplicate, or not for us. It is not taken, but answered: {they} is to know where we are."
-            ),
+            Clause::SeqUnacceptable => self.lies_outside(segment),
             Clause::SeqUnacceptableRst => format!(
                 "A RST with number {seq}, outside our window, which begins at {expected}: ignored, and not even answered."
             ),
@@ -148,7 +146,7 @@ impl Teller<'_> {
                 format!("{capital} still waits for {ack}, though what came behind it has arrived: {ack} is lost.")
             }
             Clause::UserTimeout | Clause::RetransmissionLimit => {
-                format!("It comes too late: we have given up. (We would expect {} next.)", rcv.nxt)
+                "It comes too late: we have given up.".to_owned()
             }
             Clause::PassiveOpen
             | Clause::ActiveOpen
@@ -199,6 +197,20 @@ impl Teller<'_> {
         } else {
             format!("This tells nothing new: {} expects {ack} next, as before.", self.they)
         }
+    }
+
+    /// A segment that is no good to us.
+    fn lies_outside(&self, segment: &Segment) -> String {
+        let (they, capital) = (self.they, self.capital);
+        let (seq, expected) = (segment.seq, self.expected());
+        if segment.has(Flags::SYN | Flags::ACK) && seq == self.step.before.view.rcv.irs {
+            return format!(
+                "The same SYN,ACK again, though we are open: when {they} sent it, our ACK was not there. It is not taken, but acknowledged once more."
+            );
+        }
+        format!(
+            "We expect number {expected}, and this begins at {seq}: it lies outside our window. {capital} repeats itself, or it is not for us. It is not taken, but answered: {they} is to know where we are."
+        )
     }
 
     fn brings_text(&self, segment: &Segment) -> String {

@@ -170,7 +170,7 @@ impl Teller<'_> {
         let (they, what) = (self.they, described(segment));
         match clause {
             Clause::RetransmissionTimeout => format!(
-                "No acknowledgment of it in time: we send {what} again. The next wait is twice as long, {}.",
+                "No acknowledgment of it in time: we send {what} again, and now wait for {}.",
                 seconds(self.step.view.rto)
             ),
             Clause::ZeroWindowProbe => format!(
@@ -204,11 +204,12 @@ fn beside(clause: Clause, segment: &Segment) -> String {
     beside
 }
 
-/// A segment and its numbers.
+/// A segment by its numbers.
 fn described(segment: &Segment) -> String {
     match segment.text_len {
-        0 => format!("the {}, number {},", name(segment), segment.seq),
-        len => format!("the {}, {},", octets(len), numbers(segment)),
+        0 => format!("the {} with number {}", name(segment), segment.seq),
+        1 => format!("octet {}", segment.text_seq()),
+        len => format!("octets {} to {}", segment.text_seq(), segment.text_seq() + (len - 1)),
     }
 }
 
