@@ -156,8 +156,8 @@ pub enum Command {
     /// Watch whole exchanges, ordinary and strange, in a private network: no root, no remote host
     ///
     /// Makes two network namespaces joined by a cable, and plays a scenario between them, with a sentence for
-    /// each step. Our end is built by hand as always; the other is the kernel's where a kernel can play it, and
-    /// otherwise another of our own. Nothing outside sees anything of it, and nothing is left. Where ordinary
+    /// each step. Our end is built by hand as always; the other is the kernel's own in the simplest scenarios, and
+    /// like ours in the rest. Nothing outside sees anything of it, and nothing is left. Where ordinary
     /// users may not make user namespaces, --simulate runs both ends inside this process, in no time and always
     /// the same.
     ///

@@ -98,8 +98,11 @@ impl Teller<'_> {
             Clause::RstReturnsToListen => format!(
                 "{capital} takes its SYN back, with a RST of exactly the number we expect, {seq}. We go back to LISTEN, as if nothing had come."
             ),
-            Clause::RstEndsClosing => format!(
+            Clause::RstEndsClosing if self.step.before.state == State::TimeWait => format!(
                 "A RST with the number we expect, {seq}. Both sides have closed already, so it takes away only the wait."
+            ),
+            Clause::RstEndsClosing => format!(
+                "A RST with the number we expect, {seq}. Both sides have closed, but whether {they} has taken our FIN we shall not learn."
             ),
             Clause::RstChallenged => format!(
                 "A RST with number {seq}. It lies in our window, but only {expected} would count: somebody may have guessed it. We ask."
@@ -114,9 +117,12 @@ impl Teller<'_> {
                 "This acknowledges {ack}, not our SYN, which would be {}: it belongs to another connection.",
                 one_more(snd.iss + 1)
             ),
+            Clause::AckOutOfRange if ack.after(snd.nxt) => format!(
+                "Its acknowledgment number is {ack}, but what we have sent ends before {}: it acknowledges what was never sent, and is not taken.",
+                snd.nxt
+            ),
             Clause::AckOutOfRange => format!(
-                "This acknowledges {ack}. What we have sent ends before {}, and is acknowledged up to {}: it cannot be right, and is not taken.",
-                snd.nxt,
+                "Its acknowledgment number is {ack}, and we are at {} long since: it is older than any window, and is not taken.",
                 snd.una
             ),
             Clause::AckMissing => "No ACK bit: every segment behind the first SYN has one, so this is not taken.".to_owned(),
@@ -190,7 +196,7 @@ impl Teller<'_> {
     fn repeats(&self, segment: &Segment) -> String {
         let (capital, ack) = (self.capital, segment.ack);
         let (was, is) = (self.step.before.view.snd.wnd.get(), self.step.view.snd.wnd.get());
-        if segment.window.0 == 0 {
+        if (was, is) == (0, 0) {
             format!("{capital}'s window is still 0, and it expects {ack} next, as before.")
         } else if is != was {
             format!("{capital}'s window has changed: it takes {} from {ack} on.", octets(is))

@@ -76,12 +76,9 @@ impl Teller<'_> {
             }
             Clause::FinAccepted => self.acknowledges_fin(segment),
             Clause::FinRepeated => format!("We acknowledge its FIN again: {}.", one_more(ack)),
-            Clause::SeqUnacceptable | Clause::PawsOld => {
+            Clause::SeqUnacceptable | Clause::AckOutOfRange | Clause::PawsOld => {
                 format!("We say where we are: our next number is {seq}, and we expect {ack}.")
             }
-            Clause::AckOutOfRange => format!(
-                "We say where we are: our next number is {seq}, and we expect {ack}. If that astonishes {they}, its RST will be right."
-            ),
             Clause::RstChallenged | Clause::SynChallenged => format!(
                 "A challenge ACK: we are at {seq}, and expect {ack}. If {they} has really lost the connection, it answers with a RST of exactly that number. Who only guesses does not see this."
             ),
