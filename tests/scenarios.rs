@@ -67,6 +67,9 @@ fn the_simulator_repeats_itself() {
     }
 }
 
+/// What stands in front of words under a rung.
+const DETAIL: &str = "                            │  ";
+
 /// Each begins with its own words, explains each rung, and fits a terminal.
 #[test]
 fn each_scenario_has_its_own_words() {
@@ -75,6 +78,16 @@ fn each_scenario_has_its_own_words() {
         assert!(ladder.starts_with(scenario.title()), "{ladder}");
         assert!(ladder.contains("\nWatch for: "), "{ladder}");
         assert!(ladder.lines().all(|line| line.chars().count() <= 80), "{ladder}");
+        let is_rung = |line: &&str| line.ends_with("▶│") || line.contains("│◀");
+        let rungs = ladder.lines().filter(is_rung).count();
+        let explained = ladder
+            .lines()
+            .collect::<Vec<_>>()
+            .chunk_by(|_, next| !is_rung(next))
+            .skip(1)
+            .filter(|lines| lines.iter().any(|line| line.starts_with(DETAIL) && line.ends_with('.')))
+            .count();
+        assert_eq!(explained, rungs, "{ladder}");
     }
 }
 

@@ -72,3 +72,33 @@ fn answer(octets: &[u8]) -> Option<Vec<u8>> {
     written.truncate(len);
     Some(written)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::lab::actor::{Actor, Part, old_syn};
+    use crate::tcp::{Flags, Parameters, SeqNum};
+    use crate::wire::memory::MemoryWire;
+
+    /// The SYN,ACK is shown first, then the RST that has answered it already; a RST is not answered.
+    #[test]
+    fn what_arrives_draws_the_kernels_reset() {
+        let [near, far]: [SocketAddr; 2] = ["10.99.0.1:40000", "10.99.0.2:7"].map(|end| end.parse().unwrap());
+        let server = Actor::new(far, Part::echo(SeqNum(9000), Parameters::default()));
+        let mut wire = Unguarded::new(MemoryWire::new(server, Duration::from_millis(10)));
+        wire.send(&old_syn(near, far, SeqNum(4321)).unwrap()).unwrap();
+        let mut seen = Vec::new();
+        let until = Instant::ORIGIN + Duration::from_millis(500);
+        while let Arrival::Packet(received) = wire.receive(Some(until)).unwrap() {
+            let packet = ip::parse(received.octets).unwrap();
+            let checksum = TransportChecksum::Complete;
+            let segment = tcp::parse(packet.payload, packet.addresses, checksum).unwrap().segment;
+            seen.push((received.sender, segment.flags, segment.seq));
+        }
+        let syn_ack = (Sender::Network, Flags::SYN | Flags::ACK, SeqNum(9000));
+        assert_eq!(seen, [syn_ack, (Sender::OurKernel, Flags::RST, SeqNum(4322))]);
+    }
+}

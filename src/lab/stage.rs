@@ -102,50 +102,94 @@ mod tests {
     use crate::packet::TransportChecksum;
     use crate::wire::{Received, SendError};
 
-    /// Sends back what it gets.
-    struct Mirror;
+    const DELAY: Duration = Duration::from_millis(10);
+
+    fn millis(n: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_millis(n)
+    }
+
+    /// Sends back what it gets, and speaks once by itself; notes when.
+    struct Mirror {
+        speaks: Option<Instant>,
+        reacted: Vec<Instant>,
+    }
 
     impl Station for Mirror {
-        fn react(&mut self, packet: Option<&[u8]>, _now: Instant) -> Vec<Vec<u8>> {
-            packet.map(<[u8]>::to_vec).into_iter().collect()
+        fn react(&mut self, packet: Option<&[u8]>, now: Instant) -> Vec<Vec<u8>> {
+            self.reacted.push(now);
+            match packet {
+                Some(packet) => vec![packet.to_vec()],
+                None => self.speaks.take().map(|_| b"by itself".to_vec()).into_iter().collect(),
+            }
         }
 
         fn deadline(&self) -> Option<Instant> {
-            None
+            self.speaks
         }
     }
 
-    /// One packet comes; once something was sent, it is woken.
-    struct Script(Instant, Option<Vec<u8>>, Vec<(Instant, Vec<u8>)>, Vec<u8>);
+    /// One packet comes; then each wait takes longer than was asked for, until there is nothing to wait for.
+    struct Sluggish {
+        now: Instant,
+        late: Duration,
+        coming: Option<Vec<u8>>,
+        arrived: Vec<u8>,
+        sent: Vec<(Instant, Vec<u8>)>,
+    }
 
-    impl Wire for Script {
+    impl Sluggish {
+        fn new(late: Duration) -> Self {
+            let (now, coming) = (millis(100_000), Some(b"hello".to_vec()));
+            Self { now, late, coming, arrived: Vec::new(), sent: Vec::new() }
+        }
+    }
+
+    impl Wire for Sluggish {
         fn now(&self) -> Instant {
-            self.0
+            self.now
         }
 
         fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
-            self.2.push((self.0, packet.to_vec()));
+            self.sent.push((self.now, packet.to_vec()));
             Ok(())
         }
 
         fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
-            if let Some(packet) = self.1.take() {
-                self.3 = packet;
+            if let Some(packet) = self.coming.take() {
+                self.arrived = packet;
                 let (checksum, sender) = (TransportChecksum::Complete, Sender::Network);
-                return Ok(Arrival::Packet(Received { at: self.0, octets: &self.3, checksum, sender }));
+                return Ok(Arrival::Packet(Received {
+                    at: self.now,
+                    octets: &self.arrived,
+                    checksum,
+                    sender,
+                }));
             }
             let Some(deadline) = deadline else { return Ok(Arrival::Woken) };
-            self.0 = deadline;
+            self.now = deadline + self.late;
             Ok(Arrival::DeadlinePassed)
         }
     }
 
     #[test]
     fn an_answer_has_been_under_way_for_both_delays() {
-        let delay = Duration::from_millis(10);
-        let begun = Instant::ORIGIN + Duration::from_secs(100);
-        let mut wire = Script(begun, Some(b"hello".to_vec()), Vec::new(), Vec::new());
-        play(&mut Mirror, &mut wire, delay, Curtain::WaitsForPacket).unwrap();
-        assert_eq!(wire.2, [(begun + delay * 2, b"hello".to_vec())]);
+        let mut mirror = Mirror { speaks: None, reacted: Vec::new() };
+        let mut wire = Sluggish::new(Duration::ZERO);
+        let begun = wire.now;
+        play(&mut mirror, &mut wire, DELAY, Curtain::WaitsForPacket).unwrap();
+        assert_eq!(wire.sent, [(begun + DELAY * 2, b"hello".to_vec())]);
+        assert_eq!(mirror.reacted, [millis(10)]);
+    }
+
+    /// However late the machine is, the station's time goes by what was to happen first.
+    #[test]
+    fn a_late_machine_changes_no_order() {
+        for (speaks, order) in [(millis(9), [9, 10]), (millis(11), [10, 11])] {
+            let mut mirror = Mirror { speaks: Some(speaks), reacted: Vec::new() };
+            let mut wire = Sluggish::new(Duration::from_millis(500));
+            play(&mut mirror, &mut wire, DELAY, Curtain::WaitsForPacket).unwrap();
+            assert_eq!(mirror.reacted, order.map(millis));
+            assert_eq!(wire.sent.len(), 2);
+        }
     }
 }

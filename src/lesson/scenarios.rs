@@ -93,7 +93,7 @@ scenarios! {
 
     TimeWait = "time-wait", "the same two ports again, inside TIME-WAIT and after it":
         "The server closes first, so it stays in TIME-WAIT for 2 MSL. We come back at once from the same port. The server still knows the old connection: it answers our new SYN with an ACK of the old numbers. We sent nothing that this could acknowledge, so we answer with RST, which ends its TIME-WAIT early (RFC 1337 warns of that), and our next SYN is taken. The third time we wait until 2 MSL are over.",
-        "A host may also open anew straight from TIME-WAIT (RFC 9293 section 3.6.1, MAY-2). This one does not.",
+        "A host may also open anew straight from TIME-WAIT (RFC 9293 section 3.6.1, MAY-2). This one does not. In the private network its MSL is a second, by the book it is two minutes.",
         "Watch for: the time that the second open takes, and the third.";
 
     OldDuplicateSyn = "old-duplicate-syn", "a SYN of an earlier connection arrives before ours":

@@ -192,7 +192,12 @@ fn beside(clause: Clause, segment: &Segment) -> String {
     let mut beside = String::new();
     let tells_text = matches!(clause, Clause::Send | Clause::ZeroWindowProbe | Clause::SillyWindowTimeout);
     if segment.text_len > 0 && !tells_text {
-        let _ = write!(beside, " It carries {} of ours, {}.", octets(segment.text_len), numbers(segment));
+        let _ = write!(
+            beside,
+            " The segment carries {} of ours, too, {}.",
+            octets(segment.text_len),
+            numbers(segment)
+        );
     }
     let tells_fin = clause == Clause::Close || (clause == Clause::Send && segment.text_len == 0);
     if segment.has(Flags::FIN) && !tells_fin {
