@@ -17,7 +17,7 @@ pub struct Actor {
     local: SocketAddr,
     part: Part,
     connection: Option<Connection>,
-    /// Connections that were made.
+    /// Connections that were begun.
     made: u32,
 }
 
@@ -63,7 +63,8 @@ impl Actor {
             return Some(refuse(addresses, ports, &tcp.segment));
         }
         self.connection.take_if(|connection| connection.stream.tcb().state() == State::Closed);
-        if self.connection.is_none() {
+        let is_new = self.connection.is_none();
+        if is_new {
             if matches!(self.part.begins, Begins::Opens { .. }) {
                 return Some(refuse(addresses, ports, &tcp.segment));
             }
@@ -76,6 +77,8 @@ impl Actor {
         let answers = connection.on_segment(&tcp.segment, tcp.text, &self.part, now);
         if connection.stream.tcb().state() == State::Listen {
             self.connection = None; // the next begins anew
+        } else {
+            self.made += u32::from(is_new);
         }
         Some(answers)
     }
@@ -90,8 +93,8 @@ impl Actor {
     ) -> (Connection, Vec<Vec<u8>>) {
         let mut stream = Stream::new(&self.part.parameters, Nagle::On);
         let opening = stream.open(origin, self.part.iss + STRIDE.wrapping_mul(self.made), &[], now).ok();
-        self.made += 1;
-        let mut cues: Vec<_> = self.part.cues.iter().filter(|cue| cue.is_for(self.made)).cloned().collect();
+        let number = self.made + 1;
+        let mut cues: Vec<_> = self.part.cues.iter().filter(|cue| cue.is_for(number)).cloned().collect();
         cues.sort_by_key(|cue| cue.after);
         cues.reverse();
         let reads = self.part.reads;
@@ -106,6 +109,7 @@ impl Actor {
         let ports = Ports { source: self.local.port(), destination: peer.port() };
         let (connection, packets) = self.connection(addresses, ports, Origin::Active, now);
         self.connection = Some(connection);
+        self.made += 1;
         Some(packets)
     }
 
