@@ -40,11 +40,11 @@ scenarios! {
         "Watch for: the numbers in parentheses, which count from each side's initial number.";
 
     KernelRst = "kernel-rst", "what happens with no guard: the kernel resets the connection":
-        "Our segments are built by hand, so the kernel of our own machine has no connection that the server's SYN,ACK could belong to. It does what RFC 9293 section 3.5.2 asks of it: it answers with RST. This is why a guard stands in every other exchange.",
+        "Our segments are built by hand, so the kernel of our own machine has no connection that the server's SYN,ACK could belong to. It does what RFC 9293 section 3.5.2 asks of it: it answers with RST. This is why a guard stands in all other scenarios.",
         "Watch for: the RST that we did not send, and how the server then meets our own segments.";
 
     Refused = "refused", "nobody listens on the port: RST answers our SYN":
-        "The host is there, but no program listens on the port. A host answers whatever comes for a connection that does not exist with RST (RFC 9293 section 3.5.2).",
+        "The host is there, but no program listens on the port. Whatever comes for a connection that does not exist, but a RST, a host answers with RST (RFC 9293 section 3.5.2).",
         "Watch for: the RST acknowledges our SYN. One that did not would prove nothing.";
 
     Silent = "silent", "nothing answers: the SYN again, each wait twice the one before":
