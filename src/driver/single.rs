@@ -59,8 +59,8 @@ pub fn run(
     converse(guard, wire, plan, &mut talk, observer, signal)
 }
 
-/// Opens, or waits for the peer to, talks, closes, tells each step and the verdict to `observer`, then keeps what the plan keeps
-/// of TIME-WAIT.
+/// Opens, or waits for the peer to, talks, closes, tells each step and the verdict to `observer`, then keeps what
+/// the plan keeps of TIME-WAIT.
 ///
 /// The `guard` is the proof that the kernel is held back, from before the first segment until after the
 /// last; its port is ours.
