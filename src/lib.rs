@@ -13,16 +13,16 @@
 //! | [`tcp`] | RFC 9293 as code: pure, no sockets, clock, randomness, printing | `time` |
 //! | [`packet`] | bytes from and to the values of `tcp`; strict, never panics on input | `tcp` |
 //! | [`net`] | names, routes, neighbours, interfaces, who holds a port, privileges; a small netlink, nf_tables | `cause` |
-//! | [`wire`] | what carries packets: raw sockets, memory; the only `unsafe` | `packet`, `tcp`, `net`, `cause`, `time` |
+//! | [`wire`] | what carries packets: raw sockets, memory, and what befalls packets on them; the only `unsafe` | `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`guard`] | keeps the kernel's RST in: listener, nft, iptables, self-test; guards held for others | `wire`, `packet`, `tcp`, `net`, `cause`, `time` |
 //! | [`record`] | what happened, as plain values | `tcp`, `packet` |
 //! | [`infer`] | the states of ends that we are not: told by the segments alone | `record`, `packet`, `tcp`, `time` |
 //! | [`capture`] | what others have recorded, pcap, pcapng, JSON: connections told apart, their steps | `infer`, `record`, `packet`, `tcp`, `cause` |
 //! | [`driver`] | joins machine, packets, wire and time: one exchange, many on one port, very many at once, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `infer`, `cause`, `time` |
-//! | [`lab`] | private networks for demo and tests; a simulated server | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
+//! | [`lab`] | private networks for demo and tests; far ends that play a part, simulated or real | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
 //! | [`doctor`] | whether this machine can do it, and what mends it | `guard`, `driver`, `wire`, `net`, `lab`, `record`, `tcp`, `cause`, `time` |
 //! | [`report`] | record to text, a format a file: ladder, JSON, verdict, pictures, the lesson page, captures; the reports of a check | `record`, `packet`, `tcp`, `cause` |
-//! | [`lesson`] | the words: what each step means | `record`, `tcp` |
+//! | [`lesson`] | the words: what each scenario and each step means | `record`, `tcp` |
 //! | [`cli`] | arguments, exit codes, errors, a file a command | all |
 //!
 //! `tests/layers.rs` reads the `use` lines and holds them to this table.
@@ -87,6 +87,18 @@
 //! It is the machine of a single exchange; what is told of one that failed is told by leading a new
 //! [`tcp::Tcb`] through its packets once more ([`driver::fleet::replay`]). Packets go to a known neighbour straight,
 //! by [`wire::bulk`], and as the kernel routes them until there is one.
+//!
+//! # A scenario
+//!
+//! ```text
+//! cli::demo ─► Scene: our plans, the far end's Part, the Weather
+//!
+//!    driver::run ── FaultyWire ──┬── MemoryWire ── Actor                   simulated; PacedWire slows it down
+//!                                └── RawWire ═══ RawWire ── stage ── Actor   in a private network
+//!                                           ╚═══ the kernel's own server
+//! ```
+//!
+//! An [`lab::actor::Actor`] is a [`tcp::Stream`] with a script, so both ends of a scenario keep to the same RFC.
 //!
 //! # One segment
 //!

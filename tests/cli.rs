@@ -13,6 +13,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use tcpshake::cli::{Exit, manual};
+use tcpshake::lesson::Scenario;
 
 fn run(arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_tcpshake")).args(arguments).output().unwrap();
@@ -59,6 +60,16 @@ fn every_exit_code_is_told_everywhere() {
     }
 }
 
+/// The demo's page names each scenario, and what it shows.
+#[test]
+fn every_scenario_is_in_the_manual() {
+    let page = manual::pages().unwrap().into_iter().find(|page| page.name == "tcpshake-demo.1").unwrap();
+    let text = String::from_utf8(page.roff).unwrap().replace("\\-", "-").replace("\\*(Aq", "'");
+    for scenario in Scenario::ALL {
+        assert!(text.contains(&format!(".TP\n{}\n{}\n", scenario.name(), scenario.title())), "{scenario:?}");
+    }
+}
+
 #[test]
 fn usage_errors_are_one_line_and_exit_2() {
     for arguments in [
@@ -66,6 +77,10 @@ fn usage_errors_are_one_line_and_exit_2() {
         &["connect"],
         &["connect", "h:1", "--format", "xml"],
         &["demo", "x"],
+        &["demo", "--pace", "human"],
+        &["demo", "--simulate", "--pace", "slow"],
+        &["demo", "--all"],
+        &["demo", "--list", "--simulate"],
         &["send"],
         &["send", "h:1", "--flags", "Q"],
         &["send", "h:1", "--option", "2:5"],

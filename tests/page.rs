@@ -75,7 +75,10 @@ fn write(
 }
 
 fn lessons(exchange: &Exchange) -> Vec<Option<String>> {
-    exchange.steps.iter().map(lesson::sentence).collect()
+    {
+        let role = exchange.opening.role;
+        exchange.steps.iter().map(|step| Some(lesson::sentence(role, step))).collect()
+    }
 }
 
 fn write_pages(folder: &Path) {

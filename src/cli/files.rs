@@ -1,6 +1,7 @@
 //! Files besides the report: pictures, drawn at the end, and a recording, written packet by packet. All are made before
 //! the first segment leaves, and written by the thread that writes the report.
 
+mod album;
 mod pictures;
 mod recording;
 
@@ -8,7 +9,9 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+pub(super) use self::album::Album;
 use self::pictures::{Kind, Pictures};
+pub(super) use self::pictures::{Words, page};
 use self::recording::Recording;
 use super::args::{FilesArgs, PictureArgs};
 use super::error::Failure;
@@ -76,7 +79,14 @@ impl Files {
             News::Step(step) => self.step(step),
             News::Opened(negotiation) => self.opened(negotiation),
             News::End(summary) => self.end(summary),
+            News::Words(words) => self.pictures.words = Some(*words),
             News::Number(_) | News::Statistics(_) | News::Served(_) | News::Failed(_) | News::Prompt(_) => {}
+        }
+    }
+
+    fn picture(&mut self, tell: impl FnOnce(&mut Album)) {
+        if let Some(album) = self.pictures.album() {
+            tell(album);
         }
     }
 
@@ -99,21 +109,21 @@ impl Observer for Files {
     }
 
     fn begin(&mut self, opening: &Opening) {
-        self.pictures.begin(opening);
+        self.picture(|album| album.begin(opening));
         self.record(|recording| recording.begin(opening));
     }
 
     fn step(&mut self, step: &Step) {
-        self.pictures.step(step);
+        self.picture(|album| album.step(step));
         self.record(|recording| recording.step(step));
     }
 
     fn opened(&mut self, negotiation: &Negotiation) {
-        self.pictures.opened(negotiation);
+        self.picture(|album| album.opened(negotiation));
     }
 
     fn end(&mut self, summary: &Summary) {
-        self.pictures.end(summary);
+        self.picture(|album| album.end(summary));
     }
 }
 

@@ -12,6 +12,7 @@ use clap_mangen::roff::{Roff, roman};
 use super::args::{Args, ManArgs};
 use super::error::{Failure, written};
 use super::exit::Exit;
+use crate::lesson::Scenario;
 
 /// A page: its file's name and its text.
 #[derive(Clone, Debug)]
@@ -66,6 +67,9 @@ fn page(command: &Command, words: &[&str]) -> io::Result<Page> {
     if let Some(sections) = check::sections(&name) {
         sections.to_writer(&mut roff)?;
     }
+    if name == "tcpshake-demo" {
+        scenarios().to_writer(&mut roff)?;
+    }
     exit_status().to_writer(&mut roff)?;
     Ok(Page { name: format!("{name}.1"), roff })
 }
@@ -77,6 +81,18 @@ fn exit_status() -> Roff {
         roff.control("TP", ["6"]);
         roff.text([roman(exit.code().to_string())]);
         roff.text([roman(exit.text())]);
+    }
+    roff
+}
+
+/// What `demo --list` tells.
+fn scenarios() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["SCENARIOS"]);
+    for scenario in Scenario::ALL {
+        roff.control("TP", Vec::<&str>::new());
+        roff.text([roman(scenario.name())]);
+        roff.text([roman(scenario.title())]);
     }
     roff
 }

@@ -12,12 +12,12 @@ use std::time::Duration;
 use super::args::{ColorWhen, FormatKind, OutputArgs, SendArgs};
 use super::error::{Failure, written};
 use super::exit::Exit;
-use super::files::Files;
+use super::files::{Files, Words};
 use super::signals::Signals;
 use crate::driver::Observer;
 use crate::net::privileges;
 use crate::record::sending;
-use crate::record::{Listening, Negotiation, Opening, Served, Signal, Statistics, Step, Summary};
+use crate::record::{Listening, Negotiation, Opening, Role, Served, Signal, Statistics, Step, Summary};
 use crate::report::canvas::{Canvas, Width};
 use crate::report::json::Json;
 use crate::report::ladder::{Ladder, Style};
@@ -95,6 +95,7 @@ impl Reports {
 /// What an exchange has to tell.
 pub(super) enum News {
     Number(u32),
+    Words(Words),
     Listening(Listening),
     Begin(Opening),
     Step(Box<Step>),
@@ -163,7 +164,7 @@ impl Output {
     pub(super) fn start(
         args: &OutputArgs,
         files: Files,
-        explain: Option<fn(&Step) -> Option<String>>,
+        explain: Option<fn(Role, &Step) -> String>,
     ) -> Result<Self, Failure> {
         Self::start_on(files.reports(), args, files, explain)
     }
@@ -173,7 +174,7 @@ impl Output {
         reports: Reports,
         args: &OutputArgs,
         files: Files,
-        explain: Option<fn(&Step) -> Option<String>>,
+        explain: Option<fn(Role, &Step) -> String>,
     ) -> Result<Self, Failure> {
         let style = Style { explain, ..style(reports, args) };
         let format: Box<dyn Format> = match (args.format, args.quiet) {
@@ -187,6 +188,11 @@ impl Output {
         let output =
             Self::by(reports, backlog, Exchanges { format, closing_only, charset: charset(args), files })?;
         Ok(Self { steps, ..output })
+    }
+
+    /// What comes is about this.
+    pub(super) fn words(&mut self, words: Words) {
+        self.tell(News::Words(words));
     }
 
     pub(super) fn number(&mut self, number: u32) {
@@ -373,7 +379,8 @@ fn write_all<N>(
 fn write(format: &mut dyn Format, news: News, closing_only: bool, out: &mut String) {
     match news {
         News::Number(number) => format.number(number),
-        News::Listening(_) | News::Step(_) | News::Opened(_) if closing_only => {}
+        News::Words(_) | News::Listening(_) | News::Step(_) | News::Opened(_) if closing_only => {}
+        News::Words(Words { title, paragraphs }) => format.words(title, paragraphs, out),
         News::Listening(listening) => format.listening(&listening, out),
         News::Served(served) => format.served(&served, out),
         News::Begin(opening) if closing_only => format.begin(&opening, &mut String::new()),

@@ -92,9 +92,15 @@ impl Signals {
 
     /// Waits for `time`, or for a signal.
     pub(super) fn wait(&self, time: Duration) -> Option<Signal> {
+        self.is_due_within(time);
+        self.pending()
+    }
+
+    /// Waits for `time`, or until a signal waits to be asked for.
+    pub(super) fn is_due_within(&self, time: Duration) -> bool {
         let mut fds = [PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)];
         let _ = ppoll(&mut fds, Some(TimeSpec::from(time)), None);
-        self.pending()
+        fds[0].any().unwrap_or(false)
     }
 }
 

@@ -12,8 +12,8 @@ use super::story;
 use super::talk::{Recital, Talk};
 use crate::guard::Guard;
 use crate::packet::EmitError;
-use crate::record::{Outcome, Signal, Summary};
-use crate::tcp::{Clause, State};
+use crate::record::{Outcome, Role, Signal, Summary};
+use crate::tcp::{Clause, Origin, State};
 use crate::time::Instant;
 use crate::wire::{Arrival, SendError, Wire};
 
@@ -59,8 +59,8 @@ pub fn run(
     converse(guard, wire, plan, &mut talk, observer, signal)
 }
 
-/// Opens, talks, closes, tells each step and the verdict to `observer`, then keeps what the plan keeps
-/// of TIME-WAIT.
+/// Opens, or waits for the peer to, talks, closes, tells each step and the verdict to `observer`, then keeps what
+/// the plan keeps of TIME-WAIT.
 ///
 /// The `guard` is the proof that the kernel is held back, from before the first segment until after the
 /// last; its port is ours.
@@ -77,7 +77,10 @@ pub fn converse(
     let begun = out.wire.now();
     let flow = Flow::new(plan.clone(), guard.local(), story::summarize(guard), talk, begun, &mut out)?;
     let mut exchange = Exchange { guard, flow, out, packet: Vec::new() };
-    exchange.flow.open(&mut exchange.out)?;
+    match plan.role {
+        Role::Active => exchange.flow.open(&mut exchange.out)?,
+        Role::Passive => exchange.flow.listen(Origin::Passive, &mut exchange.out),
+    }
     while exchange.flow.outcome.is_none() {
         let deadline = exchange.flow.deadline();
         if let Some(signal) = exchange.next_event(deadline, signal)? {

@@ -49,7 +49,7 @@ pub struct Guard {
 #[derive(Debug)]
 enum Means {
     Hold(Stood, PortLease),
-    None(#[expect(dead_code, reason = "keeps the port")] PortLease),
+    None(#[expect(dead_code, reason = "keeps the port")] Option<PortLease>),
     NotNeeded,
 }
 
@@ -101,7 +101,12 @@ impl Guard {
     /// No guard, on purpose: the port is ours, but the kernel will answer.
     pub fn none(lease: PortLease) -> Self {
         let local = lease.local();
-        Self { means: Means::None(lease), ..Self::not_needed(local) }
+        Self { means: Means::None(Some(lease)), ..Self::not_needed(local) }
+    }
+
+    /// The same, for a kernel that is simulated like the wire it answers on: no port is taken.
+    pub const fn none_in_simulation(local: SocketAddr) -> Self {
+        Self { local, means: Means::None(None), before: 0 }
     }
 
     /// For a wire that no kernel listens to.

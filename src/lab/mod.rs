@@ -5,11 +5,14 @@
 //! belongs to the namespace it was made in, whoever uses it: only making it must happen over there, and
 //! [`FarHost::run`] does that.
 
+pub mod actor;
 mod far;
+pub mod kernel;
 mod link;
 mod namespace;
 pub mod server;
 pub mod simulated;
+pub mod stage;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -30,8 +30,8 @@ pub struct Style {
     pub verbose: bool,
     /// The octets of each packet's headers, field by field.
     pub hex: bool,
-    /// A plain sentence for a rung, if there is one; the rule's section stands behind it.
-    pub explain: Option<fn(&Step) -> Option<String>>,
+    /// A plain sentence for a rung; the rule's section stands behind it.
+    pub explain: Option<fn(Role, &Step) -> String>,
 }
 
 /// Draws the ladder.
@@ -46,6 +46,8 @@ pub struct Ladder {
     source: Source,
     /// Of a connection of others: the state of the remote end that was shown last.
     remote: Option<State>,
+    /// Who began the exchange that is drawn.
+    began: Role,
 }
 
 impl Ladder {
@@ -58,6 +60,7 @@ impl Ladder {
             role: Role::Active,
             source: Source::Ourselves,
             remote: None,
+            began: Role::Active,
         }
     }
 
@@ -94,6 +97,13 @@ impl Ladder {
 }
 
 impl Format for Ladder {
+    fn words(&mut self, title: &str, paragraphs: &[&str], out: &mut String) {
+        let _ = writeln!(out, "{}\n", self.rungs.bold(title));
+        for paragraph in paragraphs {
+            let _ = writeln!(out, "{}\n", wrap(paragraph, self.rungs.width()).join("\n"));
+        }
+    }
+
     fn listening(&mut self, listening: &Listening, out: &mut String) {
         self.role = Role::Passive;
         let at: Vec<String> = listening.at.iter().map(ToString::to_string).collect();
@@ -105,6 +115,7 @@ impl Format for Ladder {
     }
 
     fn begin(&mut self, opening: &Opening, out: &mut String) {
+        self.began = opening.role;
         if self.role == Role::Passive {
             let place =
                 Place { mark: Mark::Name(opening.number), time: opening.at, state: State::Listen.name() };
@@ -148,7 +159,7 @@ impl Format for Ladder {
                 if !step.arrows.is_empty() {
                     self.remark_on(step.clause, out);
                 }
-                if *retransmission > 0 && step.seen.is_none() {
+                if *retransmission > 0 && step.seen.is_none() && self.style.explain.is_none() {
                     let rto = short(step.view.rto);
                     self.rungs.note(
                         out,
@@ -191,7 +202,9 @@ impl Format for Ladder {
                 let label = " by the kernel";
                 let drawn = Drawn { segment, relative, text, label, toward_remote: true, color: RESET };
                 self.segment(out, step, &drawn);
-                self.rungs.note(out, "sent by the kernel, not by us: it knows nothing of this connection, and no guard held it back");
+                if self.style.explain.is_none() {
+                    self.rungs.note(out, "sent by the kernel, not by us: it knows nothing of this connection, and no guard held it back");
+                }
             }
             Event::Quiet => {
                 self.rungs.rung(out, self.place(step), &" ".repeat(self.rungs.span()), Color::White);
@@ -199,8 +212,9 @@ impl Format for Ladder {
             }
         }
         self.seen(step, out);
-        if let Some(sentence) = self.style.explain.and_then(|explain| explain(step)) {
-            self.rungs.sentence(out, &sentence, step.clause.map(Clause::section));
+        if let Some(explain) = self.style.explain {
+            let section = step.clause.map(Clause::section);
+            self.rungs.sentence(out, &explain(self.began, step), section);
         }
         if self.style.hex {
             self.rungs.octets(out, &rows(&step.packet));
@@ -282,9 +296,14 @@ impl Ladder {
         self.remote = remote;
     }
 
+    /// Whether each rung is explained anyway.
+    const fn explains(&self) -> bool {
+        self.style.verbose || self.style.explain.is_some()
+    }
+
     /// What is out of the ordinary is explained without being asked.
     fn remark_on(&self, clause: Option<Clause>, out: &mut String) {
-        if let Some(clause) = clause.filter(|clause| !clause.is_routine() && !self.style.verbose) {
+        if let Some(clause) = clause.filter(|clause| !clause.is_routine() && !self.explains()) {
             self.rungs.note(out, clause.text());
         }
     }

@@ -27,6 +27,8 @@ use crate::record::{Listening, Negotiation, Opening, Served, Statistics, Step, S
 pub trait Format: Send {
     /// The number of the exchange that comes next, in case it cannot begin.
     fn number(&mut self, _number: u32) {}
+    /// What comes is about this.
+    fn words(&mut self, _title: &str, _paragraphs: &[&str], _out: &mut String) {}
     /// A service waits for clients.
     fn listening(&mut self, _listening: &Listening, _out: &mut String) {}
     /// An exchange begins.

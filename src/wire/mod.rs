@@ -6,8 +6,10 @@ use crate::packet::TransportChecksum;
 use crate::time::Instant;
 
 pub mod bulk;
+pub mod faulty;
 pub mod filter;
 pub mod memory;
+pub mod paced;
 pub mod raw;
 pub mod stepping;
 #[expect(unsafe_code, reason = "the one file that may: system calls no safe crate wraps")]

@@ -84,7 +84,7 @@ pub(crate) fn recorded(exchange: &Exchange) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut capture = Capture::begin(&mut octets, Some("tcpshake demo --simulate")).unwrap();
     for step in &exchange.steps {
-        capture.step(Role::Active, step, lesson::sentence(step).as_deref()).unwrap();
+        capture.step(Role::Active, step, Some(&lesson::sentence(Role::Active, step))).unwrap();
     }
     octets
 }

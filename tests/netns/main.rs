@@ -43,6 +43,7 @@ mod refusals;
 mod reload;
 mod routes;
 mod run;
+mod scenarios;
 mod scripted;
 mod scripts;
 mod send;
@@ -50,6 +51,8 @@ mod send_refused;
 mod step;
 mod thousand;
 mod together;
+#[path = "../transcript/mod.rs"]
+mod transcript;
 mod trouble;
 mod world;
 
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
     let tests = [
         demo::TESTS,
         draw::TESTS,
+        scenarios::TESTS,
         doctor::TESTS,
         guards::TESTS,
         closes::TESTS,

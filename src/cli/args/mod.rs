@@ -2,6 +2,7 @@
 
 mod check;
 mod data;
+mod demo;
 mod draw;
 mod files;
 mod flags;
@@ -20,6 +21,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use check::{CheckArgs, ChosenArgs, FleetArgs, MergeArgs, ReportArgs, ReportKind, ReportTo, TargetArgs};
 pub use data::{DataArgs, Sending, Until};
+pub use demo::Pace;
 pub use draw::{DrawArgs, FromEnd, Which};
 pub use files::{FilesArgs, PictureArgs, SvgSpacing, SvgTheme};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
@@ -33,6 +35,7 @@ use self::number::number;
 use super::exit::Exit;
 use crate::driver::Close;
 use crate::guard::{Choice, Kind};
+use crate::lesson::Scenario;
 use crate::report::canvas::{Numbers, Width};
 use crate::tcp::{Parameters, Retries};
 
@@ -155,12 +158,25 @@ pub enum Command {
     ///   tcpshake merge shard-*.ndjson --report junit=report.xml
     #[command(after_help = Exit::table())]
     Merge(MergeArgs),
-    /// Watch one whole exchange in a private network: no root, no remote host
+    /// Watch whole exchanges, ordinary and strange, in a private network: no root, no remote host
     ///
-    /// Makes two network namespaces joined by a cable, starts a server of the kernel's in one, and opens
-    /// and closes a connection to it from the other, with a sentence for each step. Nothing outside sees
-    /// anything of it, and nothing is left. Where ordinary users may not make user namespaces, --simulate
-    /// runs both ends inside this process.
+    /// Makes two network namespaces joined by a cable, and plays a scenario between them, with a sentence for
+    /// each step. Our end is built by hand as always; the other is the kernel's own in the simplest scenarios, and
+    /// like ours in the rest. Nothing outside sees anything of it, and nothing is left. Where ordinary
+    /// users may not make user namespaces, --simulate runs both ends inside this process, in no time and always
+    /// the same.
+    ///
+    /// A scenario ends with the exit code of its first exchange that did not end in order: that of 'refused' is 3.
+    ///
+    /// Examples:
+    ///
+    ///   tcpshake demo
+    ///
+    ///   tcpshake demo --list
+    ///
+    ///   tcpshake demo simultaneous-close --simulate --pace human
+    ///
+    ///   tcpshake demo --all --html course
     #[command(after_help = Exit::table())]
     Demo(DemoArgs),
     /// Draw an exchange that was recorded, or a connection of anybody's capture
@@ -471,9 +487,26 @@ pub struct PaceArgs {
 /// Arguments of `demo`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DemoArgs {
+    /// What to show; --list tells what there is
+    #[arg(value_parser = demo::scenario(), default_value = Scenario::default().name(), hide_possible_values = true)]
+    pub scenario: Scenario,
+
+    /// List the scenarios, and do nothing else
+    #[arg(long, conflicts_with_all = ["simulate", "all"])]
+    pub list: bool,
+
     /// Run both ends inside this process: nothing is asked of the kernel
     #[arg(long, action = ArgAction::SetTrue)]
     pub simulate: bool,
+
+    /// Slow simulated time down: to what people can follow ('human'), or to so many seconds for each that passes;
+    /// nothing is waited for longer than ten seconds
+    #[arg(long, value_name = "FACTOR", requires = "simulate", value_parser = Pace::read)]
+    pub pace: Option<Pace>,
+
+    /// Write all scenarios, simulated, as a course of pages into the folder given with --html
+    #[arg(long, requires = "html", conflicts_with_all = ["simulate", "scenario", "svg", "mermaid", "pcap"])]
+    pub all: bool,
 
     /// How results are shown
     #[command(flatten)]

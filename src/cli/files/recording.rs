@@ -39,7 +39,7 @@ impl Recording {
 
     pub(super) fn step(&mut self, step: &Step) {
         let role = self.role;
-        self.go_on(|capture| capture.step(role, step, lesson::sentence(step).as_deref()));
+        self.go_on(|capture| capture.step(role, step, Some(&lesson::sentence(role, step))));
     }
 
     /// Writes, and lets whoever reads along see it.

@@ -1,0 +1,74 @@
+//! `tcpshake demo`: scenarios between two hosts of our own, with a sentence for each step.
+
+mod course;
+mod play;
+mod private;
+mod scene;
+mod simulated;
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::args::{DemoArgs, Pace};
+use super::error::{Failure, written};
+use super::exit::Exit;
+use super::files::{Files, Others, Words};
+use super::output::Output;
+use super::signals::Signals;
+use crate::lesson::{self, Scenario};
+use crate::wire::paced::Rest;
+
+pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
+    if args.list {
+        return list();
+    }
+    if let (true, Some(folder)) = (args.all, &args.files.pictures.html) {
+        return course::write(folder);
+    }
+    let files = Files::open(&args.files, &Others::default())?;
+    match (args.simulate, args.pace) {
+        (false, _) => private::run(args, files),
+        (true, None) => simulate(args, files),
+        (true, Some(pace)) => simulate_slowly(args, pace, files),
+    }
+}
+
+/// Each scenario's name and title, a line each.
+fn list() -> Result<Exit, Failure> {
+    let width = Scenario::ALL.iter().map(|scenario| scenario.name().len()).max().unwrap_or_default();
+    let line = |scenario: Scenario| format!("{:width$}  {}\n", scenario.name(), scenario.title());
+    let lines: String = Scenario::ALL.into_iter().map(line).collect();
+    written(std::io::stdout().write_all(lines.as_bytes()))?;
+    Ok(Exit::Success)
+}
+
+/// What is said of a scenario before it is played.
+const fn words(scenario: Scenario) -> Words {
+    Words { title: scenario.title(), paragraphs: scenario.introduction() }
+}
+
+/// As fast as it goes.
+fn simulate(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
+    let mut output = start(args, files)?;
+    let exit = simulated::run(args.scenario, args.files.keep(), &mut output, |_| Rest::Over, &mut || None);
+    output.finish(None)?;
+    exit
+}
+
+/// So that it can be followed, and ended.
+fn simulate_slowly(args: &DemoArgs, pace: Pace, files: Files) -> Result<Exit, Failure> {
+    let signals = Signals::watch()?;
+    let mut output = start(args, files)?;
+    let rest = |passed: Duration| {
+        if signals.is_due_within(pace.wait(passed)) { Rest::Disturbed } else { Rest::Over }
+    };
+    let exit = simulated::run(args.scenario, args.files.keep(), &mut output, rest, &mut || signals.pending());
+    output.conclude(exit, &signals)
+}
+
+/// The output, with what is said of the scenario.
+fn start(args: &DemoArgs, files: Files) -> Result<Output, Failure> {
+    let mut output = Output::start(&args.output, files, Some(lesson::sentence))?;
+    output.words(words(args.scenario));
+    Ok(output)
+}
