@@ -160,6 +160,36 @@ fn numbers_are_shown_as_wanted() {
     }
 }
 
+/// The octets under the rungs are those of the JSON, all of them.
+#[test]
+fn headers_are_shown_octet_by_octet() {
+    let (_, ladder, _) = run(&["demo", "--simulate", "-x", "--width", "120"]);
+    let (_, json, _) = run(&["demo", "--simulate", "--format", "json"]);
+    let lines = json.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let packets: String = lines.filter_map(|line| line["packet"].as_str().map(ToOwned::to_owned)).collect();
+    let octets = |line: &str| {
+        let words = line.trim_start().strip_prefix("│  ")?.split("  ").next()?.replace(' ', "");
+        (words.len() % 2 == 0 && words.bytes().all(|c| c.is_ascii_hexdigit())).then_some(words)
+    };
+    let shown: String = ladder.lines().filter_map(octets).collect();
+    assert_eq!(shown, packets);
+    assert!(ladder.contains("00 00 10 e1  Sequence number 4321"), "{ladder}");
+}
+
+/// Standard input that has ended answers everything.
+#[test]
+fn a_demo_can_be_stepped_through() {
+    for arguments in [&["demo", "--simulate", "--step"][..], &["demo", "refused", "--simulate", "--step"]] {
+        let (_, stdout, stderr) = run(arguments);
+        assert_eq!(stderr, "");
+        assert!(stdout.contains("next: SYN  seq 4321  len 0 · Enter\n"), "{stdout}");
+        assert_eq!(stdout.matches("next: ").count(), 1, "{stdout}");
+    }
+    let (code, _, stderr) = run(&["demo", "--simulate", "--step", "--format", "json"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("leave out --format json"), "{stderr}");
+}
+
 /// Seven bits, and nothing moved.
 #[test]
 fn ascii_draws_the_same_ladder() {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::args::{CloseKind, ConnectArgs, FormatKind, Sending};
+use super::args::{CloseKind, ConnectArgs, Sending};
 use super::conversation::Conversation;
 use super::error::Failure;
 use super::exit::Exit;
@@ -14,15 +14,12 @@ use super::queue::Bell;
 use super::signals::Signals;
 use super::sink::{self, Place, Sink};
 use super::source::{Opened, Source};
-use super::step::Stepper;
+use super::step::{self, Stepper};
 use super::way::Way;
 use crate::driver::{self, Ended, Linger, Open, Plan};
-use crate::lesson;
 use crate::net::privileges;
 use crate::record::{Outcome, Signal, Statistics};
 use crate::tcp::{IssGenerator, Nagle, SeqNum};
-use crate::wire::Wire;
-use crate::wire::stepping::Stepping;
 
 pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
     let mut prepared = Connection::prepare(args);
@@ -31,8 +28,7 @@ pub(super) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
     let files = prepared.as_mut().map(|connection| std::mem::take(&mut connection.files)).unwrap_or_default();
     let text_on_stdout = args.data.output.as_deref().is_some_and(sink::is_standard_output);
     let reports = if text_on_stdout { Reports::ToStandardError } else { files.reports() };
-    let mut output =
-        Output::start_on(reports, &args.output, files, args.explain.then_some(lesson::sentence))?;
+    let mut output = Output::start_on(reports, &args.output, files, args.tell)?;
     let result = prepared.and_then(|connection| connection.run(&signals, &mut output));
     if let Err(failure) = &result {
         output.failed(failure);
@@ -187,16 +183,10 @@ impl<'a> Connection<'a> {
             self.bell.still();
             signals.pending()
         };
-        let mut stepper = self.args.step.then(|| Stepper::new(output.prompter(), signals)).transpose()?;
-        let mut stepping;
-        let wire: &mut dyn Wire = match &mut stepper {
-            Some(stepper) => {
-                stepping = Stepping::new(wire, |packet| stepper.ask(packet));
-                &mut stepping
-            }
-            None => wire,
-        };
-        let ended = driver::converse(&guard, wire, &plan, &mut talk, output, &mut pending)?;
+        let mut stepper = Stepper::new(self.args.step, &self.args.output, output, signals)?;
+        let ended = step::asking(stepper.as_mut(), wire, |wire| {
+            driver::converse(&guard, wire, &plan, &mut talk, output, &mut pending)
+        })?;
         way.path.hand_back(equipment, guard);
         Ok(ended)
     }
@@ -267,9 +257,6 @@ fn check(args: &ConnectArgs) -> Result<(), Failure> {
     }
     if args.step && args.data.send == Some(Sending::Input) {
         return Err(Failure::usage("--step reads Enter from standard input (give --send a text or @FILE)"));
-    }
-    if args.step && args.output.format == FormatKind::Json {
-        return Err(Failure::usage("--step is for who watches the ladder (leave out --format json)"));
     }
     if args.opening.syn_data && args.data.send == Some(Sending::Input) {
         return Err(Failure::usage(

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::args::{DrawArgs, FilesArgs, FormatKind, OutputArgs, Which};
+use super::args::{DrawArgs, FilesArgs, FormatKind, OutputArgs, TellArgs, Which};
 use super::error::{Failure, written};
 use super::exit::Exit;
 use super::files::{Files, Others};
@@ -156,7 +156,7 @@ fn list(contents: &Contents, args: &OutputArgs) -> Result<(), Failure> {
 
 fn draw(source: &Source, connection: &Connection, args: &DrawArgs, files: &mut Files) -> Result<(), Failure> {
     let mut out = Sink::new(files.reports());
-    let mut format = format_of(files.reports(), &args.output);
+    let mut format = format_of(files.reports(), &args.output, args.tell);
     let quiet = args.output.quiet;
     let mut ended = false;
     let mut drawn = connection.clone();
@@ -194,11 +194,11 @@ fn draw(source: &Source, connection: &Connection, args: &DrawArgs, files: &mut F
     written(out.tell(closing).and_then(|()| out.flush()))
 }
 
-fn format_of(reports: Reports, args: &OutputArgs) -> Box<dyn Format> {
+fn format_of(reports: Reports, args: &OutputArgs, tell: TellArgs) -> Box<dyn Format> {
     match (args.format, args.quiet) {
         (FormatKind::Json, _) => Box::new(Json::default()),
         (FormatKind::Ladder, true) => Box::new(Verdict::default()),
-        (FormatKind::Ladder, false) => Box::new(Ladder::new(output::style(reports, args))),
+        (FormatKind::Ladder, false) => Box::new(Ladder::new(output::style(reports, args, tell))),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn run(args: &ListenArgs) -> Result<Exit, Failure> {
     }
     let files = Files::open(&args.files, &Others::default())?;
     let signals = Signals::watch()?;
-    let mut output = Output::start(&args.output, files, None)?;
+    let mut output = Output::start(&args.output, files, args.tell)?;
     let result = serve(args, bind, answer, &signals, &mut output);
     if let Err(failure) = &result {
         output.failed(failure);

@@ -9,12 +9,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::args::{ColorWhen, FormatKind, OutputArgs, SendArgs};
+use super::args::{ColorWhen, FormatKind, OutputArgs, SendArgs, TellArgs};
 use super::error::{Failure, written};
 use super::exit::Exit;
 use super::files::{Files, Words};
 use super::signals::Signals;
 use crate::driver::Observer;
+use crate::lesson;
 use crate::net::privileges;
 use crate::record::sending;
 use crate::record::{Listening, Negotiation, Opening, Role, Served, Signal, Statistics, Step, Summary};
@@ -161,12 +162,8 @@ impl Teller<sending::News> for Segments {
 
 impl Output {
     /// Starts the writer of exchanges.
-    pub(super) fn start(
-        args: &OutputArgs,
-        files: Files,
-        explain: Option<fn(Role, &Step) -> String>,
-    ) -> Result<Self, Failure> {
-        Self::start_on(files.reports(), args, files, explain)
+    pub(super) fn start(args: &OutputArgs, files: Files, tell: TellArgs) -> Result<Self, Failure> {
+        Self::start_on(files.reports(), args, files, tell)
     }
 
     /// Starts the writer of exchanges, for where reports go.
@@ -174,9 +171,9 @@ impl Output {
         reports: Reports,
         args: &OutputArgs,
         files: Files,
-        explain: Option<fn(Role, &Step) -> String>,
+        tell: TellArgs,
     ) -> Result<Self, Failure> {
-        let style = Style { explain, ..style(reports, args) };
+        let style = style(reports, args, tell);
         let format: Box<dyn Format> = match (args.format, args.quiet) {
             (FormatKind::Json, _) => Box::new(Json::default()),
             (FormatKind::Ladder, true) => Box::new(Verdict::default()),
@@ -227,7 +224,9 @@ impl Output<sending::News> {
                 Box::new(report::sending::Json { lines: if quiet { Lines::Closing } else { Lines::All } })
             }
             (FormatKind::Ladder, true) => Box::new(Closing::default()),
-            (FormatKind::Ladder, false) => Box::new(report::sending::Ladder::new(style(reports, args))),
+            (FormatKind::Ladder, false) => {
+                Box::new(report::sending::Ladder::new(style(reports, args, TellArgs::default())))
+            }
         };
         Self::by(reports, backlog, Segments { format, charset: charset(args) })
     }
@@ -403,12 +402,13 @@ const fn charset(args: &OutputArgs) -> Charset {
 }
 
 /// Colours as wanted, for all that is written from here on.
-pub(super) fn style(reports: Reports, args: &OutputArgs) -> Style {
+pub(super) fn style(reports: Reports, args: &OutputArgs, tell: TellArgs) -> Style {
     let color = wants_color(args.color, reports.is_terminal(), std::env::var_os("NO_COLOR").as_deref());
     colored::control::set_override(color);
     let canvas =
         Canvas { color, width: args.width.unwrap_or_else(|| reports.width()), numbers: args.numbers.into() };
-    Style { canvas, verbose: args.verbose, hex: false, explain: None }
+    let explain: Option<fn(Role, &Step) -> String> = if tell.explain { Some(lesson::sentence) } else { None };
+    Style { canvas, verbose: args.verbose, hex: tell.hex, explain }
 }
 
 /// Whether what goes to standard output is to be coloured; said to all that colours from here on.

@@ -6,10 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::args::{FormatKind, OutputArgs};
 use super::error::Failure;
-use super::output::Prompter;
+use super::output::{Output, Prompter};
 use super::signals::Signals;
 use crate::packet::{TransportChecksum, ip, tcp};
+use crate::wire::Wire;
+use crate::wire::stepping::Stepping;
 
 /// Said once.
 const MEANWHILE: &str = "\
@@ -35,12 +38,28 @@ enum Answers {
 }
 
 impl Stepper {
-    pub(super) fn new(prompter: Prompter, signals: &Signals) -> Result<Self, Failure> {
-        Ok(Self { prompter, signals: signals.descriptor()?, answers: Answers::NotAsked })
+    /// For what `output` shows, if it is `wanted`.
+    pub(super) fn new(
+        wanted: bool,
+        shown: &OutputArgs,
+        output: &Output,
+        signals: &Signals,
+    ) -> Result<Option<Self>, Failure> {
+        if wanted && shown.format == FormatKind::Json {
+            return Err(Failure::usage("--step is for who watches the ladder (leave out --format json)"));
+        }
+        let new = || -> Result<Self, Failure> {
+            Ok(Self {
+                prompter: output.prompter(),
+                signals: signals.descriptor()?,
+                answers: Answers::NotAsked,
+            })
+        };
+        wanted.then(new).transpose()
     }
 
     /// Returns when `packet` may leave.
-    pub(super) fn ask(&mut self, packet: &[u8]) {
+    fn ask(&mut self, packet: &[u8]) {
         if self.answers == Answers::NotAsked {
             self.answers = Answers::Come;
             self.prompter.say(MEANWHILE.to_owned());
@@ -71,6 +90,18 @@ impl Stepper {
                 Ok(0) | Err(_) => return Answers::ComeNoMore,
             }
         }
+    }
+}
+
+/// Lets `run` send by `wire`, each packet after `stepper` has asked, if there is one.
+pub(super) fn asking<R>(
+    stepper: Option<&mut Stepper>,
+    wire: &mut dyn Wire,
+    run: impl FnOnce(&mut dyn Wire) -> R,
+) -> R {
+    match stepper {
+        Some(stepper) => run(&mut Stepping::new(wire, |packet| stepper.ask(packet))),
+        None => run(wire),
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
-use super::{OutputArgs, PictureArgs};
+use super::{OutputArgs, PictureArgs, TellArgs};
 use crate::capture::From;
 
 /// Arguments of `draw`.
@@ -28,6 +28,10 @@ pub struct DrawArgs {
     /// Draw it from this end, if it is of a capture
     #[arg(long, value_enum, default_value_t, value_name = "END")]
     pub from: FromEnd,
+
+    /// How much is told of each step
+    #[command(flatten)]
+    pub tell: TellArgs,
 
     /// How results are shown
     #[command(flatten)]

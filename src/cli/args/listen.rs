@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::{FilesArgs, HoldKind, OutputArgs, retries, seconds};
+use super::{FilesArgs, HoldKind, OutputArgs, TellArgs, retries, seconds};
 use crate::driver::Close;
 use crate::tcp::{Parameters, Retries};
 
@@ -35,6 +35,10 @@ pub struct ListenArgs {
     /// How clients are treated
     #[command(flatten)]
     pub service: ServiceArgs,
+
+    /// How much is told of each step
+    #[command(flatten)]
+    pub tell: TellArgs,
 
     /// How results are shown
     #[command(flatten)]

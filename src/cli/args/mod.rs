@@ -279,6 +279,19 @@ pub struct OutputArgs {
     pub ascii: bool,
 }
 
+/// How much is told of each step.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct TellArgs {
+    /// Say in plain words what each step means, and by which section of which RFC
+    #[arg(long, conflicts_with = "quiet")]
+    pub explain: bool,
+
+    /// Show the headers of each packet, octet by octet and field by field
+    #[arg(short = 'x', long, conflicts_with = "quiet")]
+    pub hex: bool,
+}
+
 /// Which numbers are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum NumbersKind {
@@ -407,9 +420,9 @@ pub struct ConnectArgs {
     #[command(flatten)]
     pub pace: PaceArgs,
 
-    /// Say in plain words what each step means, and by which section of which RFC
-    #[arg(long, help_heading = "Output", conflicts_with = "quiet")]
-    pub explain: bool,
+    /// How much is told of each step
+    #[command(flatten)]
+    pub tell: TellArgs,
 
     /// Wait for Enter before each segment of ours leaves
     #[arg(long, help_heading = "Output", conflicts_with = "quiet")]
@@ -485,6 +498,7 @@ pub struct PaceArgs {
 }
 
 /// Arguments of `demo`.
+#[expect(clippy::struct_excessive_bools, reason = "an option of the command line is there or it is not")]
 #[derive(Clone, Debug, clap::Args)]
 pub struct DemoArgs {
     /// What to show; --list tells what there is
@@ -507,6 +521,14 @@ pub struct DemoArgs {
     /// Write all scenarios, simulated, as a course of pages into the folder given with --html
     #[arg(long, requires = "html", conflicts_with_all = ["simulate", "scenario", "svg", "mermaid", "pcap"])]
     pub all: bool,
+
+    /// Wait for Enter before each segment of ours leaves
+    #[arg(long, help_heading = "Output", conflicts_with_all = ["quiet", "all", "list"])]
+    pub step: bool,
+
+    /// Show the headers of each packet, octet by octet and field by field
+    #[arg(short = 'x', long, help_heading = "Output", conflicts_with = "quiet")]
+    pub hex: bool,
 
     /// How results are shown
     #[command(flatten)]

@@ -36,7 +36,7 @@ fn lesson_page(
     next: Option<Scenario>,
 ) -> Result<String, Failure> {
     let mut album = Album::default();
-    simulated::run(scenario, Keep::Headers, &mut album, |_| Rest::Over, &mut || None)?;
+    simulated::run(scenario, Keep::Headers, None, &mut album, |_| Rest::Over, &mut || None)?;
     let files = [previous, next].map(|scenario| scenario.map(|scenario| (scenario, file(scenario))));
     let [previous, next] =
         files.each_ref().map(|to| to.as_ref().map(|(scenario, href)| Link { href, title: scenario.title() }));

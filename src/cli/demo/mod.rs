@@ -9,13 +9,14 @@ mod simulated;
 use std::io::Write;
 use std::time::Duration;
 
-use super::args::{DemoArgs, Pace};
+use super::args::{DemoArgs, TellArgs};
 use super::error::{Failure, written};
 use super::exit::Exit;
 use super::files::{Files, Others, Words};
 use super::output::Output;
 use super::signals::Signals;
-use crate::lesson::{self, Scenario};
+use super::step::Stepper;
+use crate::lesson::Scenario;
 use crate::wire::paced::Rest;
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
@@ -26,10 +27,12 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         return course::write(folder);
     }
     let files = Files::open(&args.files, &Others::default())?;
-    match (args.simulate, args.pace) {
-        (false, _) => private::run(args, files),
-        (true, None) => simulate(args, files),
-        (true, Some(pace)) => simulate_slowly(args, pace, files),
+    if !args.simulate {
+        private::run(args, files)
+    } else if args.pace.is_none() && !args.step {
+        simulate(args, files)
+    } else {
+        simulate_slowly(args, files)
     }
 }
 
@@ -50,25 +53,30 @@ const fn words(scenario: Scenario) -> Words {
 /// As fast as it goes.
 fn simulate(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
     let mut output = start(args, files)?;
-    let exit = simulated::run(args.scenario, args.files.keep(), &mut output, |_| Rest::Over, &mut || None);
+    let exit =
+        simulated::run(args.scenario, args.files.keep(), None, &mut output, |_| Rest::Over, &mut || None);
     output.finish(None)?;
     exit
 }
 
 /// So that it can be followed, and ended.
-fn simulate_slowly(args: &DemoArgs, pace: Pace, files: Files) -> Result<Exit, Failure> {
+fn simulate_slowly(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
     let signals = Signals::watch()?;
     let mut output = start(args, files)?;
     let rest = |passed: Duration| {
-        if signals.is_due_within(pace.wait(passed)) { Rest::Disturbed } else { Rest::Over }
+        let wait = args.pace.map_or(Duration::ZERO, |pace| pace.wait(passed));
+        if signals.is_due_within(wait) { Rest::Disturbed } else { Rest::Over }
     };
-    let exit = simulated::run(args.scenario, args.files.keep(), &mut output, rest, &mut || signals.pending());
+    let mut stepper = Stepper::new(args.step, &args.output, &output, &signals)?;
+    let (keep, asking) = (args.files.keep(), stepper.as_mut());
+    let exit = simulated::run(args.scenario, keep, asking, &mut output, rest, &mut || signals.pending());
+    drop(stepper);
     output.conclude(exit, &signals)
 }
 
 /// The output, with what is said of the scenario.
 fn start(args: &DemoArgs, files: Files) -> Result<Output, Failure> {
-    let mut output = Output::start(&args.output, files, Some(lesson::sentence))?;
+    let mut output = Output::start(&args.output, files, TellArgs { explain: true, hex: args.hex })?;
     output.words(words(args.scenario));
     Ok(output)
 }

@@ -11,6 +11,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::files::Files;
 use crate::cli::signals::Signals;
+use crate::cli::step::{self, Stepper};
 use crate::guard::{Choice, Guard, PortLease, SelfTest};
 use crate::lab::actor::{Actor, Part};
 use crate::lab::server::EchoServer;
@@ -55,7 +56,11 @@ pub(super) fn run(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
     let mut output = super::start(args, files)?;
     let far = far.begin(args.scenario).map_err(|error| cannot_start(&error))?;
     let mut wire = FaultyWire::new(wire, scene.weather.clone());
-    let exit = play(&scene, &mut guard, &mut wire, &mut output, &mut || signals.pending());
+    let mut stepper = Stepper::new(args.step, &args.output, &output, &signals)?;
+    let exit = step::asking(stepper.as_mut(), &mut wire, |wire| {
+        play(&scene, &mut guard, wire, &mut output, &mut || signals.pending())
+    });
+    drop(stepper);
     drop(far);
     output.conclude(exit, &signals)
 }

@@ -4,6 +4,7 @@ use super::play::play;
 use super::scene::{Ends, Kernel, Scene, Time, ports};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
+use crate::cli::step::{self, Stepper};
 use crate::driver::Observer;
 use crate::guard::Guard;
 use crate::lab::actor::Actor;
@@ -21,6 +22,7 @@ use crate::wire::paced::{PacedWire, Rest};
 pub(super) fn run(
     scenario: Scenario,
     keep: Keep,
+    stepper: Option<&mut Stepper>,
     observer: &mut dyn Observer,
     rest: impl FnMut(std::time::Duration) -> Rest,
     signal: &mut dyn FnMut() -> Option<Signal>,
@@ -30,10 +32,16 @@ pub(super) fn run(
     let actor = Actor::new(ends(scenario).remote, scene.part.clone());
     let memory = MemoryWire::new(actor, Time::Simulated.delay());
     match scene.kernel {
-        Kernel::IsHeldBack => on(memory, &scene, Guard::not_needed(local), observer, rest, signal),
-        Kernel::Answers => {
-            on(Unguarded::new(memory), &scene, Guard::none_in_simulation(local), observer, rest, signal)
-        }
+        Kernel::IsHeldBack => on(memory, &scene, Guard::not_needed(local), stepper, observer, rest, signal),
+        Kernel::Answers => on(
+            Unguarded::new(memory),
+            &scene,
+            Guard::none_in_simulation(local),
+            stepper,
+            observer,
+            rest,
+            signal,
+        ),
     }
 }
 
@@ -41,12 +49,13 @@ fn on(
     wire: impl Wire,
     scene: &Scene,
     mut guard: Guard,
+    stepper: Option<&mut Stepper>,
     observer: &mut dyn Observer,
     rest: impl FnMut(std::time::Duration) -> Rest,
     signal: &mut dyn FnMut() -> Option<Signal>,
 ) -> Result<Exit, Failure> {
     let mut wire = PacedWire::new(FaultyWire::new(wire, scene.weather.clone()), rest);
-    play(scene, &mut guard, &mut wire, observer, signal)
+    step::asking(stepper, &mut wire, |wire| play(scene, &mut guard, wire, observer, signal))
 }
 
 fn ends(scenario: Scenario) -> Ends {
