@@ -151,3 +151,12 @@ fn a_connection_is_a_value_of_bounded_length() {
     let exchange = capture::exchange(file.as_slice(), &connection, From::Client, 9).unwrap().unwrap();
     assert_eq!(exchange.remote, [None]);
 }
+
+/// One of many connections of a service, drawn by itself.
+#[test]
+fn a_clients_exchange_begins_in_listen() {
+    let recording = written(&mut Json::default(), &exchange(Close::Active));
+    let recording = recording.replace("\"role\":\"active\"", "\"role\":\"passive\"");
+    let told = redrawn(&mut ladder(false), recording.as_bytes(), 1);
+    assert!(told.contains("LISTEN       │") && told.contains("  1     0.000"), "{told}");
+}

@@ -21,10 +21,7 @@ fn a_retransmission_and_how_often_it_was_one() {
     assert_eq!(remarks(&steps)[3..], [None, Some(Remark::Retransmission), Some(Remark::Retransmission)]);
     let times: Vec<u8> = steps
         .iter()
-        .map(|step| match step.event {
-            Event::Sent { retransmission, .. } => retransmission,
-            _ => 0,
-        })
+        .map(|step| if let Event::Sent { retransmission, .. } = step.event { retransmission } else { 0 })
         .collect();
     assert_eq!(times[3..], [0, 1, 2]);
 }
