@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::tracing::{From, Told, TraceError, trace};
+use super::tracing::{Perspective, Told, TraceError, trace};
 use crate::infer::remote;
 use crate::record::connection::{Connection, Source};
 use crate::record::exchange::Exchange;
@@ -11,7 +11,7 @@ use crate::record::exchange::Exchange;
 pub fn exchange(
     input: impl Read,
     connection: &Connection,
-    from: From,
+    from: Perspective,
     most: usize,
 ) -> Result<Option<Exchange>, TraceError> {
     let (mut opening, mut negotiation, mut summary) = (None, None, None);

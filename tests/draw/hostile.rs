@@ -1,7 +1,7 @@
 //! Captures that were made to harm.
 
 use pcap_file::DataLink;
-use tcpshake::capture::{self, From as End, MOST_CONNECTIONS};
+use tcpshake::capture::{self, MOST_CONNECTIONS, Perspective};
 use tcpshake::driver::Close;
 use tcpshake::report::Format;
 use tcpshake::report::json::Json;
@@ -45,7 +45,7 @@ fn draw_all(file: &[u8]) {
     let Ok(contents) = capture::survey(file) else { return };
     let style = Style { verbose: true, ..Style::default() };
     for connection in &contents.connections {
-        for from in [End::Client, End::Server] {
+        for from in [Perspective::Client, Perspective::Server] {
             let (mut ladder, mut json, mut out) = (Ladder::new(style), Json::default(), String::new());
             let _ = capture::trace(file, connection, from, |told| {
                 match &told {

@@ -1,7 +1,7 @@
 //! Recordings of our own are drawn as they were told.
 
 use serde_json::Value;
-use tcpshake::capture::{self, CaptureError, From, Told};
+use tcpshake::capture::{self, CaptureError, Perspective, Told};
 use tcpshake::driver::Close;
 use tcpshake::record::exchange::Exchange;
 use tcpshake::report::Format;
@@ -31,7 +31,7 @@ pub(crate) fn written(format: &mut dyn Format, exchange: &Exchange) -> String {
 fn redrawn(format: &mut dyn Format, file: &[u8], number: usize) -> String {
     let contents = capture::survey(file).unwrap();
     let mut out = String::new();
-    capture::trace(file, &contents.connections[number - 1], From::Client, |told| {
+    capture::trace(file, &contents.connections[number - 1], Perspective::Client, |told| {
         match told {
             Told::Begin(opening) => format.begin(&opening, &mut out),
             Told::Step(step) => format.step(&step, &mut out),
@@ -139,8 +139,9 @@ fn a_connection_is_a_value_of_bounded_length() {
     let told = exchange(Close::Active);
     let recording = written(&mut Json::default(), &told);
     let connection = capture::survey(recording.as_bytes()).unwrap().connections.remove(0);
-    let read =
-        |most| capture::exchange(recording.as_bytes(), &connection, From::Client, most).unwrap().unwrap();
+    let read = |most| {
+        capture::exchange(recording.as_bytes(), &connection, Perspective::Client, most).unwrap().unwrap()
+    };
     assert_eq!(read(100).remote, told.remote);
     assert_eq!(read(100).steps.len(), told.steps.len());
     assert_eq!(read(2).steps.len(), 2);
@@ -148,7 +149,7 @@ fn a_connection_is_a_value_of_bounded_length() {
     packets.send(crate::support::From::Client, SYN, 0, 0, b"");
     let file = packets.pcap();
     let connection = capture::survey(file.as_slice()).unwrap().connections.remove(0);
-    let exchange = capture::exchange(file.as_slice(), &connection, From::Client, 9).unwrap().unwrap();
+    let exchange = capture::exchange(file.as_slice(), &connection, Perspective::Client, 9).unwrap().unwrap();
     assert_eq!(exchange.remote, [None]);
 }
 

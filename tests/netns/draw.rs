@@ -94,7 +94,7 @@ fn draw_follows_a_transfer_of_the_kernels() {
     const OCTETS: usize = 1 << 20;
     let world = World::new();
     let server = world.server(|mut client| {
-        let _ = client.write_all(&[b'x'; OCTETS]);
+        let _ = client.write_all(&vec![b'x'; OCTETS]);
     });
     let tape = Capture::start(LINK).tape();
     let mut client = TcpStream::connect(server.v4()).unwrap();
