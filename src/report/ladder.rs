@@ -11,7 +11,7 @@ use std::fmt::Write;
 use colored::Color;
 
 use super::rungs::{Drawn, Mark, PassedOver, Place, Rungs, SPAN, WIDTH, draw};
-use super::text::{fill, short, wrap};
+use super::text::{clean, fill, short, wrap};
 use super::{Format, agreed, connections, verdict};
 use crate::record::connection::{Connection, Remark, Seen, Source};
 use crate::record::{
@@ -159,7 +159,7 @@ impl Format for Ladder {
                 let drawn =
                     Drawn { segment, relative, text, label, toward_remote: true, color: Color::Yellow };
                 self.segment(out, step, &drawn);
-                self.rungs.note(out, why);
+                self.rungs.note(out, &clean(why));
             }
             Event::Received { segment, relative, text, .. } => {
                 let drawn =

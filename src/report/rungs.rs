@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use colored::{Color, Colorize};
 
-use super::text::{millis, wrap};
+use super::text::{clean, millis, wrap};
 use super::verdict;
 use crate::record::connection::Source;
 use crate::record::{Excerpt, GuardSummary, Opening, Relative, Role};
@@ -145,12 +145,12 @@ impl Rungs {
             None => "",
         };
         if let Some(reason) = &guard.untested_because {
-            let _ = write!(held, ", not tested: {reason}");
+            let _ = write!(held, ", not tested: {}", clean(reason));
         }
         let _ =
             writeln!(out, "{}", wrap(&format!("guard against the kernel's RST: {held}"), WIDTH).join("\n"));
         for (kind, why) in guard.passed_over.iter().filter(|_| passed_over == PassedOver::Told) {
-            let _ = writeln!(out, "{}", wrap(&format!("not {kind}: {why}"), WIDTH).join("\n"));
+            let _ = writeln!(out, "{}", wrap(&format!("not {kind}: {}", clean(why)), WIDTH).join("\n"));
         }
         out.push('\n');
     }
