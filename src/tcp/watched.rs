@@ -7,7 +7,7 @@ use super::offer::Offer;
 use super::reaction::Arrows;
 use super::segment::Segment;
 use super::seq::{Mss, SeqNum, WindowScale, WindowSize};
-use super::state::State;
+use super::state::{Arrow, State};
 use super::tcb::{Closing, Origin, Parameters, Retries, Tcb, Timing};
 use super::transfer::{Nagle, Transfer};
 use crate::time::Instant;
@@ -148,17 +148,11 @@ impl Watched {
         if matches!(self.tcb.state(), State::Closed | State::Listen) {
             return Shown::default(); // of a connection before this one
         }
-        let mut arrows = self.must_have_heard(segment, now);
+        let mut arrows = self.must_have_heard(segment);
         self.tcb.rcv.wnd = self.window_of(segment);
         let is_new = segment.end().after(self.tcb.snd.nxt);
         self.has_sent(segment, now);
-        if segment.has(Flags::FIN) && self.crosses(segment) {
-            self.tcb = self.tcb.found_in(State::Established);
-            self.closes(&mut arrows);
-            arrows.push(self.tcb.enter(State::Closing));
-            return Shown { arrows, clause: Some(Clause::Close) };
-        }
-        if segment.has(Flags::FIN) && self.closes(&mut arrows) {
+        if segment.has(Flags::FIN) && self.closes(segment, &mut arrows) {
             return Shown { arrows, clause: Some(Clause::Close) };
         }
         let clause = match (segment.text_len, is_new) {
@@ -184,7 +178,7 @@ impl Watched {
     }
 
     /// What it acknowledges has arrived, seen or not.
-    fn must_have_heard(&mut self, segment: &Segment, now: Instant) -> Arrows {
+    fn must_have_heard(&mut self, segment: &Segment) -> Arrows {
         let mut arrows = Arrows::NONE;
         let Some(ack) = segment.acknowledgment() else { return arrows };
         if matches!(self.tcb.state(), State::SynSent | State::SynReceived) {
@@ -198,18 +192,30 @@ impl Watched {
         if !ack.after(self.tcb.rcv.nxt) {
             return arrows;
         }
-        if let Some(fin) = self.beside.held_fin.filter(|fin| *fin + 1 == ack) {
-            self.tcb.rcv.nxt = fin;
-            self.beside.held.remove_before(fin);
-            let fin = Segment { seq: fin, ack: self.tcb.snd.una, flags: Flags::FIN | Flags::ACK, ..*segment };
-            let fin = Segment { text_len: 0, ..fin };
-            let reaction = self.tcb.on_segment_beside(&mut self.beside, &fin, now);
-            reaction.arrows.iter().for_each(|arrow| arrows.push(arrow));
-        } else {
-            self.tcb.rcv.nxt = ack;
-            self.beside.held.remove_before(ack);
+        self.tcb.rcv.nxt = ack;
+        self.beside.held.remove_before(ack);
+        if self.beside.held_fin.take_if(|fin| *fin + 1 == ack).is_some() {
+            self.takes_fin().into_iter().for_each(|arrow| arrows.push(arrow));
         }
         arrows
+    }
+
+    /// The peer's FIN, which was seen behind a gap, is in order now.
+    fn takes_fin(&mut self) -> Option<Arrow> {
+        let to = match self.tcb.state() {
+            State::Established => State::CloseWait,
+            State::FinWait1 => State::Closing,
+            State::FinWait2 => State::TimeWait,
+            State::Closed
+            | State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => return None,
+        };
+        Some(self.tcb.enter(to))
     }
 
     /// SND.NXT moves on over the segment, and a measurement of the round trip begins or becomes worthless (Karn).
@@ -234,7 +240,11 @@ impl Watched {
     }
 
     /// A FIN: it must have called CLOSE. Whether that was new.
-    fn closes(&mut self, arrows: &mut Arrows) -> bool {
+    fn closes(&mut self, fin: &Segment, arrows: &mut Arrows) -> bool {
+        let crosses = self.crosses(fin);
+        if crosses {
+            self.tcb = self.tcb.found_in(State::Established); // the peer's FIN had not come after all
+        }
         let to = match self.tcb.state() {
             State::SynReceived | State::Established => State::FinWait1,
             State::CloseWait => State::LastAck,
@@ -250,6 +260,9 @@ impl Watched {
         self.tcb.closing = Closing::Yes;
         self.tcb.snd.nxt = self.tcb.snd.end + 1;
         arrows.push(self.tcb.enter(to));
+        if crosses {
+            arrows.push(self.tcb.enter(State::Closing));
+        }
         true
     }
 
