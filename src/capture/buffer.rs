@@ -39,9 +39,11 @@ impl<R: Read> Buffer<R> {
 
     /// Reads more behind what is there.
     pub(super) fn fill(&mut self) -> Result<Filled, CaptureError> {
-        self.octets.copy_within(self.taken..self.filled, 0);
-        self.filled -= self.taken;
-        self.taken = 0;
+        if self.taken > 0 {
+            self.octets.copy_within(self.taken..self.filled, 0);
+            self.filled -= self.taken;
+            self.taken = 0;
+        }
         let room = self.octets.get_mut(self.filled..).unwrap_or_default();
         if room.is_empty() {
             return Err(CaptureError::TooLong);

@@ -1,10 +1,10 @@
 //! What others have recorded: captures in pcap and pcapng, and our own JSON.
 //!
 //! ```text
-//! file ─► packets ─► link ─► packet::captured ─► table ─► which connection, who sends
-//!    records, one at a    IP packets     segments                │
-//!    time                                                       └─► tracing ─► infer::Watch ─► steps
-//! recording: lines of JSON ─► exchanges, as they were told
+//! pcap, pcapng ─► file ─► link ─► packet::captured ─► table: which connection, who sends
+//!                 frames   packets     segments           └─► tracing ─► infer::Watch ─► steps
+//!
+//! JSON ─► recording: exchanges, as they were told ─► steps
 //! ```
 //!
 //! A capture is read as it comes and never held: once for the [`table`](Table) of its connections, once more for the
@@ -22,4 +22,4 @@ mod tracing;
 pub use error::CaptureError;
 pub use file::{Packet, Packets};
 pub use table::{Content, Contents, MOST_CONNECTIONS, PassedOver, Placed, Table, survey};
-pub use tracing::{From, Told, TraceError, trace};
+pub use tracing::{Perspective, Told, TraceError, trace};

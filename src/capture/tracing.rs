@@ -38,7 +38,7 @@ pub enum TraceError {
 
 /// From which end a connection is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum From {
+pub enum Perspective {
     /// Who opened it.
     #[default]
     Client,
@@ -50,7 +50,7 @@ pub enum From {
 #[derive(Debug)]
 struct Tracing {
     number: u32,
-    from: From,
+    from: Perspective,
     table: Table,
     watch: Option<(Watch, Duration)>,
 }
@@ -60,7 +60,7 @@ struct Tracing {
 pub fn trace(
     input: impl Read,
     connection: &Connection,
-    from: From,
+    from: Perspective,
     mut tell: impl FnMut(Told) -> io::Result<()>,
 ) -> Result<(), TraceError> {
     let mut input = BufReader::new(input);
@@ -86,8 +86,8 @@ pub fn trace(
 impl Tracing {
     fn opening(&self, connection: &Connection) -> Opening {
         let (local, remote, role) = match self.from {
-            From::Client => (connection.local, connection.remote, Role::Active),
-            From::Server => (connection.remote, connection.local, Role::Passive),
+            Perspective::Client => (connection.local, connection.remote, Role::Active),
+            Perspective::Server => (connection.remote, connection.local, Role::Passive),
         };
         Opening {
             number: connection.number,
@@ -133,8 +133,8 @@ impl Tracing {
 
     const fn side(&self, sender: Side) -> Side {
         match self.from {
-            From::Client => sender,
-            From::Server => sender.other(),
+            Perspective::Client => sender,
+            Perspective::Server => sender.other(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What one end has been seen to send: which of its numbers, and what that makes of the next segment.
 
+use std::time::Duration;
+
 use crate::record::connection::Remark;
 use crate::tcp::{Flags, Segment, SeqNum, UnscaledWindow};
 
@@ -19,10 +21,25 @@ pub(super) struct Flow {
 }
 
 /// By what a packet is known again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Face {
-    identification: u16,
     segment: Segment,
+    /// Zero, where the field has no use, is none (RFC 6864).
+    identification: Option<u16>,
+    at: Duration,
+}
+
+impl Face {
+    /// No timer, and no acknowledgment of what came behind, has a segment sent again sooner.
+    const SOON: Duration = Duration::from_millis(1);
+
+    /// Whether this is the very packet that was seen `before`. An ACK may well be repeated at once.
+    fn is_again(&self, before: &Self) -> bool {
+        let at_once = !self.segment.is_empty() && self.at.saturating_sub(before.at) < Self::SOON;
+        self.segment == before.segment
+            && self.identification == before.identification
+            && (self.identification.is_some() || at_once)
+    }
 }
 
 impl Flow {
@@ -30,13 +47,15 @@ impl Flow {
     const MOST_GAPS: usize = 64;
 
     /// Takes a segment of this end, and says what is out of the ordinary about its numbers.
-    pub(super) fn sends(&mut self, segment: &Segment, identification: Option<u16>) -> Option<Remark> {
-        // Zero is what everybody writes who has no use for the field (RFC 6864).
-        let face = identification
-            .filter(|id| *id != 0)
-            .map(|identification| Face { identification, segment: *segment });
-        let same = face.is_some() && face == self.latest;
-        self.latest = face;
+    pub(super) fn sends(
+        &mut self,
+        segment: &Segment,
+        identification: Option<u16>,
+        at: Duration,
+    ) -> Option<Remark> {
+        let identification = identification.filter(|identification| *identification != 0);
+        let face = Face { segment: *segment, identification, at };
+        let same = self.latest.replace(face).is_some_and(|before| face.is_again(&before));
         if segment.has(Flags::RST) {
             return Some(if same { Remark::Duplicate } else { Remark::Reset });
         }
@@ -157,6 +176,9 @@ pub(super) fn closes_window(segment: &Segment) -> bool {
 mod tests {
     use super::*;
 
+    const NOW: Duration = Duration::ZERO;
+    const LATER: Duration = Duration::from_secs(1);
+
     fn text(seq: u32, len: u32) -> Segment {
         Segment { seq: SeqNum(seq), flags: Flags::ACK, text_len: len, ..Segment::default() }
     }
@@ -165,33 +187,35 @@ mod tests {
     fn numbers_tell_what_a_segment_is() {
         let mut flow = Flow::default();
         let unseen = |octets| Some(Remark::AcknowledgesUnseen { octets });
-        assert_eq!(flow.sends(&text(u32::MAX, 100), None), None);
-        assert_eq!(flow.sends(&text(99, 100), None), None);
-        assert_eq!(flow.sends(&text(99, 100), None), Some(Remark::Retransmission));
-        assert_eq!(flow.sends(&text(99, 100), None), Some(Remark::Retransmission));
+        assert_eq!(flow.sends(&text(u32::MAX, 100), None, NOW), None);
+        assert_eq!(flow.sends(&text(99, 100), None, NOW), None);
+        assert_eq!(flow.sends(&text(99, 100), None, LATER), Some(Remark::Retransmission));
+        assert_eq!(flow.sends(&text(99, 100), None, LATER * 3), Some(Remark::Retransmission));
         assert_eq!(flow.times_again(&text(99, 100)), 2);
-        assert_eq!(flow.sends(&text(399, 100), None), Some(Remark::Gap { octets: 200 }));
-        assert_eq!(flow.sends(&text(199, 100), None), Some(Remark::OutOfOrder));
+        assert_eq!(flow.sends(&text(399, 100), None, NOW), Some(Remark::Gap { octets: 200 }));
+        assert_eq!(flow.sends(&text(199, 100), None, NOW), Some(Remark::OutOfOrder));
         assert_eq!(flow.is_acknowledged(SeqNum(199)), None);
         assert_eq!(flow.is_acknowledged(SeqNum(499)), unseen(100), "299 to 398");
         assert_eq!(flow.is_acknowledged(SeqNum(599)), unseen(100), "499 to 598");
-        assert_eq!(flow.sends(&text(598, 0), None), Some(Remark::KeepAlive));
+        assert_eq!(flow.sends(&text(598, 0), None, NOW), Some(Remark::KeepAlive));
     }
 
     #[test]
     fn the_same_packet_is_no_retransmission() {
         let mut flow = Flow::default();
-        assert_eq!(flow.sends(&text(1, 100), Some(7)), None);
-        assert_eq!(flow.sends(&text(1, 100), Some(7)), Some(Remark::Duplicate));
-        assert_eq!(flow.sends(&text(1, 100), Some(8)), Some(Remark::Retransmission));
-        assert_eq!(flow.sends(&text(101, 0), Some(0)), None);
-        assert_eq!(flow.sends(&text(101, 0), Some(0)), None, "zero identifies nothing");
+        assert_eq!(flow.sends(&text(1, 100), Some(7), NOW), None);
+        assert_eq!(flow.sends(&text(1, 100), Some(7), LATER), Some(Remark::Duplicate));
+        assert_eq!(flow.sends(&text(1, 100), Some(8), NOW), Some(Remark::Retransmission));
+        assert_eq!(flow.sends(&text(101, 0), Some(0), NOW), None);
+        assert_eq!(flow.sends(&text(101, 0), Some(0), NOW), None, "zero identifies nothing");
+        assert_eq!(flow.sends(&text(101, 50), None, NOW), None);
+        assert_eq!(flow.sends(&text(101, 50), None, NOW), Some(Remark::Duplicate), "no timer is so fast");
     }
 
     #[test]
     fn an_ack_that_repeats_itself_asks_for_something() {
         let (mut flow, mut other) = (Flow::default(), Flow::default());
-        other.sends(&text(1, 100), None);
+        other.sends(&text(1, 100), None, NOW);
         let ack = Segment { ack: SeqNum(1), ..text(1, 0) };
         assert!(!flow.repeats_ack(&ack, &other));
         assert!(flow.repeats_ack(&ack, &other));
@@ -203,7 +227,7 @@ mod tests {
     fn gaps_are_bounded() {
         let mut flow = Flow::default();
         for n in 0..1000 {
-            flow.sends(&text(n * 10, 1), None);
+            flow.sends(&text(n * 10, 1), None, NOW);
         }
         assert_eq!(flow.gaps.len(), Flow::MOST_GAPS);
     }

@@ -107,7 +107,8 @@ impl Watch {
     pub fn see(&mut self, sight: &Sight<'_>) -> Step {
         let before = self.local.standing();
         let remark = self.remark(sight);
-        let shown = self.follow(sight);
+        let is_new = remark != Some(Remark::Duplicate); // who has made two of it, nobody knows
+        let shown = if is_new { self.follow(sight) } else { Shown::default() };
         self.note_syn(sight);
         self.note_opening(shown);
         let event = self.event(sight, remark);
@@ -171,7 +172,7 @@ impl Watch {
         let segment = sight.segment;
         let (sender, receiver) = self.parties(sight.from);
         let repeated = sender.flow.repeats_ack(segment, &receiver.flow);
-        let of_numbers = sender.flow.sends(segment, sight.identification);
+        let of_numbers = sender.flow.sends(segment, sight.identification, sight.when.at);
         let acknowledgment = segment.acknowledgment().filter(|_| !segment.has(Flags::RST));
         let unseen = acknowledgment.and_then(|ack| receiver.flow.is_acknowledged(ack));
         of_numbers

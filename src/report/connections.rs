@@ -9,7 +9,7 @@ use crate::record::connection::Connection;
 pub fn heading(widest: usize) -> String {
     format!(
         "{:>6}  {:widest$}  {:>8}  {:>10}  {:>10}  {:>11}  {}\n",
-        "number", "who → whom", "segments", "text out", "text in", "ms", "beginning, end"
+        "number", "who → whom", "segments", "octets out", "octets in", "ms", "beginning, end"
     )
 }
 

@@ -13,7 +13,7 @@ use colored::Color;
 use super::canvas::Canvas;
 use super::header::rows::rows;
 use super::rungs::{Drawn, ICMP, Mark, PassedOver, Place, RECEIVED, REMARK, RESET, Rungs, SENT, draw};
-use super::text::{fill, short, wrap};
+use super::text::{clean, fill, short, wrap};
 use super::{Format, agreed, connections, verdict, words};
 use crate::record::connection::{Connection, Remark, Seen, Source};
 use crate::record::{
@@ -172,7 +172,7 @@ impl Format for Ladder {
                 let label = " not sent";
                 let drawn = Drawn { segment, relative, text, label, toward_remote: true, color: REMARK };
                 self.segment(out, step, &drawn);
-                self.rungs.note(out, why);
+                self.rungs.note(out, &clean(why));
             }
             Event::Received { segment, relative, text, .. } => {
                 let drawn =

@@ -7,7 +7,7 @@ use colored::{Color, Colorize};
 
 use super::canvas::{Canvas, Numbers};
 use super::header::rows::Row;
-use super::text::{fill, millis, wrap};
+use super::text::{clean, fill, millis, wrap};
 use super::verdict;
 use crate::record::connection::Source;
 use crate::record::{Excerpt, GuardSummary, Opening, Relative, Role};
@@ -187,7 +187,7 @@ impl Rungs {
             None => "",
         };
         if let Some(reason) = &guard.untested_because {
-            let _ = write!(held, ", not tested: {reason}");
+            let _ = write!(held, ", not tested: {}", clean(reason));
         }
         let _ = writeln!(
             out,
@@ -195,7 +195,8 @@ impl Rungs {
             wrap(&format!("guard against the kernel's RST: {held}"), self.width()).join("\n")
         );
         for (kind, why) in guard.passed_over.iter().filter(|_| passed_over == PassedOver::Told) {
-            let _ = writeln!(out, "{}", wrap(&format!("not {kind}: {why}"), self.width()).join("\n"));
+            let _ =
+                writeln!(out, "{}", wrap(&format!("not {kind}: {}", clean(why)), self.width()).join("\n"));
         }
         self.legend(out);
         out.push('\n');

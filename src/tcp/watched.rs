@@ -7,7 +7,7 @@ use super::offer::Offer;
 use super::reaction::Arrows;
 use super::segment::Segment;
 use super::seq::{Mss, SeqNum, WindowScale, WindowSize};
-use super::state::State;
+use super::state::{Arrow, State};
 use super::tcb::{Closing, Origin, Parameters, Retries, Tcb, Timing};
 use super::transfer::{Nagle, Transfer};
 use crate::time::Instant;
@@ -148,17 +148,11 @@ impl Watched {
         if matches!(self.tcb.state(), State::Closed | State::Listen) {
             return Shown::default(); // of a connection before this one
         }
-        let mut arrows = self.must_have_heard(segment, now);
+        let mut arrows = self.must_have_heard(segment);
         self.tcb.rcv.wnd = self.window_of(segment);
         let is_new = segment.end().after(self.tcb.snd.nxt);
         self.has_sent(segment, now);
-        if segment.has(Flags::FIN) && self.crosses(segment) {
-            self.tcb = self.tcb.found_in(State::Established);
-            self.closes(&mut arrows);
-            arrows.push(self.tcb.enter(State::Closing));
-            return Shown { arrows, clause: Some(Clause::Close) };
-        }
-        if segment.has(Flags::FIN) && self.closes(&mut arrows) {
+        if segment.has(Flags::FIN) && self.closes(segment, &mut arrows) {
             return Shown { arrows, clause: Some(Clause::Close) };
         }
         let clause = match (segment.text_len, is_new) {
@@ -184,7 +178,7 @@ impl Watched {
     }
 
     /// What it acknowledges has arrived, seen or not.
-    fn must_have_heard(&mut self, segment: &Segment, now: Instant) -> Arrows {
+    fn must_have_heard(&mut self, segment: &Segment) -> Arrows {
         let mut arrows = Arrows::NONE;
         let Some(ack) = segment.acknowledgment() else { return arrows };
         if matches!(self.tcb.state(), State::SynSent | State::SynReceived) {
@@ -198,18 +192,30 @@ impl Watched {
         if !ack.after(self.tcb.rcv.nxt) {
             return arrows;
         }
-        if let Some(fin) = self.beside.held_fin.filter(|fin| *fin + 1 == ack) {
-            self.tcb.rcv.nxt = fin;
-            self.beside.held.remove_before(fin);
-            let fin = Segment { seq: fin, ack: self.tcb.snd.una, flags: Flags::FIN | Flags::ACK, ..*segment };
-            let fin = Segment { text_len: 0, ..fin };
-            let reaction = self.tcb.on_segment_beside(&mut self.beside, &fin, now);
-            reaction.arrows.iter().for_each(|arrow| arrows.push(arrow));
-        } else {
-            self.tcb.rcv.nxt = ack;
-            self.beside.held.remove_before(ack);
+        self.tcb.rcv.nxt = ack;
+        self.beside.held.remove_before(ack);
+        if self.beside.held_fin.take_if(|fin| *fin + 1 == ack).is_some() {
+            self.takes_fin().into_iter().for_each(|arrow| arrows.push(arrow));
         }
         arrows
+    }
+
+    /// The peer's FIN, which was seen behind a gap, is in order now.
+    fn takes_fin(&mut self) -> Option<Arrow> {
+        let to = match self.tcb.state() {
+            State::Established => State::CloseWait,
+            State::FinWait1 => State::Closing,
+            State::FinWait2 => State::TimeWait,
+            State::Closed
+            | State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => return None,
+        };
+        Some(self.tcb.enter(to))
     }
 
     /// SND.NXT moves on over the segment, and a measurement of the round trip begins or becomes worthless (Karn).
@@ -234,7 +240,11 @@ impl Watched {
     }
 
     /// A FIN: it must have called CLOSE. Whether that was new.
-    fn closes(&mut self, arrows: &mut Arrows) -> bool {
+    fn closes(&mut self, fin: &Segment, arrows: &mut Arrows) -> bool {
+        let crosses = self.crosses(fin);
+        if crosses {
+            self.tcb = self.tcb.found_in(State::Established); // the peer's FIN had not come after all
+        }
         let to = match self.tcb.state() {
             State::SynReceived | State::Established => State::FinWait1,
             State::CloseWait => State::LastAck,
@@ -250,6 +260,9 @@ impl Watched {
         self.tcb.closing = Closing::Yes;
         self.tcb.snd.nxt = self.tcb.snd.end + 1;
         arrows.push(self.tcb.enter(to));
+        if crosses {
+            arrows.push(self.tcb.enter(State::Closing));
+        }
         true
     }
 
@@ -373,158 +386,4 @@ fn carried(syn: &Segment) -> Offer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tcp::UnscaledWindow;
-
-    const CLIENT: SeqNum = SeqNum(u32::MAX); // near the wrap
-    const SERVER: SeqNum = SeqNum(9000);
-
-    fn segment(flags: Flags, seq: SeqNum, ack: SeqNum, text_len: u32) -> Segment {
-        Segment { flags, seq, ack, text_len, window: UnscaledWindow(1000), ..Segment::default() }
-    }
-
-    /// Both ends, and who sends what.
-    struct World {
-        client: Watched,
-        server: Watched,
-    }
-
-    impl World {
-        fn new() -> Self {
-            Self { client: Watched::closed(), server: Watched::listening() }
-        }
-
-        fn client_sends(&mut self, segment: &Segment) -> Shown {
-            let shown = self.client.seen_sending(segment, Instant::ORIGIN);
-            self.server.hears(segment, Instant::ORIGIN);
-            shown
-        }
-
-        fn server_sends(&mut self, segment: &Segment) -> Shown {
-            let shown = self.server.seen_sending(segment, Instant::ORIGIN);
-            self.client.hears(segment, Instant::ORIGIN);
-            shown
-        }
-
-        fn states(&self) -> (State, State) {
-            (self.client.tcb().state(), self.server.tcb().state())
-        }
-
-        fn open(&mut self) {
-            self.client_sends(&segment(Flags::SYN, CLIENT, SeqNum(0), 0));
-            self.server_sends(&segment(Flags::SYN | Flags::ACK, SERVER, CLIENT + 1, 0));
-            self.client_sends(&segment(Flags::ACK, CLIENT + 1, SERVER + 1, 0));
-        }
-    }
-
-    const FIN: Flags = Flags::from_bits(0x11);
-
-    #[test]
-    fn both_ends_open_talk_and_close() {
-        let mut world = World::new();
-        world.open();
-        assert_eq!(world.states(), (State::Established, State::Established));
-        assert_eq!(world.client.initial(), Some(CLIENT));
-        assert_eq!(world.server.initial(), Some(SERVER));
-        let text = world.client_sends(&segment(Flags::ACK, CLIENT + 1, SERVER + 1, 5));
-        assert_eq!(text.clause, Some(Clause::Send));
-        let ack = world.server_sends(&segment(Flags::ACK, SERVER + 1, CLIENT + 6, 0));
-        assert_eq!(ack.clause, Some(Clause::TextAccepted));
-        let fin = world.client_sends(&segment(FIN, CLIENT + 6, SERVER + 1, 0));
-        assert_eq!(fin.clause, Some(Clause::Close));
-        assert_eq!(world.states(), (State::FinWait1, State::CloseWait));
-        world.server_sends(&segment(FIN, SERVER + 1, CLIENT + 7, 0));
-        assert_eq!(world.states(), (State::TimeWait, State::LastAck));
-        world.client_sends(&segment(Flags::ACK, CLIENT + 7, SERVER + 2, 0));
-        assert_eq!(world.states(), (State::TimeWait, State::Closed));
-    }
-
-    /// What an end acknowledges it has, and what is acknowledged to it it has sent: the watcher has missed it.
-    #[test]
-    fn what_was_missed_is_caught_up_with() {
-        let mut world = World::new();
-        world.open();
-        world.server_sends(&segment(Flags::ACK, SERVER + 1, CLIENT + 501, 0));
-        assert_eq!(world.client.tcb().snd().una, CLIENT + 501);
-        assert_eq!(world.server.tcb().rcv().nxt, CLIENT + 501);
-        // A FIN behind a gap that only the capture has.
-        world.client_sends(&segment(FIN, CLIENT + 601, SERVER + 1, 0));
-        assert_eq!(world.server.tcb().state(), State::Established);
-        world.server_sends(&segment(Flags::ACK, SERVER + 1, CLIENT + 602, 0));
-        assert_eq!(world.states(), (State::FinWait2, State::CloseWait));
-    }
-
-    #[test]
-    fn an_open_of_which_a_part_is_missing() {
-        let mut world = World::new();
-        world.client_sends(&segment(Flags::SYN, CLIENT, SeqNum(0), 0));
-        world.client_sends(&segment(Flags::ACK, CLIENT + 1, SERVER + 1, 0));
-        assert_eq!(world.states(), (State::Established, State::Established));
-        assert_eq!(world.server.initial(), Some(SERVER));
-
-        let syn_ack = segment(Flags::SYN | Flags::ACK, SERVER, CLIENT + 1, 0);
-        let mut world = World { client: Watched::opening(&syn_ack), server: Watched::listening() };
-        world.server_sends(&syn_ack);
-        assert_eq!(world.states(), (State::Established, State::SynReceived));
-    }
-
-    #[test]
-    fn a_refusal_and_an_abort() {
-        let mut world = World::new();
-        world.client_sends(&segment(Flags::SYN, CLIENT, SeqNum(0), 0));
-        let reset = segment(Flags::RST | Flags::ACK, SeqNum(0), CLIENT + 1, 0);
-        assert_eq!(world.server_sends(&reset).clause, Some(Clause::ClosedSendsRst));
-        assert_eq!(world.states(), (State::Closed, State::Closed));
-
-        let mut world = World::new();
-        world.open();
-        let abort = world.client_sends(&segment(Flags::RST | Flags::ACK, CLIENT + 1, SERVER + 1, 0));
-        assert_eq!(abort.clause, Some(Clause::Abort));
-        assert_eq!(world.states(), (State::Closed, State::Closed));
-    }
-
-    /// RFC 9293 section 3.5 figure 7.
-    #[test]
-    fn crossing_syns() {
-        let mut world = World::new();
-        world.client_sends(&segment(Flags::SYN, CLIENT, SeqNum(0), 0));
-        world.server_sends(&segment(Flags::SYN, SERVER, SeqNum(0), 0));
-        assert_eq!(world.states(), (State::SynReceived, State::SynReceived));
-        world.client_sends(&segment(Flags::SYN | Flags::ACK, CLIENT, SERVER + 1, 0));
-        world.server_sends(&segment(Flags::SYN | Flags::ACK, SERVER, CLIENT + 1, 0));
-        assert_eq!(world.states(), (State::Established, State::Established));
-    }
-
-    #[test]
-    fn a_connection_joined_in_its_midst() {
-        let first = segment(Flags::ACK, CLIENT, SERVER, 100);
-        let mut world =
-            World { client: Watched::joined_sending(&first), server: Watched::joined_hearing(&first) };
-        world.client_sends(&first);
-        world.server_sends(&segment(FIN, SERVER, CLIENT + 100, 0));
-        world.client_sends(&segment(FIN, CLIENT + 100, SERVER + 1, 0));
-        world.server_sends(&segment(Flags::ACK, SERVER + 1, CLIENT + 101, 0));
-        assert_eq!(world.states(), (State::Closed, State::TimeWait));
-        assert_eq!(world.client.initial(), None);
-    }
-
-    proptest::proptest! {
-        /// Whatever is seen, nothing panics, and only arrows of the figure are walked.
-        #[test]
-        fn any_segments_can_be_watched(
-            sights in proptest::collection::vec(
-                (proptest::bool::ANY, 0_u16..0x200, 0_u32..40, 0_u32..40, 0_u32..30, 0_u16..3), 1..60),
-        ) {
-            let mut world = World::new();
-            for (client, flags, seq, ack, text_len, window) in sights {
-                let (own, other) = if client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
-                let seen = Segment {
-                    window: UnscaledWindow(window),
-                    ..segment(Flags::from_bits(flags), own + seq, other + ack, text_len)
-                };
-                if client { world.client_sends(&seen) } else { world.server_sends(&seen) };
-            }
-        }
-    }
-}
+mod tests;

@@ -122,7 +122,7 @@ fn the_client_is_found_without_its_syn() {
 
 #[test]
 fn a_connection_can_be_drawn_from_its_server() {
-    let steps = steps_from(&whole().pcap(), 1, tcpshake::capture::From::Server);
+    let steps = steps_from(&whole().pcap(), 1, tcpshake::capture::Perspective::Server);
     assert_eq!(steps[0].before.state, State::Listen);
     let found: Vec<_> = steps.iter().map(|step| step.state).collect();
     use State::{CloseWait, Closed, Established, LastAck, SynReceived};
@@ -203,7 +203,7 @@ fn icmp_errors_belong_to_what_they_quote() {
     assert_eq!(survey(&packets.pcap()).passed_over.other, 0);
     let alone = Packets { seen: packets.seen[1..].to_vec(), ..Packets::default() };
     assert_eq!(survey(&alone.pcap()).passed_over.other, 1, "it quotes nothing that is known");
-    assert_eq!(steps_from(&packets.pcap(), 1, tcpshake::capture::From::Server).len(), 1);
+    assert_eq!(steps_from(&packets.pcap(), 1, tcpshake::capture::Perspective::Server).len(), 1);
 }
 
 /// Host unreachable, from a router at 10.0.0.9.

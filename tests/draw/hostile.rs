@@ -1,7 +1,7 @@
 //! Captures that were made to harm.
 
 use pcap_file::DataLink;
-use tcpshake::capture::{self, From as End, MOST_CONNECTIONS};
+use tcpshake::capture::{self, MOST_CONNECTIONS, Perspective};
 use tcpshake::driver::Close;
 use tcpshake::report::Format;
 use tcpshake::report::json::Json;
@@ -45,17 +45,18 @@ fn draw_all(file: &[u8]) {
     let Ok(contents) = capture::survey(file) else { return };
     let style = Style { verbose: true, ..Style::default() };
     for connection in &contents.connections {
-        for from in [End::Client, End::Server] {
-            let (mut ladder, mut json, mut out) = (Ladder::new(style), Json::default(), String::new());
+        for from in [Perspective::Client, Perspective::Server] {
+            let (mut ladder, mut json) = (Ladder::new(style), Json::default());
+            let (mut out, mut lines) = (String::new(), String::new());
             let _ = capture::trace(file, connection, from, |told| {
                 match &told {
                     capture::Told::Begin(opening) => {
                         ladder.begin(opening, &mut out);
-                        json.begin(opening, &mut out);
+                        json.begin(opening, &mut lines);
                     }
                     capture::Told::Step(step) => {
                         ladder.step(step, &mut out);
-                        json.step(step, &mut out);
+                        json.step(step, &mut lines);
                     }
                     capture::Told::Opened(negotiation) => ladder.opened(negotiation, &mut out),
                     capture::Told::End(summary) => ladder.end(summary, &mut out),
@@ -63,8 +64,9 @@ fn draw_all(file: &[u8]) {
                 Ok(())
             });
             ladder.connection(connection, &mut out);
-            let safe = |c: char| c == '\n' || !c.is_control();
+            let safe = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
             assert!(out.chars().all(safe), "a control character reaches the terminal");
+            assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
         }
     }
 }
@@ -150,4 +152,24 @@ fn gaps_and_false_lengths_cost_nothing() {
     let at = packets.seen[0].at;
     packets.seen.push(crate::support::Seen { at, octets: long, original_len: 0xffff });
     draw_all(&packets.pcap());
+}
+
+/// A recording may have been written by anybody: its words are escaped wherever they are shown.
+#[test]
+fn the_words_of_a_recording_steer_no_terminal() {
+    const STEERS: &str = "\"\\u001b[2J\\u009b\\u202e\"";
+    let mut recording = written(&mut Json::default(), &exchange(Close::Active));
+    for field in ["host", "guard_untested_because", "fault", "expected", "trouble"] {
+        recording = recording.replace(&format!("\"{field}\":null"), &format!("\"{field}\":{STEERS}"));
+    }
+    let passed_over = format!("\"guard_passed_over\":[{{\"guard\":{STEERS},\"why\":{STEERS}}}]");
+    recording = recording.replace("\"guard_passed_over\":[]", &passed_over);
+    recording = recording.replacen(
+        "\"event\":\"segment\",\"direction\":\"sent\"",
+        "\"event\":\"unsent\",\"direction\":\"sent\"",
+        1,
+    );
+    let contents = capture::survey(recording.as_bytes()).unwrap();
+    assert!(contents.damage.is_none(), "{:?}", contents.damage);
+    draw_all(recording.as_bytes());
 }

@@ -56,9 +56,11 @@ fn a_capture_of_an_exchange_of_ours_tells_what_we_told() {
         for (drawn, told) in drawn.iter().zip(&told) {
             assert_eq!(essence(drawn), essence(told), "{close:?}, step {}", told.n);
             assert_eq!(drawn.clause, told.clause, "{close:?}, step {}", told.n);
-            let relative = |step: &Step| match &step.event {
-                Event::Sent { relative, .. } | Event::Received { relative, .. } => *relative,
-                other => panic!("{other:?}"),
+            let relative = |step: &Step| {
+                let (Event::Sent { relative, .. } | Event::Received { relative, .. }) = &step.event else {
+                    panic!("{step:?}")
+                };
+                *relative
             };
             assert_eq!(relative(drawn), relative(told), "{close:?}, step {}", told.n);
         }

@@ -1,7 +1,7 @@
 //! Recordings of our own are drawn as they were told.
 
 use serde_json::Value;
-use tcpshake::capture::{self, CaptureError, From, Told};
+use tcpshake::capture::{self, CaptureError, Perspective, Told};
 use tcpshake::driver::Close;
 use tcpshake::record::exchange::Exchange;
 use tcpshake::report::Format;
@@ -31,7 +31,7 @@ pub(crate) fn written(format: &mut dyn Format, exchange: &Exchange) -> String {
 fn redrawn(format: &mut dyn Format, file: &[u8], number: usize) -> String {
     let contents = capture::survey(file).unwrap();
     let mut out = String::new();
-    capture::trace(file, &contents.connections[number - 1], From::Client, |told| {
+    capture::trace(file, &contents.connections[number - 1], Perspective::Client, |told| {
         match told {
             Told::Begin(opening) => format.begin(&opening, &mut out),
             Told::Step(step) => format.step(&step, &mut out),
@@ -131,4 +131,13 @@ fn what_we_did_not_write_is_refused_with_its_line() {
     assert!(cut.damage.is_some() && cut.connections.len() == 1);
     let other = capture::survey(&b"{\"type\":\"check\",\"version\":\"3\"}\n\n"[..]).unwrap();
     assert!(other.connections.is_empty() && other.damage.is_none());
+}
+
+/// One of many connections of a service, drawn by itself.
+#[test]
+fn a_clients_exchange_begins_in_listen() {
+    let recording = written(&mut Json::default(), &exchange(Close::Active));
+    let recording = recording.replace("\"role\":\"active\"", "\"role\":\"passive\"");
+    let told = redrawn(&mut ladder(false), recording.as_bytes(), 1);
+    assert!(told.contains("LISTEN       │") && told.contains("  1     0.000"), "{told}");
 }

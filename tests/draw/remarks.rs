@@ -21,10 +21,7 @@ fn a_retransmission_and_how_often_it_was_one() {
     assert_eq!(remarks(&steps)[3..], [None, Some(Remark::Retransmission), Some(Remark::Retransmission)]);
     let times: Vec<u8> = steps
         .iter()
-        .map(|step| match step.event {
-            Event::Sent { retransmission, .. } => retransmission,
-            _ => 0,
-        })
+        .map(|step| if let Event::Sent { retransmission, .. } = step.event { retransmission } else { 0 })
         .collect();
     assert_eq!(times[3..], [0, 1, 2]);
 }
@@ -35,7 +32,9 @@ fn the_same_packet_twice_is_a_duplicate() {
     packets.open().send(From::Server, ACK, 1, 1, TEXT);
     let again = packets.seen[3].clone();
     packets.seen.push(again);
-    assert_eq!(remarks(&steps(&packets.pcap(), 1))[4], Some(Remark::Duplicate));
+    let steps = steps(&packets.pcap(), 1);
+    assert_eq!(remarks(&steps)[4], Some(Remark::Duplicate));
+    assert_eq!((steps[4].clause, steps[4].view), (None, steps[3].view), "it may not have come twice");
 }
 
 #[test]

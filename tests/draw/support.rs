@@ -183,10 +183,10 @@ pub(crate) fn survey(file: &[u8]) -> Contents {
 
 /// The steps of a connection, as drawn from the client.
 pub(crate) fn steps(file: &[u8], number: u32) -> Vec<Step> {
-    steps_from(file, number, capture::From::Client)
+    steps_from(file, number, capture::Perspective::Client)
 }
 
-pub(crate) fn steps_from(file: &[u8], number: u32, from: capture::From) -> Vec<Step> {
+pub(crate) fn steps_from(file: &[u8], number: u32, from: capture::Perspective) -> Vec<Step> {
     let contents = survey(file);
     let connection = contents.connections.iter().find(|it| it.number == number).unwrap();
     let mut steps = Vec::new();

@@ -1,22 +1,27 @@
 //! `draw`, on captures of what really was on a wire.
 
 use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use pcap_file::DataLink;
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use serde_json::Value;
+use socket2::SockRef;
 use tcpshake::lab::{FAR_V4, LINK};
+use tcpshake::tcp::Clause;
 
 use crate::Named;
 use crate::capture::{Capture, Taped};
 use crate::check::CLOSED;
 use crate::run::{Folder, check, connect, text};
-use crate::world::{World, close_after_client, close_before_client};
+use crate::world::{PATIENCE, World, close_after_client, close_before_client};
 
 pub(crate) const TESTS: &[Named] = &[
     ("draw_tells_of_a_capture_what_we_told", draw_tells_of_a_capture_what_we_told),
     ("draw_tells_what_check_has_kept", draw_tells_what_check_has_kept),
+    ("draw_follows_a_transfer_of_the_kernels", draw_follows_a_transfer_of_the_kernels),
 ];
 
 fn write(file: &str, taped: &[Taped]) {
@@ -43,7 +48,7 @@ const SAME: [&str; 9] =
 fn draw_tells_of_a_capture_what_we_told() {
     let folder = Folder::new();
     for (close, server) in [
-        ("active", close_after_client as fn(std::net::TcpStream)),
+        ("active", close_after_client as fn(TcpStream)),
         ("passive", close_before_client),
         ("reset", close_after_client),
     ] {
@@ -81,4 +86,40 @@ fn draw_tells_what_check_has_kept() {
     assert_eq!((&lines[0]["remote"], &lines[0]["finish"]), (&refused.into(), &"refused".into()));
     let steps = drawn(&pcap, &["--connection", "1"]);
     assert_eq!(steps.iter().filter(|line| line["clause"]["name"] == "SynSentRefused").count(), 1);
+}
+
+/// A transfer between two kernels, with scaled windows, timestamps and segments larger than packets: nothing of it is
+/// missing or outside a window, and both ends are followed to their ends.
+fn draw_follows_a_transfer_of_the_kernels() {
+    const OCTETS: usize = 1 << 20;
+    let world = World::new();
+    let server = world.server(|mut client| {
+        let _ = client.write_all(&vec![b'x'; OCTETS]);
+    });
+    let tape = Capture::start(LINK).tape();
+    let mut client = TcpStream::connect(server.v4()).unwrap();
+    assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), OCTETS);
+    SockRef::from(&client).set_linger(Some(PATIENCE)).unwrap(); // closing waits until its FIN is acknowledged
+    drop(client);
+    let folder = Folder::new();
+    let file = folder.file("transfer");
+    write(&file, &tape.end());
+    for from in ["client", "server"] {
+        let lines = drawn(&file, &["--from", from]);
+        let steps: Vec<&Value> = lines.iter().filter(|line| line["type"] == "step").collect();
+        for step in &steps {
+            let name = step["clause"]["name"].as_str();
+            let clause = name.map(|name| Clause::ALL.iter().find(|clause| clause.name() == name).unwrap());
+            let again = step["remark"] == "retransmission"; // a loaded machine is slow to acknowledge
+            assert!(again || clause.is_none_or(|clause| clause.is_routine()), "{from}: {step:#}");
+            let missing = ["gap", "out-of-order", "acknowledges-unseen", "duplicate"];
+            assert!(missing.iter().all(|remark| step["remark"] != **remark), "{from}: {step:#}");
+        }
+        let (last, end) = (steps.last().unwrap(), lines.last().unwrap());
+        let octets = ["text_sent", "text_received"].map(|field| end[field].as_u64().unwrap());
+        assert_eq!(octets.iter().sum::<u64>(), OCTETS as u64);
+        let mut states = [&last["state"], &last["remote_state"]].map(|state| state.as_str().unwrap());
+        states.sort_unstable();
+        assert_eq!(states, ["CLOSED", "TIME-WAIT"], "{from}");
+    }
 }

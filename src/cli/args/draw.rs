@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 
 use super::{OutputArgs, PictureArgs, TellArgs};
-use crate::capture::From;
+use crate::capture::Perspective;
 
 /// Arguments of `draw`.
 #[derive(Clone, Debug, clap::Args)]
@@ -72,7 +72,7 @@ pub enum FromEnd {
     Server,
 }
 
-impl std::convert::From<FromEnd> for From {
+impl From<FromEnd> for Perspective {
     fn from(end: FromEnd) -> Self {
         match end {
             FromEnd::Client => Self::Client,
