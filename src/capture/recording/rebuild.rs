@@ -101,7 +101,7 @@ fn step(line: &StepLine, source: Source) -> Result<Step, Fault> {
         n: line.n,
         at: Duration::from_micros(line.at_us),
         arrows: arrows.collect::<Result<_, Fault>>()?,
-        state: state(&line.state)?,
+        state: state(line.state.as_deref().ok_or("a segment sent by hand, of no connection to draw")?)?,
         clause: clause.copied(),
         view,
         before,
