@@ -150,7 +150,7 @@ pub(super) struct StepLine {
     remark: Option<&'static str>,
     remark_octets: Option<u32>,
     /// The packet as far as it was kept, in hexadecimal.
-    packet: Option<String>,
+    pub(super) packet: Option<String>,
 }
 
 /// State and variables before the step.

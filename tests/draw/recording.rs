@@ -127,6 +127,9 @@ fn what_we_did_not_write_is_refused_with_its_line() {
         assert!(matches!(error, CaptureError::Line { line: found, .. } if found == line), "{error}");
         assert!(error.to_string().lines().count() == 1, "{error}");
     }
+    let by_hand = good.replace("\"state\":\"SYN-SENT\"", "\"state\":null");
+    let damage = capture::survey(by_hand.as_bytes()).unwrap().damage.unwrap().to_string();
+    assert!(damage.contains("line 2: a segment sent by hand"), "{damage}");
     let cut = capture::survey(&good.as_bytes()[..good.len() - 10]).unwrap();
     assert!(cut.damage.is_some() && cut.connections.len() == 1);
     let other = capture::survey(&b"{\"type\":\"check\",\"version\":\"3\"}\n\n"[..]).unwrap();

@@ -101,7 +101,8 @@ pub(super) struct StepLine {
     pub(super) fault: Option<String>,
     #[serde(default)]
     pub(super) arrows: Vec<ArrowLine>,
-    pub(super) state: String,
+    /// None on what `send` tells, where nothing has a state.
+    pub(super) state: Option<String>,
     pub(super) clause: Option<ClauseLine>,
     #[serde(default)]
     pub(super) snd: SndLine,

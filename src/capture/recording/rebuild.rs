@@ -110,7 +110,7 @@ fn step(line: &StepLine, origin: Origin) -> Result<Step, Fault> {
         at: Duration::from_micros(line.at_us),
         since_1970: origin.begun.saturating_add(Duration::from_micros(line.at_us)),
         arrows: arrows.collect::<Result<_, Fault>>()?,
-        state: state(&line.state)?,
+        state: state(line.state.as_deref().ok_or("a segment sent by hand, of no connection to draw")?)?,
         clause: clause.copied(),
         view,
         before,

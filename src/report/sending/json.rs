@@ -49,7 +49,6 @@ struct SegmentLine {
     tos: Option<u8>,
     data_offset: Option<u8>,
     checksum_wrong: Option<bool>,
-    packet: Option<String>,
 }
 
 /// What came of it.
@@ -76,7 +75,7 @@ impl SegmentLine {
     fn of(rung: &Rung) -> Self {
         let mut step = StepLine::at(EXCHANGE, rung.n, rung.at);
         step.clause = rung.meaning.map(clause);
-        let packet = rung.packet.as_ref().map(|packet| hex::digits(packet));
+        step.packet = rung.packet.as_ref().map(|packet| hex::digits(packet));
         let mut line = Self {
             step,
             ack_field: None,
@@ -84,7 +83,6 @@ impl SegmentLine {
             tos: None,
             data_offset: None,
             checksum_wrong: None,
-            packet,
         };
         line.event(&rung.event, rung.meaning);
         line
