@@ -1,9 +1,11 @@
 //! What pictures and recordings say of a step in few words, all of them the same.
 
+use super::canvas::Numbers;
+use super::rungs::quote;
 use super::text::{clean, short};
 use super::verdict::DOT;
-use crate::record::{Event, Excerpt, IcmpEffect, Relative, Step};
-use crate::tcp::Segment;
+use crate::record::{Event, IcmpEffect, Relative, Step};
+use crate::tcp::{Flags, Segment};
 
 /// The states a step leads through: `SYN-SENT to ESTABLISHED`, or the one it leaves as it was.
 pub(super) fn states(step: &Step) -> String {
@@ -30,12 +32,11 @@ pub(super) fn label(event: &Event) -> Option<String> {
 
 /// `seq 4322 (1) · ack 9001 (1)`, the numbers in parentheses counted from the initial ones.
 pub(super) fn numbers(segment: &Segment, relative: &Relative) -> String {
-    let counted = |number: Option<u32>| number.map(|number| format!(" ({number})")).unwrap_or_default();
-    let seq = format!("seq {}{}", segment.seq, counted(relative.seq));
-    match segment.acknowledgment() {
-        Some(ack) => format!("{seq}{DOT}ack {ack}{}", counted(relative.ack)),
-        None => seq,
-    }
+    let mut numbers = vec![format!("seq {}", Numbers::Both.show(segment.seq.0, relative.seq))];
+    let ack = segment.acknowledgment();
+    numbers.extend(ack.map(|ack| format!("ack {}", Numbers::Both.show(ack.0, relative.ack))));
+    numbers.extend(segment.has(Flags::URG).then(|| format!("urg {}", segment.urgent)));
+    numbers.join(DOT)
 }
 
 /// `len 5 · win 64240`.
@@ -64,13 +65,7 @@ pub(super) fn text(event: &Event) -> Option<String> {
         | Event::KernelReset(..)
         | Event::Quiet => return None,
     };
-    excerpt(text, segment.text_len)
-}
-
-fn excerpt(text: &Excerpt, len: u32) -> Option<String> {
-    let octets = text.as_bytes();
-    let more = if len as usize > octets.len() { "…" } else { "" };
-    (!octets.is_empty()).then(|| format!("\"{}\"{more}", octets.escape_ascii()))
+    (segment.text_len > 0).then(|| quote(text, segment.text_len))
 }
 
 /// What is out of the ordinary about a step.

@@ -1,13 +1,10 @@
 //! A rung of the page's ladder, in words.
 
-use std::fmt::Write;
-
 use super::Shown;
-use crate::record::{Event, Excerpt, IcmpEffect, Relative, Step};
-use crate::report::canvas::Numbers;
-use crate::report::rungs::quote;
+use crate::record::{Event, Step};
 use crate::report::text::{clean, millis};
-use crate::tcp::{Flags, Segment, State};
+use crate::report::words;
+use crate::tcp::State;
 
 /// What stands on a rung. What is empty is not there.
 #[derive(Debug)]
@@ -40,6 +37,15 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    const fn of(event: &Event) -> Self {
+        match event {
+            Event::Sent { .. } | Event::KernelReset(..) => Self::Sent,
+            Event::Received { .. } | Event::Unreadable(_) | Event::Icmp { .. } => Self::Received,
+            Event::Unsent { .. } => Self::Unsent,
+            Event::Quiet => Self::Quiet,
+        }
+    }
+
     /// Its class in the style sheet.
     pub(super) const fn class(self) -> &'static str {
         match self {
@@ -69,19 +75,20 @@ impl Rung {
         let before = at.checked_sub(1).and_then(state_of_remote);
         let remote = state_of_remote(at).filter(|after| before != Some(*after)).map(State::name);
         let said = shown.sentences.get(at).and_then(Option::as_deref).map(clean);
-        let told = Told::of(&step.event);
-        let (sentence, rule) = match (said.or(told.note), step.clause) {
+        let note = words::remark(step).map(|remark| sentence(&remark));
+        let (sentence, rule) = match (said.or(note), step.clause) {
             (Some(said), clause) => (said, clause.map(|clause| (clause.section(), Some(clause.text())))),
             (None, Some(clause)) => (sentence(clause.text()), Some((clause.section(), None))),
             (None, None) => (String::new(), None),
         };
+        let segment = words::segment(&step.event);
         Some(Self {
             n: step.n,
             at: millis(step.at),
-            kind: told.kind,
-            label: told.label,
-            sizes: told.sizes,
-            details: told.details,
+            kind: Kind::of(&step.event),
+            label: words::label(&step.event).unwrap_or_else(|| "no segment".to_owned()),
+            sizes: segment.map(|(segment, _)| words::sizes(segment)).unwrap_or_default(),
+            details: details(&step.event),
             local: entered(step),
             remote,
             sentence,
@@ -107,80 +114,11 @@ fn sentence(rule: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-/// What is told of an event.
-struct Told {
-    kind: Kind,
-    label: String,
-    sizes: String,
-    details: Vec<String>,
-    /// What no lesson has a sentence for.
-    note: Option<String>,
-}
-
-impl Told {
-    fn of(event: &Event) -> Self {
-        match event {
-            Event::Sent { segment, relative, text, retransmission } => {
-                let again = if *retransmission > 0 { " again" } else { "" };
-                let note =
-                    (*retransmission > 0).then(|| format!("No answer yet: retransmission {retransmission}."));
-                Self { note, ..Self::segment(Kind::Sent, segment, again, relative, text) }
-            }
-            Event::Received { segment, relative, text, .. } => {
-                Self::segment(Kind::Received, segment, "", relative, text)
-            }
-            Event::Unsent { segment, relative, why } => {
-                let told = Self::segment(Kind::Unsent, segment, " not sent", relative, &Excerpt::default());
-                Self { note: Some(clean(why)), ..told }
-            }
-            Event::Unreadable(error) => {
-                Self::other(Kind::Received, "unreadable", format!("Ignored: {error}."))
-            }
-            Event::Icmp { error, effect } => {
-                let name = format!("ICMP {}/{}", error.kind, error.code);
-                let meant = format!("{}, from {}: {}.", error.meaning(), error.from, words(*effect));
-                Self::other(Kind::Received, &name, meant)
-            }
-            Event::KernelReset(segment, relative) => {
-                let told =
-                    Self::segment(Kind::Sent, segment, " by the kernel", relative, &Excerpt::default());
-                Self { note: Some(KERNEL.to_owned()), ..told }
-            }
-            Event::Quiet => Self { note: None, ..Self::other(Kind::Quiet, "no segment", String::new()) },
-        }
-    }
-
-    fn segment(kind: Kind, segment: &Segment, label: &str, relative: &Relative, text: &Excerpt) -> Self {
-        let mut numbers = format!("seq {}", Numbers::Both.show(segment.seq.0, relative.seq));
-        if let Some(ack) = segment.acknowledgment() {
-            let _ = write!(numbers, " · ack {}", Numbers::Both.show(ack.0, relative.ack));
-        }
-        if segment.has(Flags::URG) {
-            let _ = write!(numbers, " · urg {}", segment.urgent);
-        }
-        let options = (!segment.options.is_empty()).then(|| segment.options.to_string().replace(',', ", "));
-        let text = (segment.text_len > 0).then(|| quote(text, segment.text_len));
-        Self {
-            kind,
-            label: format!("{}{label}", segment.flags),
-            sizes: format!("len {} · win {}", segment.text_len, segment.window.0),
-            details: [Some(numbers), options, text].into_iter().flatten().collect(),
-            note: None,
-        }
-    }
-
-    fn other(kind: Kind, label: &str, note: String) -> Self {
-        Self { kind, label: label.to_owned(), sizes: String::new(), details: Vec::new(), note: Some(note) }
-    }
-}
-
-const KERNEL: &str =
-    "Sent by the kernel, not by us: it knows nothing of this connection, and no guard held it back.";
-
-const fn words(effect: IcmpEffect) -> &'static str {
-    match effect {
-        IcmpEffect::Fatal => "given up",
-        IcmpEffect::Noted => "noted, it may pass",
-        IcmpEffect::NotOurs => "ignored, it quotes no number under way",
-    }
+/// Numbers, options, text.
+fn details(event: &Event) -> Vec<String> {
+    let segment = words::segment(event);
+    let numbers = segment.map(|(segment, relative)| words::numbers(segment, relative));
+    let options = segment.map(|(segment, _)| segment.options).filter(|options| !options.is_empty());
+    let options = options.map(|options| options.to_string().replace(',', ", "));
+    [numbers, options, words::text(event)].into_iter().flatten().collect()
 }
