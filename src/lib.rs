@@ -21,8 +21,8 @@
 //! | [`driver`] | joins machine, packets, wire and time: one exchange, many on one port, very many at once, or one segment and its answers | `guard`, `wire`, `packet`, `tcp`, `record`, `infer`, `cause`, `time` |
 //! | [`lab`] | private networks for demo and tests; far ends that play a part, simulated or real | `net`, `wire`, `packet`, `tcp`, `cause`, `time` |
 //! | [`doctor`] | whether this machine can do it, and what mends it | `guard`, `driver`, `wire`, `net`, `lab`, `record`, `tcp`, `cause`, `time` |
-//! | [`report`] | record to text, a format a file: ladder, JSON, verdict, pictures, the lesson page, captures; the reports of a check | `record`, `packet`, `tcp`, `cause` |
-//! | [`lesson`] | the words: what each scenario and each step means | `record`, `tcp` |
+//! | [`report`] | record to text, a format a file: ladder, JSON, verdict, pictures, the lesson page, captures; the reports of a check | `lesson`, `record`, `packet`, `tcp`, `cause` |
+//! | [`lesson`] | the words: what each scenario, each step and each field of a header means | `record`, `tcp` |
 //! | [`cli`] | arguments, exit codes, errors, a file a command | all |
 //!
 //! `tests/layers.rs` reads the `use` lines and holds them to this table.

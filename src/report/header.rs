@@ -5,6 +5,7 @@ mod options;
 pub(super) mod rows;
 mod tcp;
 
+use crate::lesson::fields;
 use crate::packet::ip::within;
 use crate::report::hex;
 
@@ -107,12 +108,10 @@ impl<'p> Reader<'p> {
         if bits > 0 {
             self.begin("Not read further");
             let value = plural(bits / OCTET, "octet");
-            self.push(Field { name: "rest", start: self.at, bits, value, note: REST });
+            self.push(Field { name: "rest", start: self.at, bits, value, note: fields::REST });
         }
     }
 }
-
-const REST: &str = "What no rule says how to read: another protocol's header, or one that was cut short.";
 
 /// A number as it is.
 fn plain(number: u32) -> String {
