@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::Value;
 use tcpshake::report::{mermaid, svg};
 
-use crate::written::{recorded, written};
+use crate::written::{page, recorded, written};
 
 /// A segment's numbers, absolute and counted from the initial ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,7 @@ fn every_format_tells_the_same_numbers() {
     assert_eq!(of_text(&written.ladder), told, "ladder");
     assert_eq!(of_text(&svg::render(&written.exchange, svg::Style::default())), told, "SVG");
     assert_eq!(of_text(&mermaid::render(&written.exchange)), told, "Mermaid");
+    assert_eq!(of_text(&page(&written.exchange)), told, "the lesson page");
     let recorded = of_capture(&recorded(&written.exchange));
     let on_the_wire: Vec<_> = recorded.iter().map(|packet| (packet.seq, packet.ack)).collect();
     assert_eq!(on_the_wire, told.iter().map(|told| (told.seq, told.ack)).collect::<Vec<_>>(), "pcapng");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tcpshake::report::svg::{Spacing, Style, Theme};
 use tcpshake::report::{mermaid, svg};
 
-use crate::written::{recorded, written};
+use crate::written::{page, recorded, written};
 
 /// Set, it keeps what is written instead of comparing.
 const BLESS: &str = "TCPSHAKE_BLESS";
@@ -58,6 +58,14 @@ fn svg_to_scale_on_black() {
 #[test]
 fn mermaid_diagram() {
     assert_kept("demo.mmd", mermaid::render(&written().exchange).as_bytes());
+}
+
+/// What the page shows of the exchange, and what its script reads; how that looks and moves is tried in a browser.
+#[test]
+fn the_lesson_page() {
+    let page = page(&written().exchange);
+    let (start, end) = (page.find("<main").unwrap(), page.find("</main>").unwrap());
+    assert_kept("demo.html", page[start..end].as_bytes());
 }
 
 #[test]

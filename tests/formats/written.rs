@@ -12,6 +12,7 @@ use tcpshake::record::{Keep, Negotiation, Opening, Role, Step, Summary};
 use tcpshake::report::Format;
 use tcpshake::report::json::Json;
 use tcpshake::report::ladder::{Ladder, Style};
+use tcpshake::report::page::{self, Page, Shown};
 use tcpshake::report::pcapng::Capture;
 use tcpshake::tcp::SeqNum;
 use tcpshake::wire::memory::MemoryWire;
@@ -77,6 +78,14 @@ pub(crate) fn written() -> Written {
     driver::run(&guard, &mut wire, &plan, &mut writer, &mut || None).unwrap();
     let [ladder, json] = writer.formats.map(|(_, out)| out);
     Written { ladder, json, exchange: writer.kept.into_exchange().unwrap() }
+}
+
+/// The exchange as a lesson page.
+pub(crate) fn page(exchange: &Exchange) -> String {
+    let sentences: Vec<Option<String>> =
+        exchange.steps.iter().map(|step| Some(lesson::sentence(Role::Active, step))).collect();
+    let shown = [Shown { exchange, sentences: &sentences }];
+    page::render(&Page { title: "an exchange", introduction: &[], shown: &shown, course: None })
 }
 
 /// The exchange as a recording.
