@@ -183,7 +183,7 @@ impl<'a> Connection<'a> {
             self.bell.still();
             signals.pending()
         };
-        let mut stepper = Stepper::new(self.args.step, &self.args.output, output, signals)?;
+        let mut stepper = Stepper::new(self.args.step, output, signals)?;
         let ended = step::asking(stepper.as_mut(), wire, |wire| {
             driver::converse(&guard, wire, &plan, &mut talk, output, &mut pending)
         })?;
@@ -252,6 +252,7 @@ impl Turn<'_> {
 
 /// What cannot be asked for together.
 fn check(args: &ConnectArgs) -> Result<(), Failure> {
+    step::check(args.step, &args.output)?;
     if args.data.half_close && args.segments.close != CloseKind::Active {
         return Err(Failure::usage("--half-close is a way to close by itself (leave out --close)"));
     }

@@ -39,15 +39,7 @@ enum Answers {
 
 impl Stepper {
     /// For what `output` shows, if it is `wanted`.
-    pub(super) fn new(
-        wanted: bool,
-        shown: &OutputArgs,
-        output: &Output,
-        signals: &Signals,
-    ) -> Result<Option<Self>, Failure> {
-        if wanted && shown.format == FormatKind::Json {
-            return Err(Failure::usage("--step is for who watches the ladder (leave out --format json)"));
-        }
+    pub(super) fn new(wanted: bool, output: &Output, signals: &Signals) -> Result<Option<Self>, Failure> {
         let new = || -> Result<Self, Failure> {
             Ok(Self {
                 prompter: output.prompter(),
@@ -91,6 +83,14 @@ impl Stepper {
             }
         }
     }
+}
+
+/// Whether there is a ladder to ask beside.
+pub(super) fn check(wanted: bool, shown: &OutputArgs) -> Result<(), Failure> {
+    if wanted && shown.format == FormatKind::Json {
+        return Err(Failure::usage("--step is for who watches the ladder (leave out --format json)"));
+    }
+    Ok(())
 }
 
 /// Lets `run` send by `wire`, each packet after `stepper` has asked, if there is one.

@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::files::{Files, Others, Words};
 use super::output::Output;
 use super::signals::Signals;
-use super::step::Stepper;
+use super::step::{self, Stepper};
 use crate::lesson::Scenario;
 use crate::wire::paced::Rest;
 
@@ -26,6 +26,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     if let (true, Some(folder)) = (args.all, &args.files.pictures.html) {
         return course::write(folder);
     }
+    step::check(args.step, &args.output)?;
     let files = Files::open(&args.files, &Others::default())?;
     if !args.simulate {
         private::run(args, files)
@@ -67,7 +68,7 @@ fn simulate_slowly(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
         let wait = args.pace.map_or(Duration::ZERO, |pace| pace.wait(passed));
         if signals.is_due_within(wait) { Rest::Disturbed } else { Rest::Over }
     };
-    let mut stepper = Stepper::new(args.step, &args.output, &output, &signals)?;
+    let mut stepper = Stepper::new(args.step, &output, &signals)?;
     let (keep, asking) = (args.files.keep(), stepper.as_mut());
     let exit = simulated::run(args.scenario, keep, asking, &mut output, rest, &mut || signals.pending());
     drop(stepper);

@@ -56,7 +56,7 @@ pub(super) fn run(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
     let mut output = super::start(args, files)?;
     let far = far.begin(args.scenario).map_err(|error| cannot_start(&error))?;
     let mut wire = FaultyWire::new(wire, scene.weather.clone());
-    let mut stepper = Stepper::new(args.step, &args.output, &output, &signals)?;
+    let mut stepper = Stepper::new(args.step, &output, &signals)?;
     let exit = step::asking(stepper.as_mut(), &mut wire, |wire| {
         play(&scene, &mut guard, wire, &mut output, &mut || signals.pending())
     });
