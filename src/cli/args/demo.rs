@@ -2,12 +2,56 @@
 
 use std::time::Duration;
 
+use clap::ArgAction;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::{FilesArgs, OutputArgs};
 use crate::lesson::Scenario;
 
+/// Arguments of `demo`.
+#[expect(clippy::struct_excessive_bools, reason = "an option of the command line is there or it is not")]
+#[derive(Clone, Debug, clap::Args)]
+pub struct DemoArgs {
+    /// What to show; --list tells what there is
+    #[arg(value_parser = scenario(), default_value = Scenario::default().name(), hide_possible_values = true)]
+    pub scenario: Scenario,
+
+    /// List the scenarios, and do nothing else
+    #[arg(long, conflicts_with_all = ["simulate", "all"])]
+    pub list: bool,
+
+    /// Run both ends inside this process: nothing is asked of the kernel
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub simulate: bool,
+
+    /// Slow simulated time down: to what people can follow ('human'), or to so many seconds for each that passes;
+    /// nothing is waited for longer than ten seconds
+    #[arg(long, value_name = "FACTOR", requires = "simulate", value_parser = Pace::read)]
+    pub pace: Option<Pace>,
+
+    /// Write all scenarios, simulated, as a course of pages into the folder given with --html
+    #[arg(long, requires = "html", conflicts_with_all = ["simulate", "scenario", "svg", "mermaid", "pcap"])]
+    pub all: bool,
+
+    /// Wait for Enter before each segment of ours leaves
+    #[arg(long, help_heading = "Output", conflicts_with_all = ["quiet", "all", "list"])]
+    pub step: bool,
+
+    /// Show the headers of each packet, octet by octet and field by field
+    #[arg(short = 'x', long, help_heading = "Output", conflicts_with = "quiet")]
+    pub hex: bool,
+
+    /// How results are shown
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    /// Files besides
+    #[command(flatten)]
+    pub files: FilesArgs,
+}
+
 /// Reads the name of a scenario.
-pub(super) fn scenario() -> impl TypedValueParser<Value = Scenario> {
+fn scenario() -> impl TypedValueParser<Value = Scenario> {
     PossibleValuesParser::new(Scenario::ALL.map(Scenario::name))
         .map(|name| Scenario::named(&name).unwrap_or_default())
 }
@@ -35,7 +79,7 @@ impl Pace {
         }
     }
 
-    pub(super) fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, String> {
         const MOST: f64 = 1000.0;
         if text == "human" {
             return Ok(Self::Human);

@@ -11,23 +11,25 @@ mod listen;
 mod number;
 mod opening;
 mod option;
+mod output;
 mod path;
 mod send;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 pub use check::{CheckArgs, ChosenArgs, FleetArgs, MergeArgs, ReportArgs, ReportKind, ReportTo, TargetArgs};
 pub use data::{DataArgs, Sending, Until};
-pub use demo::Pace;
+pub use demo::{DemoArgs, Pace};
 pub use draw::{DrawArgs, FromEnd, Which};
 pub use files::{FilesArgs, PictureArgs, SvgSpacing, SvgTheme};
 pub use guard::{CoverArgs, DownArgs, GuardCommand, HoldArgs, HoldKind, RunArgs, StatusArgs, TestArgs};
 pub use listen::{AnswerArgs, EndKind, ListenArgs, ServiceArgs};
 pub use opening::OpeningArgs;
 pub use option::RawOption;
+pub use output::{ColorWhen, FormatKind, NumbersKind, OutputArgs, TellArgs};
 pub use path::PathArgs;
 pub use send::{FieldArgs, FlagArgs, SendArgs, SendPaceArgs};
 
@@ -35,8 +37,6 @@ use self::number::number;
 use super::exit::Exit;
 use crate::driver::Close;
 use crate::guard::{Choice, Kind};
-use crate::lesson::Scenario;
-use crate::report::canvas::{Numbers, Width};
 use crate::tcp::{Parameters, Retries};
 
 /// Open and close TCP connections by hand, and watch every step
@@ -246,103 +246,6 @@ pub enum ListFormat {
     Json,
 }
 
-/// How results are shown.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// How to write the exchange down
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub format: FormatKind,
-
-    /// When to use colours; NO_COLOR in the environment turns auto off
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    pub color: ColorWhen,
-
-    /// Print only the closing line
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
-
-    /// Tell at each step which rule decided, and the connection's variables
-    #[arg(short, long)]
-    pub verbose: bool,
-
-    /// Columns of the ladder, 80 to 200 [default: the terminal's]
-    #[arg(long, value_name = "COLUMNS", value_parser = width)]
-    pub width: Option<Width>,
-
-    /// Which sequence and acknowledgment numbers the ladder shows
-    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
-    pub numbers: NumbersKind,
-
-    /// Draw with ASCII alone
-    #[arg(long)]
-    pub ascii: bool,
-}
-
-/// How much is told of each step.
-#[derive(Clone, Copy, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Output")]
-pub struct TellArgs {
-    /// Say in plain words what each step means, and by which section of which RFC
-    #[arg(long, conflicts_with = "quiet")]
-    pub explain: bool,
-
-    /// Show the headers of each packet, octet by octet and field by field
-    #[arg(short = 'x', long, conflicts_with = "quiet")]
-    pub hex: bool,
-}
-
-/// Which numbers are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum NumbersKind {
-    /// As on the wire, and in parentheses counted from the initial ones
-    #[default]
-    Both,
-    /// As on the wire
-    Absolute,
-    /// Counted from the initial ones, which count as 0
-    Relative,
-}
-
-impl From<NumbersKind> for Numbers {
-    fn from(kind: NumbersKind) -> Self {
-        match kind {
-            NumbersKind::Both => Self::Both,
-            NumbersKind::Absolute => Self::Absolute,
-            NumbersKind::Relative => Self::Relative,
-        }
-    }
-}
-
-fn width(typed: &str) -> Result<Width, String> {
-    let columns: Option<usize> = typed.parse().ok();
-    let columns = columns.filter(|columns| (Width::LEAST..=Width::MOST).contains(columns));
-    let range = || format!("a number of columns from {} to {} is expected", Width::LEAST, Width::MOST);
-    columns.map(Width::of).ok_or_else(range)
-}
-
-/// Formats of the report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum FormatKind {
-    /// Two lifelines, a rung for each step
-    #[default]
-    Ladder,
-    /// One JSON object a line
-    Json,
-}
-
-/// When to use colours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ColorWhen {
-    /// If standard output is a terminal
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
 /// Which guard holds the kernel back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum GuardKind {
@@ -495,48 +398,6 @@ pub struct PaceArgs {
     /// Seconds between the starts of two exchanges
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = seconds_or_none)]
     pub interval: Duration,
-}
-
-/// Arguments of `demo`.
-#[expect(clippy::struct_excessive_bools, reason = "an option of the command line is there or it is not")]
-#[derive(Clone, Debug, clap::Args)]
-pub struct DemoArgs {
-    /// What to show; --list tells what there is
-    #[arg(value_parser = demo::scenario(), default_value = Scenario::default().name(), hide_possible_values = true)]
-    pub scenario: Scenario,
-
-    /// List the scenarios, and do nothing else
-    #[arg(long, conflicts_with_all = ["simulate", "all"])]
-    pub list: bool,
-
-    /// Run both ends inside this process: nothing is asked of the kernel
-    #[arg(long, action = ArgAction::SetTrue)]
-    pub simulate: bool,
-
-    /// Slow simulated time down: to what people can follow ('human'), or to so many seconds for each that passes;
-    /// nothing is waited for longer than ten seconds
-    #[arg(long, value_name = "FACTOR", requires = "simulate", value_parser = Pace::read)]
-    pub pace: Option<Pace>,
-
-    /// Write all scenarios, simulated, as a course of pages into the folder given with --html
-    #[arg(long, requires = "html", conflicts_with_all = ["simulate", "scenario", "svg", "mermaid", "pcap"])]
-    pub all: bool,
-
-    /// Wait for Enter before each segment of ours leaves
-    #[arg(long, help_heading = "Output", conflicts_with_all = ["quiet", "all", "list"])]
-    pub step: bool,
-
-    /// Show the headers of each packet, octet by octet and field by field
-    #[arg(short = 'x', long, help_heading = "Output", conflicts_with = "quiet")]
-    pub hex: bool,
-
-    /// How results are shown
-    #[command(flatten)]
-    pub output: OutputArgs,
-
-    /// Files besides
-    #[command(flatten)]
-    pub files: FilesArgs,
 }
 
 /// Arguments of `man`.
