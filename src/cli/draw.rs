@@ -9,7 +9,7 @@ use super::args::{DrawArgs, FilesArgs, FormatKind, OutputArgs, TellArgs, Which};
 use super::error::{Failure, written};
 use super::exit::Exit;
 use super::files::{Files, Others};
-use super::output::{self, Reports};
+use super::look::{self, Reports};
 use super::rewound;
 use crate::capture::{self, CaptureError, Contents, PassedOver, Told, TraceError};
 use crate::driver::Observer;
@@ -198,7 +198,7 @@ fn format_of(reports: Reports, args: &OutputArgs, tell: TellArgs) -> Box<dyn For
     match (args.format, args.quiet) {
         (FormatKind::Json, _) => Box::new(Json::default()),
         (FormatKind::Ladder, true) => Box::new(Verdict::default()),
-        (FormatKind::Ladder, false) => Box::new(Ladder::new(output::style(reports, args, tell))),
+        (FormatKind::Ladder, false) => Box::new(Ladder::new(look::style(reports, args, tell))),
     }
 }
 

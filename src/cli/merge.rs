@@ -33,7 +33,7 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     }
     let summary_to_stdout = ReportTo { kind: ReportKind::Summary, file: "-".into() };
     let wanted = if args.report.is_empty() { vec![summary_to_stdout] } else { args.report.clone() };
-    let mut reports = Reports::open(&wanted, super::output::wants_color_on_stdout(args.color))?;
+    let mut reports = Reports::open(&wanted, super::look::wants_color_on_stdout(args.color))?;
     reports.begin(&whole.plan());
     kept.tell(|finding| reports.finding(finding))?;
     let summary = whole.summary();

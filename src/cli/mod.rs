@@ -15,6 +15,7 @@ pub mod exit;
 mod files;
 mod guard;
 mod listen;
+mod look;
 pub mod manual;
 mod merge;
 mod output;

@@ -1,7 +1,6 @@
 //! Where reports go: a thread of their own, so that a slow or closed pipe cannot hold up a segment.
 
-use std::ffi::OsStr;
-use std::io::{self, IsTerminal, PipeReader, Write};
+use std::io::{self, PipeReader, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,19 +8,18 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::args::{ColorWhen, FormatKind, OutputArgs, SendArgs, TellArgs};
+use super::args::{FormatKind, OutputArgs, SendArgs, TellArgs};
 use super::error::{Failure, written};
 use super::exit::Exit;
 use super::files::{Files, Words};
+use super::look::{Reports, charset, style};
 use super::signals::Signals;
 use crate::driver::Observer;
-use crate::lesson;
 use crate::net::privileges;
 use crate::record::sending;
-use crate::record::{Listening, Negotiation, Opening, Role, Served, Signal, Statistics, Step, Summary};
-use crate::report::canvas::{Canvas, Width};
+use crate::record::{Listening, Negotiation, Opening, Served, Signal, Statistics, Step, Summary};
 use crate::report::json::Json;
-use crate::report::ladder::{Ladder, Style};
+use crate::report::ladder::Ladder;
 use crate::report::sending::{Closing, Lines};
 use crate::report::text::Charset;
 use crate::report::verdict::Verdict;
@@ -56,39 +54,6 @@ impl Prompter {
     pub(super) fn say(&self, words: String) {
         if let Some(news) = &self.news {
             let _ = news.send(News::Prompt(words));
-        }
-    }
-}
-
-/// Where reports go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reports {
-    ToStandardOutput,
-    /// Standard output carries the peer's text.
-    ToStandardError,
-}
-
-impl Reports {
-    fn is_terminal(self) -> bool {
-        match self {
-            Self::ToStandardOutput => io::stdout().is_terminal(),
-            Self::ToStandardError => io::stderr().is_terminal(),
-        }
-    }
-
-    /// Columns of the terminal they go to.
-    fn width(self) -> Width {
-        let size = match self {
-            Self::ToStandardOutput => terminal_size::terminal_size_of(io::stdout()),
-            Self::ToStandardError => terminal_size::terminal_size_of(io::stderr()),
-        };
-        size.map_or_else(Width::default, |(columns, _)| Width::of(columns.0.into()))
-    }
-
-    pub(super) fn sink(self) -> Box<dyn Write> {
-        match self {
-            Self::ToStandardOutput => Box::new(io::stdout()),
-            Self::ToStandardError => Box::new(io::stderr()),
         }
     }
 }
@@ -393,59 +358,9 @@ fn write(format: &mut dyn Format, news: News, closing_only: bool, out: &mut Stri
     }
 }
 
-/// JSON is read by programs, which know Unicode.
-const fn charset(args: &OutputArgs) -> Charset {
-    match args.format {
-        FormatKind::Ladder if args.ascii => Charset::Ascii,
-        FormatKind::Ladder | FormatKind::Json => Charset::Unicode,
-    }
-}
-
-/// Colours as wanted, for all that is written from here on.
-pub(super) fn style(reports: Reports, args: &OutputArgs, tell: TellArgs) -> Style {
-    let color = wants_color(args.color, reports.is_terminal(), std::env::var_os("NO_COLOR").as_deref());
-    colored::control::set_override(color);
-    let canvas =
-        Canvas { color, width: args.width.unwrap_or_else(|| reports.width()), numbers: args.numbers.into() };
-    let explain: Option<fn(Role, &Step) -> String> = if tell.explain { Some(lesson::sentence) } else { None };
-    Style { canvas, verbose: args.verbose, hex: tell.hex, explain }
-}
-
-/// Whether what goes to standard output is to be coloured; said to all that colours from here on.
-pub(super) fn wants_color_on_stdout(when: ColorWhen) -> bool {
-    let color = wants_color(when, io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
-    colored::control::set_override(color);
-    color
-}
-
-/// NO_COLOR counts if it is not empty (no-color.org), and only against what was not asked for.
-fn wants_color(when: ColorWhen, terminal: bool, no_color: Option<&OsStr>) -> bool {
-    match when {
-        ColorWhen::Always => true,
-        ColorWhen::Never => false,
-        ColorWhen::Auto => terminal && no_color.is_none_or(OsStr::is_empty),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_color_and_pipes_are_respected() {
-        use ColorWhen::{Always, Auto, Never};
-        let (set, empty) = (Some(OsStr::new("1")), Some(OsStr::new("")));
-        for (when, terminal, no_color, expected) in [
-            (Auto, true, None, true),
-            (Auto, true, empty, true),
-            (Auto, true, set, false),
-            (Auto, false, None, false),
-            (Always, false, set, true),
-            (Never, true, None, false),
-        ] {
-            assert_eq!(wants_color(when, terminal, no_color), expected, "{when:?} {terminal} {no_color:?}");
-        }
-    }
 
     /// A sink whose reader goes away after the first write.
     struct Gone(u32);

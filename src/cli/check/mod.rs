@@ -63,7 +63,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("there is nothing to check (give a target, or a file that has some)"));
     }
     let signals = Signals::watch()?;
-    let color = super::output::wants_color_on_stdout(args.reports.color);
+    let color = super::look::wants_color_on_stdout(args.reports.color);
     let mut reports = Reports::open(&wanted(&args.reports), color)?;
     let order = order(args, list.len());
     let plan = plan(args, &list, order.as_ref().map(|(seed, _)| *seed), u64::from(resumed));
