@@ -125,7 +125,10 @@ fn since_1970(units: u64, interface: &InterfaceDescriptionBlock<'_>) -> Duration
     let base: u128 = if resolution & BINARY == 0 { 10 } else { 2 };
     let nanos = base.checked_pow(exponent).map_or(0, |per_second| u128::from(units) * NANOS / per_second);
     let time = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-    time.checked_add(Duration::from_secs(offset)).unwrap_or(time)
+    let offset = offset as i64; // the crate reads it as unsigned
+    let moved = Duration::from_secs(offset.unsigned_abs());
+    let moved = if offset < 0 { time.checked_sub(moved) } else { time.checked_add(moved) };
+    moved.unwrap_or(time)
 }
 
 #[cfg(test)]
@@ -147,6 +150,12 @@ mod tests {
             interface.options.extend(resolution.map(InterfaceDescriptionOption::IfTsResol));
             assert_eq!(since_1970(units, &interface), expected, "{resolution:?}");
         }
+        let back = InterfaceDescriptionOption::IfTsOffset((-7_i64) as u64);
+        let interface = InterfaceDescriptionBlock {
+            options: vec![back],
+            ..InterfaceDescriptionBlock::new(DataLink::RAW, 0)
+        };
+        assert_eq!(since_1970(9_000_000, &interface), Duration::from_secs(2));
         let offset = InterfaceDescriptionOption::IfTsOffset(7);
         let interface = InterfaceDescriptionBlock {
             options: vec![offset],

@@ -120,6 +120,7 @@ impl Tracing {
             when: Moment { at: since, since_1970: at },
             from,
             segment: &captured.segment,
+            options: captured.options,
             text: captured.text,
             ttl: captured.ttl,
             identification: captured.identification,

@@ -164,7 +164,7 @@ impl<'a> Connection<'a> {
         nth: u32,
         equipment: &mut Equipment,
         output: &mut Output,
-    ) -> Result<Ended, Failure> {
+    ) -> Result<Ended, End> {
         let (Turn { way, sink, signals, .. }, number) = (turn, turn.first + nth);
         output.number(number);
         let source = self.source()?;
@@ -187,6 +187,11 @@ impl<'a> Connection<'a> {
         let mut stepper = Stepper::new(self.args.step, output, signals)?;
         let ended = step::asking(stepper.as_mut(), wire, |wire| {
             driver::converse(&guard, wire, &plan, &mut talk, output, &mut pending)
+        });
+        // Before the first SYN there is nothing to end.
+        let ended = ended.map_err(|error| match signals.pending().filter(|_| self.args.step) {
+            Some(signal) => End::Signal(signal),
+            None => End::Failure(error.into()),
         })?;
         way.path.hand_back(equipment, guard);
         Ok(ended)

@@ -67,13 +67,13 @@ impl Source {
     /// The connection asked for, or the first that is whole, or the first; says which, if there are several.
     fn choose<'c>(&self, contents: &'c Contents, which: Option<Which>) -> Result<&'c Connection, Failure> {
         let all = &contents.connections;
-        let Some(first) = all.first() else {
+        if all.is_empty() {
             return Err(Failure::not_possible(format_args!("no TCP connection in {}", self.name)));
-        };
+        }
         let found = match which {
             Some(Which::Number(number)) => all.iter().find(|connection| connection.number == number),
-            Some(Which::End(end)) => all.iter().find(|connection| has(connection, end)),
-            None => all.iter().find(|connection| connection.is_whole()).or(Some(first)),
+            Some(Which::End(end)) => whole(all.iter().filter(|connection| has(connection, end))),
+            None => whole(all.iter()),
         };
         let Some(found) = found else {
             let count = all.len();
@@ -82,11 +82,16 @@ impl Source {
                 self.name
             )));
         };
-        if which.is_none() && all.len() > 1 {
+        let of_end = |end| all.iter().filter(|connection| has(connection, end)).count();
+        let (count, what) = match which {
+            Some(Which::Number(_)) => (1, ""),
+            Some(Which::End(end)) => (of_end(end), " with that end"),
+            None => (all.len(), ""),
+        };
+        if count > 1 {
             self.note(format_args!(
-                "connection {} of {} is drawn (--list shows them, --connection chooses)",
-                found.number,
-                all.len()
+                "of {count} connections{what} number {} is drawn (--list shows them, --connection chooses)",
+                found.number
             ));
         }
         Ok(found)
@@ -129,6 +134,11 @@ impl Source {
         let line = clean(&format!("tcpshake: {}: {what}", self.name));
         let _ = writeln!(io::stderr(), "{line}");
     }
+}
+
+/// The first that is whole, or the first.
+fn whole<'c>(mut all: impl Iterator<Item = &'c Connection> + Clone) -> Option<&'c Connection> {
+    all.clone().find(|connection| connection.is_whole()).or_else(|| all.next())
 }
 
 fn has(connection: &Connection, end: SocketAddr) -> bool {

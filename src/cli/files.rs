@@ -130,8 +130,11 @@ impl Observer for Files {
 
 /// Each is written to a file of its own, and no packet to a terminal.
 fn check(given: &[(&'static str, &Path)]) -> Result<(), Failure> {
+    let full = |path: &Path| std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
     for (n, (option, path)) in given.iter().enumerate() {
-        if let Some((earlier, _)) = given.iter().take(n).find(|(_, other)| other == path) {
+        let is_same =
+            |other: &Path| other == *path || full(other).is_some_and(|other| full(path) == Some(other));
+        if let Some((earlier, _)) = given.iter().take(n).find(|(_, other)| is_same(other)) {
             return Err(Failure::usage(format_args!(
                 "{earlier} and {option} cannot both write to '{}' (give each a file of its own)",
                 path.display()

@@ -11,8 +11,9 @@ use super::error::Failure;
 use super::output::{Output, Prompter};
 use super::signals::Signals;
 use crate::packet::{TransportChecksum, ip, tcp};
+use crate::tcp::{Flags, Segment};
 use crate::wire::Wire;
-use crate::wire::stepping::Stepping;
+use crate::wire::stepping::{Leave, Stepping};
 
 /// Said once.
 const MEANWHILE: &str = "\
@@ -33,8 +34,10 @@ pub(super) struct Stepper {
 enum Answers {
     NotAsked,
     Come,
-    /// It has ended, or a signal ends it all.
-    ComeNoMore,
+    /// It has ended: nobody is asked any more.
+    HaveEnded,
+    /// A signal ends it all: nothing leaves but the RST that says so.
+    AreCutOff,
 }
 
 impl Stepper {
@@ -50,19 +53,28 @@ impl Stepper {
         wanted.then(new).transpose()
     }
 
-    /// Returns when `packet` may leave.
-    fn ask(&mut self, packet: &[u8]) {
+    /// Returns when `packet` may leave, or that it may not.
+    fn ask(&mut self, packet: &[u8]) -> Leave {
         if self.answers == Answers::NotAsked {
             self.answers = Answers::Come;
             self.prompter.say(MEANWHILE.to_owned());
         }
-        if self.answers == Answers::ComeNoMore {
-            return;
+        if self.answers == Answers::Come {
+            self.question(packet);
         }
+        let is_reset = || segment(packet).is_some_and(|segment| segment.has(Flags::RST));
+        if self.answers == Answers::AreCutOff && !is_reset() { Leave::Refused } else { Leave::Granted }
+    }
+
+    fn question(&mut self, packet: &[u8]) {
         // Who types Enter ends the line on the terminal, too.
-        let end = if io::stdin().is_terminal() { " " } else { "\n" };
+        let is_terminal = io::stdin().is_terminal();
+        let end = if is_terminal { " " } else { "\n" };
         self.prompter.say(format!("next: {} · Enter{end}", words(packet)));
         self.answers = self.wait();
+        if is_terminal && self.answers != Answers::Come {
+            self.prompter.say("\n".to_owned());
+        }
     }
 
     /// Waits for the end of a line.
@@ -73,13 +85,13 @@ impl Stepper {
             match poll(&mut fds, PollTimeout::NONE) {
                 Err(Errno::EINTR) => continue,
                 Ok(_) if !fds[0].any().unwrap_or(false) => {}
-                _ => return Answers::ComeNoMore,
+                _ => return Answers::AreCutOff,
             }
             let mut octet = [0];
             match nix::unistd::read(&stdin, &mut octet) {
                 Ok(1..) if octet != *b"\n" => {}
                 Ok(1..) => return Answers::Come,
-                Ok(0) | Err(_) => return Answers::ComeNoMore,
+                Ok(0) | Err(_) => return Answers::HaveEnded,
             }
         }
     }
@@ -105,14 +117,16 @@ pub(super) fn asking<R>(
     }
 }
 
+/// What `packet` carries.
+fn segment(packet: &[u8]) -> Option<Segment> {
+    let packet = ip::parse(packet).ok()?;
+    let read = tcp::parse(packet.payload, packet.addresses, TransportChecksum::LeftToCard);
+    read.ok().map(|read| read.segment)
+}
+
 /// `ACK  seq 4322  ack 9001`.
 fn words(packet: &[u8]) -> String {
-    let segment = ip::parse(packet).ok().and_then(|packet| {
-        tcp::parse(packet.payload, packet.addresses, TransportChecksum::LeftToCard)
-            .ok()
-            .map(|tcp| tcp.segment)
-    });
-    let Some(segment) = segment else { return "a packet".to_owned() };
+    let Some(segment) = segment(packet) else { return "a packet".to_owned() };
     let ack = segment.acknowledgment().map_or(String::new(), |ack| format!("  ack {ack}"));
     format!("{}  seq {}{ack}  len {}", segment.flags, segment.seq, segment.text_len)
 }

@@ -552,6 +552,8 @@ impl<T: Talk> Flow<T> {
         self.outcome = Some(outcome);
         self.now(out);
         match self.stream.abort() {
+            // Whether an abort takes a RST, the machine knows best.
+            Ok(reaction) if clause == Clause::Abort => self.call(&reaction, out),
             Ok(reaction) => self.call(&Reaction { clause, ..reaction }, out),
             Err(_) => Ok(()), // gone already
         }

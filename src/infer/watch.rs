@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use super::flow::{Flow, closes_window};
 use crate::packet::IcmpError;
+use crate::packet::captured::Extent;
 use crate::record::connection::{Remark, Seen, Side};
 use crate::record::{Event, Excerpt, IcmpEffect, Keep, Negotiation, Relative, Standing, Step, View};
-use crate::tcp::{Arrows, Flags, Mss, Offer, Parameters, Segment, SeqNum, Shown, State, Watched};
+use crate::tcp::{
+    Arrows, Flags, Mss, Offer, Opt, OptionsBuilder, Parameters, Segment, SeqNum, Shown, State, Watched,
+    WindowScale,
+};
 use crate::time::Instant;
 
 /// When something was seen.
@@ -27,6 +31,8 @@ pub struct Sight<'s> {
     pub from: Side,
     /// Its numbers.
     pub segment: &'s Segment,
+    /// Whether its options were captured.
+    pub options: Extent,
     /// Its text, as far as it was captured.
     pub text: &'s [u8],
     /// Time to live, or hop limit, where it was captured.
@@ -35,6 +41,18 @@ pub struct Sight<'s> {
     pub identification: Option<u16>,
     /// Its packet before the text.
     pub headers: &'s [u8],
+}
+
+/// The segment as both ends are led through it: where the options of a SYN were cut off, windows are taken for the
+/// largest that they could mean.
+fn understood(sight: &Sight<'_>) -> Segment {
+    let largest = OptionsBuilder::default()
+        .push(Opt::WindowScale(WindowScale::LARGEST.get()))
+        .map(OptionsBuilder::build);
+    match (sight.options, sight.segment.has(Flags::SYN), largest) {
+        (Extent::Cut, true, Ok(options)) => Segment { options, ..*sight.segment },
+        _ => *sight.segment,
+    }
 }
 
 /// Both ends of a connection, as far as they show.
@@ -49,6 +67,8 @@ pub struct Watch {
     /// What the SYN of the local end offers.
     offered: Option<(Offer, Mss)>,
     negotiation: Option<Negotiation>,
+    /// Whether the options of both SYNs were captured.
+    agreement_is_known: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -100,6 +120,7 @@ impl Watch {
             remote_syn: None,
             offered: None,
             negotiation: None,
+            agreement_is_known: true,
         }
     }
 
@@ -186,8 +207,9 @@ impl Watch {
         let at = Instant::ORIGIN + sight.when.at;
         let (sender, receiver) = self.parties(sight.from);
         sender.seen = true;
-        let sending = sender.end.seen_sending(sight.segment, at);
-        let hearing = receiver.end.hears(sight.segment, at);
+        let segment = understood(sight);
+        let sending = sender.end.seen_sending(&segment, at);
+        let hearing = receiver.end.hears(&segment, at);
         match sight.from {
             Side::Local => sending,
             Side::Remote => hearing,
@@ -198,6 +220,7 @@ impl Watch {
         if !sight.segment.has(Flags::SYN) || sight.segment.has(Flags::RST) {
             return;
         }
+        self.agreement_is_known &= sight.options == Extent::Whole;
         match sight.from {
             Side::Local => {
                 let mss = sight.segment.options.syn().mss.unwrap_or(Mss::DEFAULT_IPV4);
@@ -208,7 +231,8 @@ impl Watch {
     }
 
     fn note_opening(&mut self, shown: Shown) {
-        let opened = shown.arrows.iter().any(|arrow| arrow.to == State::Established);
+        let opened =
+            self.agreement_is_known && shown.arrows.iter().any(|arrow| arrow.to == State::Established);
         if let (true, Some((syn, ttl)), Some((offer, mss))) = (opened, self.remote_syn, self.offered) {
             let parameters = Parameters { mss, offer, ..Parameters::default() };
             let tcb = self.local.end.tcb();

@@ -48,6 +48,19 @@ impl<'s> Teller<'s> {
         self.step.before.view.rcv.nxt
     }
 
+    /// Of a capture, where no one rule explains the segment: what it carries, and what is out of the ordinary with it.
+    fn seen(&self, [who, send, expect]: [&str; 3], segment: &Segment) -> String {
+        let carried = match segment.text_len {
+            0 => format!("{} with number {}", name(segment), segment.seq),
+            len => format!("{} with {}, {}", name(segment), octets(len), numbers(segment)),
+        };
+        let acknowledged = segment.acknowledgment().map(|ack| format!(", and {expect} {ack} next"));
+        let acknowledged = acknowledged.filter(|_| !segment.has(Flags::RST)).unwrap_or_default();
+        let remark = self.step.seen.and_then(|seen| seen.remark);
+        let remark = remark.map(|remark| format!(" This is a {remark}.")).unwrap_or_default();
+        format!("{who} {send} {carried}{acknowledged}.{remark}")
+    }
+
     /// Whether the step walked an arrow to this state.
     fn enters(&self, state: State) -> bool {
         self.step.arrows.iter().any(|arrow| arrow.to == state)

@@ -3,7 +3,7 @@
 use super::error::DecodeError;
 use super::ip::{self, Addresses, Protocol};
 use super::tcp::{self, Ports, TransportChecksum};
-use crate::tcp::Segment;
+use crate::tcp::{Options, Segment};
 
 /// A segment read from a packet of which only the beginning may be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +18,21 @@ pub struct Captured<'p> {
     pub identification: Option<u16>,
     /// The numbers; the length of the text is the one that was sent.
     pub segment: Segment,
+    /// Whether its options are all there; of those that are not, none is read.
+    pub options: Extent,
     /// The text, as far as it is there.
     pub text: &'p [u8],
     /// The packet before the text, as far as it is there.
     pub headers: &'p [u8],
+}
+
+/// How much of something is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// It was cut off.
+    Cut,
 }
 
 /// The longest header of a segment: a data offset of 15 words.
@@ -29,8 +40,7 @@ const LONGEST_HEADER: usize = 60;
 const HEADER: usize = 20;
 
 /// Reads a segment from its IP header on; `None` if the packet holds none. `original_len` is what it had before it was
-/// cut. Checksums are not looked at: where packets leave they are not complete yet. Options that were cut off read as
-/// the end of their list.
+/// cut. Checksums are not looked at: where packets leave they are not complete yet.
 pub fn parse(octets: &[u8], original_len: usize) -> Result<Option<Captured<'_>>, DecodeError> {
     let packet = ip::parse_quoted(octets)?;
     if packet.protocol != Protocol::Tcp {
@@ -50,7 +60,9 @@ pub fn parse(octets: &[u8], original_len: usize) -> Result<Option<Captured<'_>>,
     let read = tcp::parse(whole, packet.addresses, TransportChecksum::LeftToCard)?;
 
     let text_len = stated.saturating_sub(before_tcp + header_len);
-    let segment = Segment { text_len: text_len as u32, ..read.segment };
+    let options = if present.len() < header_len { Extent::Cut } else { Extent::Whole };
+    let list = if options == Extent::Whole { read.segment.options } else { Options::NONE };
+    let segment = Segment { text_len: text_len as u32, options: list, ..read.segment };
     let (headers, text) = there.split_at(there.len().min(before_tcp + header_len));
     Ok(Some(Captured {
         addresses: packet.addresses,
@@ -58,6 +70,7 @@ pub fn parse(octets: &[u8], original_len: usize) -> Result<Option<Captured<'_>>,
         ttl: packet.ttl,
         identification: ip::identification(octets),
         segment,
+        options,
         text,
         headers,
     }))

@@ -116,7 +116,7 @@ impl Remark {
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Retransmission => f.write_str("retransmission: all of it was sent before"),
+            Self::Retransmission => f.write_str("retransmission: it begins with what was sent before"),
             Self::Duplicate => {
                 f.write_str("duplicate: the same packet again, captured twice or doubled on its way")
             }

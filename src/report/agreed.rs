@@ -1,6 +1,7 @@
 //! What both sides have agreed on, in words.
 
 use crate::record::Negotiation;
+use crate::record::connection::Source;
 use crate::tcp::Offer;
 
 /// An extension, its name for machines, and for people.
@@ -25,7 +26,7 @@ fn words(offer: Offer) -> impl Iterator<Item = &'static str> {
 }
 
 /// What there is to say, a sentence each: first what is in force, last how far the peer is.
-pub fn sentences(negotiation: &Negotiation) -> Vec<String> {
+pub fn sentences(negotiation: &Negotiation, source: Source) -> Vec<String> {
     let Negotiation { our_mss, peer_mss, peer_window, peer_scale, ttl, .. } = *negotiation;
     let mut sentences = Vec::new();
     let segments = peer_mss.map(|peer| format!("segments to {} octets", our_mss.min(peer).get()));
@@ -54,6 +55,9 @@ pub fn sentences(negotiation: &Negotiation) -> Vec<String> {
         0 => format!("its window came as {peer_window}"),
         shift => format!("its window came as {peer_window}, then in units of {}", 1_u32 << shift),
     });
+    if source == Source::Capture {
+        return sentences; // it was seen somewhere on the way
+    }
     sentences.push(match negotiation.hops() {
         0 => format!("its TTL came as {ttl}: no router between us"),
         1 => format!("its TTL came as {ttl}: one router between us"),
@@ -85,7 +89,7 @@ mod tests {
     fn what_was_granted_refused_and_changed() {
         let usual = Offer::USUAL | Offer::ECN;
         assert_eq!(
-            sentences(&negotiation(usual, Some(1460), 64)),
+            sentences(&negotiation(usual, Some(1460), 64), Source::Ourselves),
             [
                 "open: segments to 1460 octets, SACK, window scale, ECN",
                 "its window came as 64240, then in units of 1024",
@@ -93,7 +97,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            sentences(&negotiation(Offer::SACK, Some(1200), 127)),
+            sentences(&negotiation(Offer::SACK, Some(1200), 127), Source::Ourselves),
             [
                 "open: segments to 1200 octets, SACK",
                 "not granted, or taken out on the way: window scale, ECN",
@@ -103,7 +107,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            sentences(&negotiation(Offer::NOTHING, None, 240))[..3],
+            sentences(&negotiation(Offer::NOTHING, None, 240), Source::Ourselves)[..3],
             [
                 "open, with no options agreed on",
                 "not granted, or taken out on the way: SACK, window scale, ECN",

@@ -38,6 +38,7 @@ pub(super) fn headers(packet: &[u8]) -> Vec<Header> {
     let mut reader = Reader { packet: within(packet), at: 0, headers: Vec::new() };
     let _ = reader.ip(); // where it stops, the rest begins
     reader.rest();
+    reader.headers.retain(|header| !header.fields.is_empty()); // cut off where it would begin
     reader.headers
 }
 

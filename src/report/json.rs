@@ -8,6 +8,8 @@ mod line;
 #[cfg(test)]
 pub(super) mod schema;
 
+use std::fmt::Write;
+
 use serde::Serialize;
 
 use self::line::{
@@ -15,6 +17,7 @@ use self::line::{
     PassedOverLine, RcvLine, ServedLine, SndLine, StatisticsLine,
 };
 pub(super) use self::line::{Begin, ClauseLine, IcmpLine, StepLine};
+use super::text::is_unsafe;
 use super::{Format, agreed};
 use crate::record::connection::{Connection, Remark};
 use crate::record::{
@@ -33,10 +36,19 @@ pub struct Json {
     exchange: u32,
 }
 
-/// A line of any kind.
+/// A line of any kind. What would steer a terminal stands in it as JSON allows: escaped.
 pub(super) fn write(line: &impl Serialize, out: &mut String) {
     // Plain structs of strings and numbers: there is nothing in them that could fail to serialize.
-    out.push_str(&serde_json::to_string(line).unwrap_or_default());
+    for c in serde_json::to_string(line).unwrap_or_default().chars() {
+        if is_unsafe(c) {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| {
+                let _ = write!(out, "\\u{unit:04x}");
+            });
+        } else {
+            out.push(c);
+        }
+    }
     out.push('\n');
 }
 

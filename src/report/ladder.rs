@@ -228,11 +228,7 @@ impl Format for Ladder {
         if self.role == Role::Passive && !self.style.verbose {
             return; // between the rungs of other connections it would be lost
         }
-        let mut sentences = agreed::sentences(negotiation);
-        if self.source == Source::Capture {
-            sentences.pop(); // how far the peer is from us: we were somewhere on the way
-        }
-        for sentence in sentences {
+        for sentence in agreed::sentences(negotiation, self.source) {
             self.rungs.dimmed(out, &sentence);
         }
     }

@@ -6,14 +6,23 @@ use std::time::Duration;
 /// the direction or are invisible, are escaped (CWE-150).
 pub fn clean(text: &str) -> String {
     text.chars().fold(String::new(), |mut clean, c| {
-        if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        {
+        if is_unsafe(c) {
             clean.extend(c.escape_unicode());
         } else {
             clean.push(c);
         }
         clean
     })
+}
+
+/// Whether a character steers a terminal, changes the direction, or cannot be seen.
+pub(super) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// Characters that text may be made of.

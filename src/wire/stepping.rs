@@ -1,4 +1,4 @@
-//! A wire that asks before each packet of ours leaves. While it waits for the answer our clock stands still, so that no
+//! A wire that asks whether each packet of ours may leave. While it waits for the answer our clock stands still, so that no
 //! timer of ours runs out over it; what arrives meanwhile is read afterwards, and has come at the end of the wait.
 
 use std::io;
@@ -6,6 +6,15 @@ use std::time::Duration;
 
 use super::{Arrival, Received, SendError, Wire};
 use crate::time::Instant;
+
+/// Whether a packet may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// It may.
+    Granted,
+    /// It is lost, as it might be anywhere on its way.
+    Refused,
+}
 
 /// A wire, and whom to ask.
 pub struct Stepping<'w, A> {
@@ -17,14 +26,14 @@ pub struct Stepping<'w, A> {
     resumed: Instant,
 }
 
-impl<'w, A: FnMut(&[u8])> Stepping<'w, A> {
-    /// Asks `ask` about each packet that is to leave by `wire`; it returns when the packet may.
+impl<'w, A: FnMut(&[u8]) -> Leave> Stepping<'w, A> {
+    /// Asks `ask` about each packet that is to leave by `wire`.
     pub fn new(wire: &'w mut dyn Wire, ask: A) -> Self {
         Self { wire, ask, stood: Duration::ZERO, resumed: Instant::ORIGIN }
     }
 }
 
-impl<A: FnMut(&[u8])> Wire for Stepping<'_, A> {
+impl<A: FnMut(&[u8]) -> Leave> Wire for Stepping<'_, A> {
     fn now(&self) -> Instant {
         self.wire.now().before(self.stood, self.resumed)
     }
@@ -32,9 +41,12 @@ impl<A: FnMut(&[u8])> Wire for Stepping<'_, A> {
     fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
         self.resumed = self.now();
         let begun = self.wire.now();
-        (self.ask)(packet);
+        let leave = (self.ask)(packet);
         self.stood += self.wire.now() - begun;
-        self.wire.send(packet)
+        match leave {
+            Leave::Granted => self.wire.send(packet),
+            Leave::Refused => Err(SendError::Other(io::ErrorKind::Interrupted.into())),
+        }
     }
 
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
@@ -94,7 +106,10 @@ mod tests {
     fn the_clock_stands_still_while_somebody_is_asked() {
         let clock = Cell::new(100);
         let mut inner = ByHand(&clock);
-        let mut wire = Stepping::new(&mut inner, |_: &[u8]| clock.set(clock.get() + 5_000));
+        let mut wire = Stepping::new(&mut inner, |packet: &[u8]| {
+            clock.set(clock.get() + 5_000);
+            if packet.is_empty() { Leave::Granted } else { Leave::Refused }
+        });
         wire.send(b"").unwrap();
         assert_eq!((clock.get(), wire.now()), (5_100, at(100)));
         clock.set(5_130);
@@ -104,6 +119,7 @@ mod tests {
             "{arrival:?}"
         );
         clock.set(5_140);
+        assert!(wire.send(b"refused").is_err());
         assert!(matches!(wire.receive(Some(at(140))).unwrap(), Arrival::DeadlinePassed));
     }
 }

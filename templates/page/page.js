@@ -31,6 +31,7 @@ function follow() {
   const n = Number(wanted.get("step"));
   show(exchanges.find((exchange) => exchange.number === Number(wanted.get("exchange"))) ?? exchanges[0]);
   current.select(Math.max(current.steps.findIndex((step) => step.n === n), 0));
+  if (wanted.has("step")) current.section.scrollIntoView(); // past the introduction
 }
 
 tabs.forEach((tab, at) => tab.addEventListener("click", (event) => {

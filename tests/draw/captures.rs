@@ -4,11 +4,12 @@ use pcap_file::DataLink;
 use tcpshake::capture::{CaptureError, survey as read};
 use tcpshake::record::connection::{Beginning, Finish};
 use tcpshake::record::{Event, IcmpEffect};
-use tcpshake::tcp::{Segment, SeqNum, State};
+use tcpshake::tcp::{Opt, OptionsBuilder, Segment, SeqNum, State, UnscaledWindow};
 
+use crate::command::draw;
 use crate::support::{
-    ACK, FIN_ACK, From, MILLISECOND, Packets, RST_ACK, SYN, SYN_ACK, Seen, client, server, states, steps,
-    steps_from, survey,
+    ACK, CLIENT_ISS, FIN_ACK, From, MILLISECOND, Packets, RST_ACK, SERVER_ISS, SYN, SYN_ACK, Seen, client,
+    server, states, steps, steps_from, survey,
 };
 
 fn whole() -> Packets {
@@ -226,4 +227,32 @@ fn checksum(octets: &[u8]) -> u16 {
     let sum: u32 = words.sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     (folded + (folded >> 16)) as u16
+}
+
+/// Where the options of the SYNs were cut off nobody knows what was agreed on, and no window is judged by a scale that is
+/// not known: the exchange is followed to its end all the same.
+#[test]
+fn options_that_were_cut_off_are_not_taken_for_none() {
+    const HEADERS: usize = 40;
+    let mut packets = Packets::default();
+    let options = OptionsBuilder::default().push(Opt::Mss(1460)).unwrap();
+    let options = options.push(Opt::WindowScale(7)).unwrap().build();
+    let window = UnscaledWindow(1000);
+    let syn = Segment { seq: CLIENT_ISS, flags: SYN, window, options, ..Segment::default() };
+    let syn_ack = Segment { seq: SERVER_ISS, ack: CLIENT_ISS + 1, flags: SYN_ACK, ..syn };
+    packets.segment(client(), server(), &syn, b"").segment(server(), client(), &syn_ack, b"");
+    packets.send(From::Client, ACK, 1, 1, b"");
+    // Far beyond the server's window as it stands, and within what it stands for.
+    for n in 0..100 {
+        packets.send(From::Client, ACK, 1 + n * 1000, 1, &[7; 1000]);
+    }
+    packets.close(100_000, 0);
+    for seen in &mut packets.seen {
+        seen.octets.truncate(HEADERS);
+    }
+    let steps = steps(&packets.pcap(), 1);
+    assert!(steps.iter().all(|step| step.event.segment().unwrap().options.is_empty()));
+    assert_eq!(states(&steps).last().unwrap(), &(State::TimeWait, Some(State::Closed)));
+    let (_, ladder, _) = draw(&packets.pcap(), &["--explain"]);
+    assert!(!ladder.contains("no options agreed on") && !ladder.contains("meet the peer's SYN"), "{ladder}");
 }

@@ -23,7 +23,7 @@ fn run(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-fn draw(file: &[u8], arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn draw(file: &[u8], arguments: &[&str]) -> (i32, String, String) {
     let mut on_disk = NamedTempFile::new().unwrap();
     on_disk.write_all(file).unwrap();
     let path = on_disk.path().to_str().unwrap().to_owned();
@@ -50,13 +50,16 @@ fn the_first_whole_connection_is_drawn_and_that_is_said() {
         "SYN-SENT     │── SYN ──",
         "ESTABLISHED │",
         "ACK again",
-        "retransmission: all of it was sent before",
+        "retransmission: it begins with what was sent",
         "opened, closed · segments: 6 out, 3 in · octets: 10 out, 0 in",
     ] {
         assert!(ladder.contains(part), "{part}: {ladder}");
     }
     assert!(!ladder.contains("no answer yet"), "{ladder}");
-    assert!(notes.contains("connection 2 of 2 is drawn"), "{notes}");
+    assert!(notes.contains("of 2 connections number 2 is drawn"), "{notes}");
+    let (_, by_end, notes) = draw(&two().pcap(), &["--connection", "10.0.0.2:80"]);
+    assert!(by_end.starts_with("10.0.0.1:40001 → 10.0.0.2:80\n"), "{by_end}");
+    assert!(notes.contains("of 2 connections with that end number 2 is drawn"), "{notes}");
     assert!(ladder.lines().all(|line| line.chars().count() <= 80), "{ladder}");
 }
 

@@ -3,9 +3,13 @@
 use pcap_file::DataLink;
 use tcpshake::capture::{self, MOST_CONNECTIONS, Perspective};
 use tcpshake::driver::Close;
+use tcpshake::driver::observe::{Kept, Observer};
+use tcpshake::lesson;
 use tcpshake::report::Format;
 use tcpshake::report::json::Json;
 use tcpshake::report::ladder::{Ladder, Style};
+use tcpshake::report::page::{self, Page, Shown};
+use tcpshake::report::{mermaid, svg};
 
 use crate::inference::exchange;
 use crate::recording::written;
@@ -41,20 +45,44 @@ fn originals() -> Vec<Vec<u8>> {
 }
 
 /// Everything that can be drawn of a file is drawn.
-fn draw_all(file: &[u8]) {
+/// As pictures, and as a page whose every header has fields.
+fn picture(kept: Kept) {
+    let Some(mut exchange) = kept.into_exchange() else { return };
+    exchange.steps.truncate(200);
+    exchange.remote.truncate(200);
+    let _ = svg::render(&exchange, svg::Style::default());
+    let _ = mermaid::render(&exchange);
+    let role = exchange.opening.role;
+    let sentences: Vec<_> = exchange.steps.iter().map(|step| Some(lesson::sentence(role, step))).collect();
+    let shown = [Shown { exchange: &exchange, sentences: &sentences }];
+    let page = page::render(&Page { title: "", introduction: &[], shown: &shown, course: None });
+    assert!(!page.contains("\"fields\":[]"), "a header without fields: the script has nothing to draw");
+}
+
+/// Whether pages are made, too: of ten thousand files they take a minute.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pictures {
+    Drawn,
+    LeftOut,
+}
+
+fn draw_all(file: &[u8], pictures: Pictures) {
     let Ok(contents) = capture::survey(file) else { return };
-    let style = Style { verbose: true, ..Style::default() };
+    let style = Style { verbose: true, hex: true, explain: Some(lesson::sentence), ..Style::default() };
     for connection in &contents.connections {
         for from in [Perspective::Client, Perspective::Server] {
             let (mut ladder, mut json) = (Ladder::new(style), Json::default());
             let (mut out, mut lines) = (String::new(), String::new());
+            let mut kept = Kept::default();
             let _ = capture::trace(file, connection, from, |told| {
                 match &told {
                     capture::Told::Begin(opening) => {
+                        kept.begin(opening);
                         ladder.begin(opening, &mut out);
                         json.begin(opening, &mut lines);
                     }
                     capture::Told::Step(step) => {
+                        kept.step(step);
                         ladder.step(step, &mut out);
                         json.step(step, &mut lines);
                     }
@@ -64,6 +92,9 @@ fn draw_all(file: &[u8]) {
                 Ok(())
             });
             ladder.connection(connection, &mut out);
+            if pictures == Pictures::Drawn {
+                picture(kept);
+            }
             let safe = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
             assert!(out.chars().all(safe), "a control character reaches the terminal");
             assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
@@ -95,7 +126,9 @@ fn ten_thousand_mutated_captures_are_drawn_without_a_panic() {
                 break;
             }
         }
-        draw_all(&file);
+        const EACH: usize = 19; // prime to the number of originals
+        let pictures = if n % EACH == 0 { Pictures::Drawn } else { Pictures::LeftOut };
+        draw_all(&file, pictures);
     }
 }
 
@@ -133,7 +166,7 @@ fn descriptions_of_interfaces_are_bounded() {
 fn text_is_escaped_and_cut() {
     let mut packets = Packets::default();
     packets.open().send(From::Server, ACK, 1, 1, &b"\x1b[2J\x07\xc2\x9b".repeat(100));
-    draw_all(&packets.pcap());
+    draw_all(&packets.pcap(), Pictures::Drawn);
     let steps = crate::support::steps(&packets.pcap(), 1);
     assert_eq!(steps[3].packet.len(), 40, "headers alone");
 }
@@ -151,7 +184,7 @@ fn gaps_and_false_lengths_cost_nothing() {
     long[2..4].copy_from_slice(&[0xff, 0xff]);
     let at = packets.seen[0].at;
     packets.seen.push(crate::support::Seen { at, octets: long, original_len: 0xffff });
-    draw_all(&packets.pcap());
+    draw_all(&packets.pcap(), Pictures::Drawn);
 }
 
 /// A recording may have been written by anybody: its words are escaped wherever they are shown.
@@ -171,5 +204,5 @@ fn the_words_of_a_recording_steer_no_terminal() {
     );
     let contents = capture::survey(recording.as_bytes()).unwrap();
     assert!(contents.damage.is_none(), "{:?}", contents.damage);
-    draw_all(recording.as_bytes());
+    draw_all(recording.as_bytes(), Pictures::Drawn);
 }

@@ -15,6 +15,7 @@ use super::exit::Exit;
 use super::files::{Files, Others, Words};
 use super::output::Output;
 use super::signals::Signals;
+use super::sink::is_standard_output;
 use super::step::{self, Stepper};
 use crate::lesson::Scenario;
 use crate::wire::paced::Rest;
@@ -24,6 +25,9 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         return list();
     }
     if let (true, Some(folder)) = (args.all, &args.files.pictures.html) {
+        if is_standard_output(folder) {
+            return Err(Failure::usage("--all writes many pages (give --html a folder)"));
+        }
         return course::write(folder);
     }
     step::check(args.step, &args.output)?;
@@ -72,6 +76,7 @@ fn simulate_slowly(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
     let (keep, asking) = (args.files.keep(), stepper.as_mut());
     let exit = simulated::run(args.scenario, keep, asking, &mut output, rest, &mut || signals.pending());
     drop(stepper);
+    let exit = exit.or_else(|failure| signals.pending().map_or(Err(failure), |signal| Ok(signal.into())));
     output.conclude(exit, &signals)
 }
 

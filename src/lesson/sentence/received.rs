@@ -11,6 +11,9 @@ impl Teller<'_> {
         let snd = self.step.before.view.snd;
         let expected = self.expected();
         let Some(clause) = self.step.clause else {
+            if self.step.seen.is_some() {
+                return self.seen([capital, "sends", "expects"], segment);
+            }
             return "The peer is not there yet. We pass over its RST: both sides are to open at once."
                 .to_owned();
         };

@@ -9,6 +9,9 @@ use crate::tcp::{Clause, Flags, Segment, State};
 impl Teller<'_> {
     pub(super) fn sent(&self, segment: &Segment, retransmission: u8) -> String {
         let Some(clause) = self.step.clause else {
+            if self.step.seen.is_some() {
+                return self.seen(["We", "send", "expect"], segment);
+            }
             return format!(
                 "We meet the peer's SYN with ours, number {}, whatever became of the one before.",
                 segment.seq

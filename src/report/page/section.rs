@@ -3,6 +3,7 @@
 use super::numbers::{self, Line};
 use super::rung::Rung;
 use super::{Shown, data, diagram};
+use crate::record::connection::Source;
 use crate::record::{Role, Summary};
 use crate::report::{agreed, verdict};
 
@@ -61,7 +62,10 @@ impl Section {
         let local = End {
             name: "local",
             heading: ours,
-            source: "as it was",
+            source: match exchange.opening.source {
+                Source::Ourselves => "as it was",
+                Source::Capture => "inferred from its segments",
+            },
             last: last(diagram::local(steps)),
             line: local_line,
         };
@@ -78,7 +82,11 @@ impl Section {
             ends: [local, remote],
             rungs: (0..steps.len()).filter_map(|at| Rung::of(shown, at)).collect(),
             left_out: exchange.steps.len() - steps.len(),
-            agreed: exchange.negotiation.as_ref().map(agreed::sentences).unwrap_or_default(),
+            agreed: exchange
+                .negotiation
+                .as_ref()
+                .map(|agreed| agreed::sentences(agreed, exchange.opening.source))
+                .unwrap_or_default(),
             result: exchange.summary.as_ref().map(Verdict::of),
             data: data::json(exchange, steps),
         }
