@@ -15,7 +15,7 @@ use super::queue::Bell;
 use super::signals::Signals;
 use super::sink::{self, Place, Sink};
 use super::source::{Opened, Source};
-use super::step::{self, Stepper};
+use super::step::{self, Peer, Stepper};
 use super::way::Way;
 use crate::driver::{self, Ended, Linger, Open, Plan};
 use crate::net::privileges;
@@ -184,7 +184,7 @@ impl<'a> Connection<'a> {
             self.bell.still();
             signals.pending()
         };
-        let mut stepper = Stepper::new(self.args.step, output, signals)?;
+        let mut stepper = Stepper::new(self.args.step, Peer::Real, output, signals)?;
         let ended = step::asking(stepper.as_mut(), wire, |wire| {
             driver::converse(&guard, wire, &plan, &mut talk, output, &mut pending)
         });

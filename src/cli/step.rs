@@ -15,18 +15,31 @@ use crate::tcp::{Flags, Segment};
 use crate::wire::Wire;
 use crate::wire::stepping::{Leave, Stepping};
 
-/// Said once.
+/// Said first.
 const MEANWHILE: &str = "\
 Each segment of ours waits for Enter, and our clock with it. The peer's goes on:
 what it waits for it sends again, first after about a second, and after a minute
 or two it gives up. What comes meanwhile is shown next.
 ";
 
+/// The same, where the peer's clock is ours.
+const MEANWHILE_SIMULATED: &str = "Each segment of ours waits for Enter, and all clocks with it.\n";
+
+/// Whose clock the peer goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// Its own.
+    Real,
+    /// Ours: it is simulated.
+    Simulated,
+}
+
 /// Asks at the terminal, or whatever standard input is.
 pub(super) struct Stepper {
     prompter: Prompter,
     signals: OwnedFd,
     answers: Answers,
+    peer: Peer,
 }
 
 /// What is to be expected of standard input.
@@ -42,12 +55,18 @@ enum Answers {
 
 impl Stepper {
     /// For what `output` shows, if it is `wanted`.
-    pub(super) fn new(wanted: bool, output: &Output, signals: &Signals) -> Result<Option<Self>, Failure> {
+    pub(super) fn new(
+        wanted: bool,
+        peer: Peer,
+        output: &Output,
+        signals: &Signals,
+    ) -> Result<Option<Self>, Failure> {
         let new = || -> Result<Self, Failure> {
             Ok(Self {
                 prompter: output.prompter(),
                 signals: signals.descriptor()?,
                 answers: Answers::NotAsked,
+                peer,
             })
         };
         wanted.then(new).transpose()
@@ -57,7 +76,8 @@ impl Stepper {
     fn ask(&mut self, packet: &[u8]) -> Leave {
         if self.answers == Answers::NotAsked {
             self.answers = Answers::Come;
-            self.prompter.say(MEANWHILE.to_owned());
+            let meanwhile = if self.peer == Peer::Real { MEANWHILE } else { MEANWHILE_SIMULATED };
+            self.prompter.say(meanwhile.to_owned());
         }
         if self.answers == Answers::Come {
             self.question(packet);

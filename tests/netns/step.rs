@@ -77,16 +77,25 @@ fn goes_on_at_the_end_of_input() {
     assert!(!said.stdout.contains("next: "), "{}", said.stdout);
 }
 
+/// What nobody has released does not leave: the RST does, if there is something to end.
 fn ends_with_a_signal() {
-    let world = World::new();
-    let mut talk = step(&world.server(close_after_client).v4());
-    up_to_question(&mut talk);
-    talk.say();
-    up_to_question(&mut talk);
-    talk.signal(Signal::SIGINT);
-    let said = talk.wait();
-    assert_eq!(said.code, Some(130), "{}", said.stderr);
-    assert!(said.stdout.contains("RST") && said.stdout.contains("interrupted"), "{}", said.stdout);
+    for (released, flags) in [(0, &[][..]), (1, &["SYN", "RST"]), (2, &["SYN", "ACK", "RST"])] {
+        let world = World::new();
+        let mut talk = step(&world.server(close_after_client).v4());
+        up_to_question(&mut talk);
+        for _ in 0..released {
+            talk.say();
+            up_to_question(&mut talk);
+        }
+        talk.signal(Signal::SIGINT);
+        let said = talk.wait();
+        assert_eq!(said.code, Some(130), "{} {}", said.stdout, said.stderr);
+        let seen = world.capture.segments();
+        let ours: Vec<&str> =
+            seen.iter().filter(|seen| seen.source.ip() == NEAR_V4).map(|seen| &*seen.flags).collect();
+        assert_eq!(ours.len(), flags.len(), "{ours:?}");
+        assert!(ours.iter().zip(flags).all(|(ours, wanted)| ours.contains(wanted)), "{ours:?}");
+    }
 }
 
 fn refused_where_nobody_could_answer() {

@@ -33,7 +33,8 @@ pub struct DemoArgs {
     #[arg(long, requires = "html", conflicts_with_all = ["simulate", "scenario", "svg", "mermaid", "pcap"])]
     pub all: bool,
 
-    /// Wait for Enter before each segment of ours leaves
+    /// Wait for Enter before each segment of ours leaves; times leave the waits out. Where standard input ends, the rest
+    /// goes on by itself
     #[arg(long, help_heading = "Output", conflicts_with_all = ["quiet", "all", "list"])]
     pub step: bool,
 

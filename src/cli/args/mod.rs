@@ -327,7 +327,8 @@ pub struct ConnectArgs {
     #[command(flatten)]
     pub tell: TellArgs,
 
-    /// Wait for Enter before each segment of ours leaves
+    /// Wait for Enter before each segment of ours leaves; times leave the waits out. Where standard input ends, the rest
+    /// goes on by itself
     #[arg(long, help_heading = "Output", conflicts_with = "quiet")]
     pub step: bool,
 

@@ -16,7 +16,7 @@ use super::files::{Files, Others, Words};
 use super::output::Output;
 use super::signals::Signals;
 use super::sink::is_standard_output;
-use super::step::{self, Stepper};
+use super::step::{self, Peer, Stepper};
 use crate::lesson::Scenario;
 use crate::wire::paced::Rest;
 
@@ -72,7 +72,7 @@ fn simulate_slowly(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
         let wait = args.pace.map_or(Duration::ZERO, |pace| pace.wait(passed));
         if signals.is_due_within(wait) { Rest::Disturbed } else { Rest::Over }
     };
-    let mut stepper = Stepper::new(args.step, &output, &signals)?;
+    let mut stepper = Stepper::new(args.step, Peer::Simulated, &output, &signals)?;
     let (keep, asking) = (args.files.keep(), stepper.as_mut());
     let exit = simulated::run(args.scenario, keep, asking, &mut output, rest, &mut || signals.pending());
     drop(stepper);

@@ -11,7 +11,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::files::Files;
 use crate::cli::signals::Signals;
-use crate::cli::step::{self, Stepper};
+use crate::cli::step::{self, Peer, Stepper};
 use crate::guard::{Choice, Guard, PortLease, SelfTest};
 use crate::lab::actor::{Actor, Part};
 use crate::lab::server::EchoServer;
@@ -56,7 +56,7 @@ pub(super) fn run(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
     let mut output = super::start(args, files)?;
     let far = far.begin(args.scenario).map_err(|error| cannot_start(&error))?;
     let mut wire = FaultyWire::new(wire, scene.weather.clone());
-    let mut stepper = Stepper::new(args.step, &output, &signals)?;
+    let mut stepper = Stepper::new(args.step, Peer::Real, &output, &signals)?;
     let exit = step::asking(stepper.as_mut(), &mut wire, |wire| {
         play(&scene, &mut guard, wire, &mut output, &mut || signals.pending())
     });
