@@ -57,7 +57,8 @@ impl<'s> Teller<'s> {
         let acknowledged = segment.acknowledgment().map(|ack| format!(", and {expect} {ack} next"));
         let acknowledged = acknowledged.filter(|_| !segment.has(Flags::RST)).unwrap_or_default();
         let remark = self.step.seen.and_then(|seen| seen.remark);
-        let remark = remark.map(|remark| format!(" This is a {remark}.")).unwrap_or_default();
+        let remark =
+            remark.map(|remark| format!(" {}.", capitalized(&remark.to_string()))).unwrap_or_default();
         format!("{who} {send} {carried}{acknowledged}.{remark}")
     }
 
@@ -143,6 +144,12 @@ fn name(segment: &Segment) -> &'static str {
     } else {
         "segment"
     }
+}
+
+fn capitalized(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    first + letters.as_str()
 }
 
 fn octets(count: u32) -> String {

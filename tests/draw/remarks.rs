@@ -1,7 +1,8 @@
 //! What is out of the ordinary has its name.
 
-use tcpshake::record::Event;
+use tcpshake::lesson;
 use tcpshake::record::connection::Remark;
+use tcpshake::record::{Event, Role};
 use tcpshake::tcp::{Segment, State, UnscaledWindow};
 
 use crate::support::{
@@ -91,4 +92,15 @@ fn an_ordinary_connection_has_nothing_to_remark() {
     packets.send(From::Server, ACK, 1, 101, TEXT).close(100, 100);
     let found = remarks(&steps(&packets.pcap(), 1));
     assert!(found.iter().all(Option::is_none), "{found:?}");
+}
+
+/// What no one rule explains has a sentence all the same, with what is out of the ordinary about it.
+#[test]
+fn what_is_remarked_is_said_in_a_sentence() {
+    let mut packets = Packets::default();
+    packets.open().send(From::Client, ACK, 1, 1, b"hello").send(From::Client, ACK, 1, 1, b"hello");
+    let steps = steps(&packets.pcap(), 1);
+    let last = lesson::sentence(Role::Active, steps.last().unwrap());
+    assert!(last.contains("5 octets") && last.ends_with("begins with what was sent before."), "{last}");
+    assert!(last.contains("Retransmission: "), "{last}");
 }
