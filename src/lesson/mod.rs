@@ -5,4 +5,4 @@ mod scenarios;
 mod sentence;
 
 pub use scenarios::Scenario;
-pub use sentence::sentence;
+pub use sentence::{as_sentence, sentence};

@@ -58,7 +58,7 @@ impl<'s> Teller<'s> {
         let acknowledged = acknowledged.filter(|_| !segment.has(Flags::RST)).unwrap_or_default();
         let remark = self.step.seen.and_then(|seen| seen.remark);
         let remark =
-            remark.map(|remark| format!(" {}.", capitalized(&remark.to_string()))).unwrap_or_default();
+            remark.map(|remark| format!(" {}", as_sentence(&remark.to_string()))).unwrap_or_default();
         format!("{who} {send} {carried}{acknowledged}.{remark}")
     }
 
@@ -120,8 +120,12 @@ fn icmp(meaning: &str, effect: IcmpEffect) -> String {
 
 /// The rule itself, as a sentence: where nothing can be added to it.
 fn rule(clause: Clause) -> String {
-    let text = clause.text();
-    let mut letters = text.chars();
+    as_sentence(clause.text())
+}
+
+/// Words that say something, with a capital and a full stop.
+pub fn as_sentence(words: &str) -> String {
+    let mut letters = words.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }
@@ -144,12 +148,6 @@ fn name(segment: &Segment) -> &'static str {
     } else {
         "segment"
     }
-}
-
-fn capitalized(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    first + letters.as_str()
 }
 
 fn octets(count: u32) -> String {

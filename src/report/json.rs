@@ -18,7 +18,7 @@ use self::line::{
 };
 pub(super) use self::line::{Begin, ClauseLine, IcmpLine, StepLine};
 use super::text::is_unsafe;
-use super::{Format, agreed};
+use super::{Format, agreed, hex};
 use crate::record::connection::{Connection, Remark};
 use crate::record::{
     Event, Excerpt, GuardSummary, IcmpEffect, Listening, Negotiation, Opening, Outcome, Relative, Role,
@@ -70,14 +70,10 @@ fn options(options: &Options) -> Vec<OptionLine> {
         Ok(Opt::Sack(blocks)) => {
             OptionLine::Sack { blocks: blocks.iter().map(|(start, end)| [start.0, end.0]).collect() }
         }
-        Ok(Opt::Unknown { kind, data }) => OptionLine::Unknown { kind, data: hex(data) },
+        Ok(Opt::Unknown { kind, data }) => OptionLine::Unknown { kind, data: hex::digits(data) },
         Err(fault) => OptionLine::Malformed { fault: fault.to_string() },
     };
     options.iter().map(line).collect()
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 impl<'l> Begin<'l> {
@@ -171,7 +167,7 @@ impl StepLine {
                 snd: snd(&step.before.view.snd),
                 rcv: rcv(&step.before.view.rcv),
             }),
-            packet: (!step.packet.is_empty()).then(|| hex(&step.packet)),
+            packet: (!step.packet.is_empty()).then(|| hex::digits(&step.packet)),
             snd_scale: Some(step.view.snd_scale),
             rto_us: Some(micros(step.view.rto)),
             late: step.late,

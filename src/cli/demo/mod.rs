@@ -76,8 +76,13 @@ fn simulate_slowly(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
     let (keep, asking) = (args.files.keep(), stepper.as_mut());
     let exit = simulated::run(args.scenario, keep, asking, &mut output, rest, &mut || signals.pending());
     drop(stepper);
-    let exit = exit.or_else(|failure| signals.pending().map_or(Err(failure), |signal| Ok(signal.into())));
+    let exit = exit.or_else(|failure| unless_ended(failure, &signals));
     output.conclude(exit, &signals)
+}
+
+/// What a signal has kept from leaving is no failure.
+fn unless_ended(failure: Failure, signals: &Signals) -> Result<Exit, Failure> {
+    signals.pending().map_or(Err(failure), |signal| Ok(signal.into()))
 }
 
 /// The output, with what is said of the scenario.

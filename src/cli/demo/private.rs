@@ -61,7 +61,7 @@ pub(super) fn run(args: &DemoArgs, files: Files) -> Result<Exit, Failure> {
         play(&scene, &mut guard, wire, &mut output, &mut || signals.pending())
     });
     drop(stepper);
-    let exit = exit.or_else(|failure| signals.pending().map_or(Err(failure), |signal| Ok(signal.into())));
+    let exit = exit.or_else(|failure| super::unless_ended(failure, &signals));
     drop(far);
     output.conclude(exit, &signals)
 }

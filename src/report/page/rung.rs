@@ -1,6 +1,7 @@
 //! A rung of the page's ladder, in words.
 
 use super::Shown;
+use crate::lesson::as_sentence;
 use crate::record::{Event, Step};
 use crate::report::text::{clean, millis};
 use crate::report::words;
@@ -75,10 +76,10 @@ impl Rung {
         let before = at.checked_sub(1).and_then(state_of_remote);
         let remote = state_of_remote(at).filter(|after| before != Some(*after)).map(State::name);
         let said = shown.sentences.get(at).and_then(Option::as_deref).map(clean);
-        let note = words::remark(step).map(|remark| sentence(&remark));
+        let note = words::remark(step).map(|remark| as_sentence(&remark));
         let (sentence, rule) = match (said.or(note), step.clause) {
             (Some(said), clause) => (said, clause.map(|clause| (clause.section(), Some(clause.text())))),
-            (None, Some(clause)) => (sentence(clause.text()), Some((clause.section(), None))),
+            (None, Some(clause)) => (as_sentence(clause.text()), Some((clause.section(), None))),
             (None, None) => (String::new(), None),
         };
         let segment = words::segment(&step.event);
@@ -105,13 +106,6 @@ impl Rung {
 fn entered(step: &Step) -> Vec<&'static str> {
     let walked: Vec<_> = step.arrows.iter().map(|arrow| arrow.to.name()).collect();
     if walked.is_empty() && step.state != step.before.state { vec![step.state.name()] } else { walked }
-}
-
-/// A rule of the state machine as a sentence.
-fn sentence(rule: &str) -> String {
-    let mut letters = rule.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
 
 /// Numbers, options, text.
