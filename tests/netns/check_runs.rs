@@ -1,5 +1,6 @@
 //! How a `check` goes: its pace, its order, its end by a signal, whom it leaves out, and what it leaves alone.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -368,11 +369,12 @@ fn counts_exchanges() {
 
 fn keeps_no_capability() {
     let world = World::new();
-    let server = world.crowd_server(close_with_client);
+    let servers = [(); 2].map(|()| world.crowd_server(close_with_client));
     for guard in ["listener", "nft"] {
-        let target = format!("10.99.0.2:{server}");
+        let [first, second] = servers.map(|server| format!("10.99.0.2:{server}"));
         let running = Running::check(&[
-            &target,
+            &first,
+            &second,
             "localhost:9",
             "-e",
             "stays-open:30s",
@@ -381,8 +383,14 @@ fn keeps_no_capability() {
             "--threads",
             "2",
         ]);
-        world.capture.until(|seen| seen.flags == "SYN,ACK" && seen.source.port() == server);
-        world.capture.until(|seen| seen.source.ip() == NEAR_V4 && seen.flags == "ACK");
+        // One target for each thread, and both stay open: none has ended, or is still to begin.
+        let open = RefCell::new(HashSet::new());
+        world.capture.until(|seen| {
+            if seen.source.ip() == NEAR_V4 && seen.flags == "ACK" {
+                open.borrow_mut().insert(seen.destination.port());
+            }
+            open.borrow().len() == servers.len()
+        });
         let threads = threads_of(running.pid());
         assert!(threads.len() > 2, "{threads:?}");
         for status in threads {
@@ -393,6 +401,7 @@ fn keeps_no_capability() {
         }
         running.signal(Signal::SIGTERM);
         assert_eq!(running.finish().code, Some(143));
+        drop(world.capture.segments()); // of this run: the next is waited for anew
     }
 }
 
