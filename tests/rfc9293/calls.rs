@@ -262,3 +262,10 @@ fn open_again_needs_a_new_tcb() {
         assert_eq!(rig.tcb.state(), S::Closed);
     }
 }
+
+/// 3.10.4, SYN-RECEIVED: a CLOSE that waits for the open is a CLOSE: the next one is an error.
+#[test]
+fn close_twice_in_syn_received_with_text_queued() {
+    let mut rig = syn_received_passive(WRAP).with(&[send(10), close()]);
+    assert_eq!(rig.tcb.close(rig.now), Err(CallError::Closing));
+}

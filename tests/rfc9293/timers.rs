@@ -282,3 +282,14 @@ fn b12_syn_ack_after_two_retransmissions() {
         ],
     );
 }
+
+/// MUST-20: acknowledgments that repeat are no answer: R2 counts on, though the peer is there and its window open.
+#[test]
+fn must_20_repeated_acknowledgments_do_not_put_off_the_limit() {
+    let mut rig = established(WRAP).with(&[send(10)]);
+    for wait in [1000, 2000, 4000] {
+        assert_eq!(rig.on(timeout(wait)).0.clause, AGAIN);
+        assert_eq!(rig.on(ack(1, 1)).0.clause, C::AckRepeats);
+    }
+    assert_eq!(rig.on(timeout(8000)).0.clause, C::RetransmissionLimit);
+}

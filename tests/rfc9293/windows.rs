@@ -98,3 +98,16 @@ fn send_is_bounded() {
     assert!(tcb.send(1 << 30, NOW).is_ok());
     assert!(tcb.send(1, NOW).is_err());
 }
+
+/// G-13: the window of a segment that acknowledges less than another before it is not taken, even if its own number is
+/// newer (RFC 9293 section 3.10.7.4, fifth: SND.UNA =< SEG.ACK).
+#[test]
+fn g13_an_older_acknowledgment_sets_no_window() {
+    let mut tcb = opened(&with_window(64_000));
+    let _ = tcb.send(10, NOW).unwrap();
+    let _ = tcb.on_segment(&segment(Flags::ACK, 1, 11, 400), NOW);
+    let wnd = tcb.snd().wnd;
+    let older = Segment { text_len: 5, ..segment(Flags::ACK, 1, 1, 1) };
+    assert_eq!(tcb.on_segment(&older, NOW).text.len, 5);
+    assert_eq!(tcb.snd().wnd, wnd);
+}

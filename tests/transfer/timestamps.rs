@@ -187,3 +187,14 @@ fn m06_segment_of_the_last_round_of_the_sequence_space() {
     rig.on(ack(1 + 20 * SMSS, 1).text(SMSS).ts(705, 0));
     assert_eq!(rig.taken, 20_000);
 }
+
+/// M-06, G-14, G-15: old segments without text are challenged, ten times in five seconds; those with text are each
+/// acknowledged, for their sender waits for that.
+#[test]
+fn m06_g14_g15_only_old_segments_without_text_are_throttled() {
+    let answered = |octets| {
+        let mut rig = open(700);
+        (0..20).filter(|_| rig.on(ack(1, 1).text(octets).ts(1, 0)) == ". 1 ack 1").count()
+    };
+    assert_eq!((answered(0), answered(5)), (10, 20));
+}
