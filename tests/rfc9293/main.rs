@@ -31,6 +31,7 @@ mod listen;
 mod losses;
 mod matrix;
 mod oracle;
+mod positions;
 mod probes;
 mod states;
 mod support;
