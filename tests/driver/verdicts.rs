@@ -182,7 +182,8 @@ fn n01_n02_n04_n05_icmp_by_phase() {
     let told = run(unanswered(3, 13, ISS, REMOTE_PORT), &plan(Close::Active));
     assert!(matches!(told.ended.summary.outcome, Outcome::Unreachable(error) if error.code == 13));
     assert_eq!(told.rungs(), ["> S 0", "icmp 3/13 Fatal", "quiet"]);
-    assert_eq!(told.kept.steps.last().unwrap().state, State::Closed);
+    let last = told.kept.steps.last().unwrap();
+    assert_eq!((last.state, last.clause), (State::Closed, Some(Clause::IcmpEndsOpening)));
     // Soft: noted, and the verdict if nothing else comes.
     let told = run(unanswered(3, 1, ISS, REMOTE_PORT), &plan(Close::Active));
     assert!(matches!(told.ended.summary.outcome, Outcome::Unreachable(error) if error.code == 1));

@@ -353,6 +353,7 @@ fn splits_its_syn_ack() {
     let flags: Vec<&str> = captured.iter().map(|seen| &*seen.flags).take(4).collect();
     assert_eq!(flags, ["SYN", "ACK", "SYN", "SYN,ACK"]);
     assert_eq!(captured[1].ack, Some(captured[0].seq.wrapping_add(1)));
+    assert_eq!(run.steps().filter(|step| step["clause"]["name"] == "ListenSplits").count(), 2);
     assert_true(&run, &captured);
 }
 

@@ -33,6 +33,7 @@ mod matrix;
 mod oracle;
 mod positions;
 mod probes;
+mod reached;
 mod states;
 mod support;
 mod syn_received;

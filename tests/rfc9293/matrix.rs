@@ -10,6 +10,7 @@ use crate::positions::{SEED, segments};
 use crate::support::*;
 
 /// A connection that segments arrive at.
+#[derive(Clone, Copy)]
 pub struct Subject {
     /// Where its random positions begin.
     at: usize,
