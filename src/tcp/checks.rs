@@ -83,7 +83,7 @@ impl Arrival<'_> {
         }
     }
 
-    /// F-01: after crossing SYNs the peer's SYN,ACK stands at IRS, left of the window. By the letter it
+    /// F-01, MUST-10: after crossing SYNs the peer's SYN,ACK stands at IRS, left of the window. By the letter it
     /// would only be acknowledged; figure 7 of the RFC has it open the connection, as hosts do. One that
     /// acknowledges something else goes the same way, and is reset at the fifth check (E-01).
     fn completes_simultaneous_open(&self) -> bool {
@@ -99,7 +99,8 @@ impl Arrival<'_> {
         self.seg.has(Flags::SYN) && bare && self.seg.seq == self.tcb.rcv.irs
     }
 
-    /// Second: a RST counts only with exactly the next number (RFC 5961 section 3.2).
+    /// Second: a RST counts only with exactly the next number (RFC 5961 section 3.2); text on it is nothing to
+    /// mind (SHLD-2).
     fn check_rst(&mut self) -> Next {
         if !self.seg.has(Flags::RST) {
             return Next::Continue(());
@@ -251,7 +252,8 @@ impl Arrival<'_> {
         }
     }
 
-    /// Sixth: RCV.UP <- max(RCV.UP, SEG.UP). SEG.UP points behind the urgent data (MUST-62).
+    /// Sixth: RCV.UP <- max(RCV.UP, SEG.UP) (MUST-30). SEG.UP points behind the urgent data (MUST-62). Our user
+    /// hears of it with the segment, whose URG and pointer are told as they come (MUST-32).
     pub(super) fn note_urgent(&mut self) {
         if self.seg.has(Flags::URG) && self.tcb.state().receives_text() {
             let up = self.seg.seq + u32::from(self.seg.urgent);
@@ -299,7 +301,7 @@ impl Arrival<'_> {
         }
     }
 
-    /// Text behind a gap, kept where there is room for it (SHLD-31).
+    /// Text behind a gap, kept where there is room for it (SHLD-31), and answered at once (MAY-13).
     fn hold_text(&mut self) {
         let start = self.seg.text_seq();
         let len = self.seg.text_len.min((self.right_edge - start).max(0) as u32);

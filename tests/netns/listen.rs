@@ -406,7 +406,8 @@ impl Hand {
     }
 }
 
-/// One that nobody answers fills the table; the next client has to remember itself.
+/// MUST-42: a SYN,ACK that nobody answers fills the table, and still the port listens: the next client has to remember
+/// itself.
 fn serves_by_a_cookie() {
     let world = World::new();
     let hand = Hand::at(&world);
@@ -524,6 +525,7 @@ fn interrupted_resets_what_is_open() {
     }
 }
 
+/// MUST-41: an open where somebody listens already is an error, and takes nothing from him.
 fn on_a_port_that_is_taken() {
     alone();
     let name = std::fs::read_to_string("/proc/self/comm").unwrap();

@@ -232,7 +232,7 @@ fn established_ack_advances_una() {
     }
 }
 
-/// MUST-30 to MUST-33, 3.10.7.4 sixth: RCV.UP, any length, at every placement.
+/// MUST-30, MUST-31, MUST-32, MUST-33, 3.10.7.4 sixth: RCV.UP, any length, at every placement.
 #[test]
 fn must_31_established_urgent_pointer() {
     for place in everywhere() {

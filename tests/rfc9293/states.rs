@@ -96,7 +96,7 @@ pub const VARIANTS: [(&str, Origin, Build); 14] = [
 ];
 
 /// What all synchronized states answer alike, given RCV.NXT, SND.NXT, the plain ACK they send, and what an
-/// exact RST is called: G-01 to G-12, E-04, E-05, J-12.
+/// exact RST is called: G-01, G-02, G-03, G-04, G-05, G-06, G-07, G-10, G-11, G-12, J-12.
 pub fn synchronized(state: State, rn: i64, nxt: i64, plain: &'static str, reset: Clause) -> Vec<Row> {
     use Clause as C;
     let una = nxt; // whatever is unacknowledged, these edges lie outside in all of the states
