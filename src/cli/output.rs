@@ -144,6 +144,7 @@ impl Output {
             (FormatKind::Ladder, true) => Box::new(Verdict::default()),
             (FormatKind::Ladder, false) => Box::new(Ladder::new(style)),
         };
+        // --quiet: of soft errors and retransmissions nothing is heard before the verdict (SHLD-20).
         let steps = if args.quiet && files.are_none() { Steps::Untold } else { Steps::Told };
         let backlog = if files.take_whole_packets() { PACKETS } else { BACKLOG };
         let closing_only = args.quiet && args.format == FormatKind::Json;

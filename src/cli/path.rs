@@ -82,6 +82,8 @@ impl<'a> Path<'a> {
         first_failure.filter(|_| paths.is_empty()).map_or(Ok(paths), Err)
     }
 
+    /// From the address the user names (MUST-43), or else the one the kernel would choose (MUST-44); it stays the
+    /// connection's until its end (MUST-45).
     fn to(
         remote: SocketAddr,
         route: &Route,

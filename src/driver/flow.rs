@@ -388,7 +388,8 @@ impl<T: Talk> Flow<T> {
         Segment { options: options.unwrap_or(segment.options), ..segment }
     }
 
-    /// A segment that does not leave is lost, as it might be anywhere on its way: the timers deal with it.
+    /// A segment that does not leave is lost, as it might be anywhere on its way: the timers deal with it. Each
+    /// packet has an identification of its own, also one that repeats another: with DF it means nothing (MAY-4).
     fn send(
         &mut self,
         segment: &Segment,

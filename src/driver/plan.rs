@@ -26,9 +26,10 @@ pub struct Plan {
     pub iss: SeqNum,
     /// How the connection behaves.
     pub parameters: Parameters,
-    /// Time to live, or hop limit, of our packets.
+    /// Time to live, or hop limit, of our packets (MUST-49).
     pub ttl: u8,
-    /// Type of service, or traffic class, of our packets.
+    /// Type of service, or traffic class, of our packets (MUST-48): handed to IP as it is, on each of them
+    /// (SHLD-22). It stays what it is (SHLD-23); who wants another opens another connection (SHLD-21).
     pub tos: u8,
     /// How to open.
     pub open: Open,
@@ -119,7 +120,9 @@ pub enum Close {
     None,
 }
 
-/// How much of TIME-WAIT to keep.
+/// How much of TIME-WAIT to keep. The machine knows all of it (MUST-13); a program that is to end does not wait four
+/// minutes, but long enough to answer a FIN that comes again; it can be told to wait longer, and says what it left out
+/// (I-09).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linger {
     /// Long enough to answer a repeated FIN: a quarter of a second, or three round trips if that is more.

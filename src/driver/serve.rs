@@ -22,7 +22,8 @@ use crate::tcp::{
 use crate::time::Instant;
 use crate::wire::{Arrival, Received, Sender, Wire};
 
-/// What a service does.
+/// What a service does. It goes on listening while any number of its connections open (MUST-42), and none of them
+/// touches another (MUST-41): each has its own block, under its own two ends.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// Where clients reach us, all at one port; unspecified addresses are all of their family.

@@ -11,7 +11,7 @@ use super::netlink::{Message, Netlink, as_u32, attributes};
 pub struct Route {
     /// Index of the interface the packet leaves by.
     pub interface: u32,
-    /// The source address the kernel would choose.
+    /// The source address the kernel would choose (MUST-44).
     pub source: Option<IpAddr>,
     /// The router that takes the packet on, unless the destination itself is on the link. That of an IPv4 route
     /// can have an IPv6 address.
@@ -79,7 +79,7 @@ impl Route {
         self.gateway.unwrap_or(destination)
     }
 
-    /// Octets of the longest packet that this route takes by `interface`.
+    /// Octets of the longest packet that this route takes by `interface`: the smaller of their two MTUs (SHLD-6).
     pub fn mtu_by(&self, interface: &Interface) -> u32 {
         const LONGEST_PACKET: u32 = 65_535; // loopback takes one octet more than a header can say
         self.mtu.unwrap_or(interface.mtu).min(interface.mtu).min(LONGEST_PACKET)
@@ -210,6 +210,16 @@ mod tests {
         let via = [&[22, 0, 18, 0, libc::AF_INET6 as u8, 0][..], &gateway.octets(), &[0, 0]].concat();
         let route = parse(&answer(&[&via, &OUT_BY_7])).unwrap();
         assert_eq!((route.interface, route.gateway), (7, Some(gateway.into())));
+    }
+
+    /// SHLD-6: the smaller MTU, of the route or of its interface, is what our MSS follows from.
+    #[test]
+    fn shld_6_the_smaller_mtu_counts() {
+        let of_route = |mtu| Route { mtu, ..parse(&answer(&[&OUT_BY_7])).unwrap() };
+        let interface = Interface { index: 7, name: "eth0".to_owned(), mtu: 1500, up: true, link_type: 1 };
+        for (mtu, octets) in [(None, 1500), (Some(1400), 1400), (Some(9000), 1500)] {
+            assert_eq!(of_route(mtu).mtu_by(&interface), octets, "{mtu:?}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub enum Severity {
     Ignored,
 }
 
-/// Reads an ICMP error. `Ok(None)` for a message that is no error; `Err` for one that is malformed or
+/// Reads an ICMP error, for the connection it quotes (MUST-54). `Ok(None)` for a message that is no error; `Err` for one that is malformed or
 /// quotes too little to say whom it concerns.
 pub fn parse(packet: &IpPacket<'_>) -> Result<Option<IcmpError>, DecodeError> {
     let layer = "icmp";

@@ -94,7 +94,8 @@ pub struct IpPacket<'p> {
     pub addresses: Addresses,
     /// Time to live, or hop limit, as it arrived.
     pub ttl: u8,
-    /// Type of service, or traffic class: six bits of DSCP (RFC 2474), two of ECN (RFC 3168).
+    /// Type of service, or traffic class: six bits of DSCP (RFC 2474), two of ECN (RFC 3168). A connection looks at
+    /// the two, and tells its user of neither (MAY-9); who sends a single segment is shown all eight.
     pub tos: u8,
     /// What the payload is.
     pub protocol: Protocol,
@@ -127,6 +128,11 @@ const ICMPV6: u8 = 58;
 
 /// Reads a packet from its IP header on. Octets behind the packet's stated length are link-layer padding
 /// and left out (L-06).
+///
+/// Options of IPv4 are skipped, whatever they are (MUST-50): timestamps and recorded routes (MAY-10, MAY-11) concern
+/// no connection. Source routes are neither sent nor kept nor followed (MUST-51, MUST-52, MUST-53, SHLD-24): what
+/// carries one is dropped, here as by hosts and routers (RFC 7126 section 4.3), for it serves to be answered in
+/// another's name (L-11).
 pub fn parse(octets: &[u8]) -> Result<IpPacket<'_>, DecodeError> {
     match octets.first().map(|first| first >> 4) {
         Some(4) => parse_v4(octets, Quoted::No),
@@ -389,7 +395,7 @@ mod tests {
         assert!(matches!(parse(&packet), Err(DecodeError::HeaderLength { .. })));
     }
 
-    /// L-09, MUST-50: IP options are skipped by the header length.
+    /// L-09, MUST-50, MAY-10, MAY-11: IP options are skipped by the header length.
     #[test]
     fn l09_must_50_every_header_length() {
         for words in 5..=15 {
@@ -400,7 +406,7 @@ mod tests {
         assert!(matches!(parse(&packet), Err(DecodeError::HeaderLength { octets: 16, .. })));
     }
 
-    /// L-10, L-11.
+    /// L-10, L-11; MUST-51, MUST-52, MUST-53, SHLD-24: nobody's source route is followed.
     #[test]
     fn l10_l11_bad_checksum_version_and_source_routes_are_dropped() {
         let mut packet = v4(7, b"xy");

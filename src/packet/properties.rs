@@ -78,7 +78,7 @@ fn read_anything(octets: &[u8]) {
 }
 
 proptest! {
-    /// MUST-2, K-16: the identity, odd and even lengths; the checksums verify.
+    /// MUST-2, MUST-5, K-16: the identity, with any options on any flags, odd and even lengths; the checksums verify.
     #[test]
     fn must_2_k16_parse_after_emit_is_the_identity(
         addresses in addresses(), ports in any::<(u16, u16)>(), (segment, text) in segment(),

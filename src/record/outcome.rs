@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::packet::IcmpError;
 use crate::tcp::State;
 
-/// How an exchange ended.
+/// How an exchange ended: what the peer closed is told from what it reset (MUST-12).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// As asked.

@@ -105,7 +105,7 @@ impl Event {
 pub enum IcmpEffect {
     /// It ended the attempt.
     Fatal,
-    /// It was noted; the attempt goes on.
+    /// It was noted, and told (MUST-47, SHLD-25); the attempt goes on.
     Noted,
     /// It quotes a number that is not under way, so somebody may have made it up.
     NotOurs,

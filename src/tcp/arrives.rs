@@ -58,7 +58,7 @@ impl Tcb {
 }
 
 /// A SYN asks for ECN with both flags, a SYN,ACK grants it with ECE alone: one that mirrors both is broken
-/// (RFC 3168 section 6.1.1, O-05).
+/// (RFC 3168 section 6.1.1, SHLD-8, O-05).
 fn offers_ecn(syn: &Segment) -> bool {
     syn.has(Flags::ECE) && syn.has(Flags::CWR) != syn.has(Flags::ACK)
 }
@@ -101,6 +101,8 @@ impl<'t> Arrival<'t> {
         }
     }
 
+    /// One acknowledgment for all that the segment did, and for all that waited behind the gap it fills (MUST-58,
+    /// MUST-59); at once (MUST-40), and with text or a FIN of ours if there is any.
     fn finish(mut self) -> Reaction {
         if self.ack_owed && self.reply.is_none() {
             let latest = self.seg.text_seq();
@@ -197,7 +199,7 @@ impl<'t> Arrival<'t> {
         Next::Continue(())
     }
 
-    /// Takes RCV.NXT, IRS, the send window and the options of the peer's SYN.
+    /// Takes RCV.NXT, IRS, the send window and the options of the peer's SYN, MSS among them (MUST-14).
     fn take_peer_syn(&mut self) {
         let (tcb, seg) = (&mut *self.tcb, self.seg);
         tcb.rcv.irs = seg.seq;

@@ -71,18 +71,21 @@ impl Arrival<'_> {
         self.stop(Clause::SeqUnacceptable, Some(ack))
     }
 
-    /// Table 6 of the RFC. With a closed window, ACK, URG and RST are still taken (MUST-66).
+    /// Table 6 of the RFC. With a closed window, ACK, URG and RST are still taken, whatever comes with them
+    /// (MUST-66).
     fn is_acceptable(&self) -> bool {
         let (seg, rcv) = (self.seg, &self.tcb.rcv);
         match (seg.len(), rcv.wnd.get()) {
-            (_, 0) => seg.seq == rcv.nxt,
+            (0, 0) => seg.seq == rcv.nxt,
+            (_, 0) => seg.seq == rcv.nxt && (seg.has(Flags::ACK) || seg.has(Flags::RST)),
             (0, _) => seg.seq.in_window(rcv.nxt, rcv.wnd),
             _ => seg.seq.in_window(rcv.nxt, rcv.wnd) || (seg.end() - 1).in_window(rcv.nxt, rcv.wnd),
         }
     }
 
-    /// F-01: after crossing SYNs the peer's SYN,ACK stands at IRS, left of the window. By the letter it
-    /// would only be acknowledged; figure 7 of the RFC has it open the connection, as hosts do.
+    /// F-01, MUST-10: after crossing SYNs the peer's SYN,ACK stands at IRS, left of the window. By the letter it
+    /// would only be acknowledged; figure 7 of the RFC has it open the connection, as hosts do. One that
+    /// acknowledges something else goes the same way, and is reset at the fifth check (E-01).
     fn completes_simultaneous_open(&self) -> bool {
         self.tcb.state() == State::SynReceived
             && self.tcb.origin != Origin::Passive
@@ -96,7 +99,8 @@ impl Arrival<'_> {
         self.seg.has(Flags::SYN) && bare && self.seg.seq == self.tcb.rcv.irs
     }
 
-    /// Second: a RST counts only with exactly the next number (RFC 5961 section 3.2).
+    /// Second: a RST counts only with exactly the next number (RFC 5961 section 3.2); text on it is nothing to
+    /// mind (SHLD-2).
     fn check_rst(&mut self) -> Next {
         if !self.seg.has(Flags::RST) {
             return Next::Continue(());
@@ -123,8 +127,9 @@ impl Arrival<'_> {
         self.stop(clause, None)
     }
 
-    /// Fourth: a SYN does not belong here (RFC 5961 section 4.2). TIME-WAIT takes none either (MAY-2 not
-    /// taken): who wants the tuple again waits until 2 MSL are over or takes another port.
+    /// Fourth: a SYN does not belong here (RFC 5961 section 4.2). After a passive open a new one leads back to
+    /// LISTEN, with or without ACK: the RFC knows no difference. TIME-WAIT takes none either (MAY-2 not taken):
+    /// who wants the tuple again waits until 2 MSL are over or takes another port.
     fn check_syn(&mut self) -> Next {
         if !self.seg.has(Flags::SYN) || self.completes_simultaneous_open() {
             return Next::Continue(());
@@ -227,8 +232,10 @@ impl Arrival<'_> {
         let (tcb, seg) = (&mut *self.tcb, self.seg);
         let probed = tcb.probing() && tcb.snd.una != tcb.snd.nxt;
         let snd = &mut tcb.snd;
+        // What was received before is trimmed off: a segment that begins with it begins at RCV.NXT.
+        let seq = if seg.seq.before(tcb.rcv.nxt) { tcb.rcv.nxt } else { seg.seq };
         let ack_current = seg.ack.at_or_after(snd.una) && seg.ack.at_or_before(snd.nxt);
-        let newer = snd.wl1.before(seg.seq) || (snd.wl1 == seg.seq && snd.wl2.at_or_before(seg.ack));
+        let newer = snd.wl1.before(seq) || (snd.wl1 == seq && snd.wl2.at_or_before(seg.ack));
         if !(ack_current && newer) {
             return;
         }
@@ -238,14 +245,15 @@ impl Arrival<'_> {
             self.beside.congestion.on_window_opens();
         }
         snd.max_wnd = snd.max_wnd.max(snd.wnd);
-        snd.wl1 = seg.seq;
+        snd.wl1 = seq;
         snd.wl2 = seg.ack;
         if snd.wnd.get() == 0 && seg.ack == snd.una {
             tcb.retransmissions = 0; // a probe that is answered is no reason to give up (MUST-37)
         }
     }
 
-    /// Sixth: RCV.UP <- max(RCV.UP, SEG.UP). SEG.UP points behind the urgent data (MUST-62).
+    /// Sixth: RCV.UP <- max(RCV.UP, SEG.UP) (MUST-30). SEG.UP points behind the urgent data (MUST-62). Our user
+    /// hears of it with the segment, whose URG and pointer are told as they come (MUST-32).
     pub(super) fn note_urgent(&mut self) {
         if self.seg.has(Flags::URG) && self.tcb.state().receives_text() {
             let up = self.seg.seq + u32::from(self.seg.urgent);
@@ -293,7 +301,7 @@ impl Arrival<'_> {
         }
     }
 
-    /// Text behind a gap, kept where there is room for it (SHLD-31).
+    /// Text behind a gap, kept where there is room for it (SHLD-31), and answered at once (MAY-13).
     fn hold_text(&mut self) {
         let start = self.seg.text_seq();
         let len = self.seg.text_len.min((self.right_edge - start).max(0) as u32);

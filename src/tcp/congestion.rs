@@ -1,4 +1,4 @@
-//! How much may be under way, and what of it is lost: RFC 5681, 6582, 6675, 6928.
+//! How much may be under way, and what of it is lost: RFC 5681, 6582, 6675, 6928 (MUST-19).
 //!
 //! One way of counting serves peers with and without SACK: what is in the network (RFC 6675's pipe) is what
 //! was sent, less what is known to have arrived, less what is known to be lost and was not sent again. With

@@ -27,7 +27,7 @@ fn aligned_by_two_nops(options: OptionsBuilder) -> OptionsBuilder {
 }
 
 impl Tcb {
-    /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`.
+    /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`. Nothing of ours is urgent (SHLD-13).
     pub(super) fn form_ack(&self) -> Segment {
         Segment {
             seq: self.snd.nxt,
@@ -87,8 +87,8 @@ impl Tcb {
         }
     }
 
-    /// MSS, SACK-permitted, timestamps, window scale, always in this order. MSS on every SYN (SHLD-5, MUST-65);
-    /// in an answer, the others only if the peer offered them (RFC 2018 section 2, RFC 7323 sections 2.2 and
+    /// MSS, SACK-permitted, timestamps, window scale, always in this order. MSS on every SYN (MUST-14, SHLD-5,
+    /// MAY-3), and on no other segment (MUST-65); in an answer, the others only if the peer offered them (RFC 2018 section 2, RFC 7323 sections 2.2 and
     /// 3.2).
     fn syn_options(&self, answering: bool) -> Result<Options, OptionsTooLong> {
         let carried = if answering { self.granted | (self.offer.and(Offer::MSS)) } else { self.offer };
@@ -120,7 +120,8 @@ impl Tcb {
     }
 
     /// What may be sent now from SND.NXT on: text within the peer's window and the network's, and the FIN behind
-    /// the last of it. Advances SND.NXT, starts the timers.
+    /// the last of it. Advances SND.NXT, starts the timers. A window that shrank below what is under way has no
+    /// room, and not less than none (MUST-34, SHLD-15).
     pub(super) fn form_next(&mut self, beside: &Transfer, now: Instant) -> Option<Segment> {
         if !self.may_send_text() || self.fin_sent() {
             return None;
@@ -136,7 +137,9 @@ impl Tcb {
     }
 
     /// The sender's side of silly-window avoidance, and Nagle's algorithm (RFC 9293 sections 3.8.6.2.1 and
-    /// 3.7.4, MUST-38): a full segment, the last of what there is, or half of what the peer ever had room for.
+    /// 3.7.4, MUST-38): a full segment (SHLD-28), the last of what there is, or half of what the peer ever had room
+    /// for. What waits meanwhile is joined (MAY-16), and leaves with the next acknowledgment, or when a timer says
+    /// that none will come (MUST-60).
     fn is_worth_sending(&self, len: u32, waiting: u32, nagle: Nagle) -> bool {
         let idle = self.snd.una == self.snd.nxt;
         let all = len == waiting && (idle || nagle == Nagle::Off || self.closing == Closing::Yes);
@@ -174,7 +177,9 @@ impl Tcb {
         Some(segment)
     }
 
-    /// The segment at the front of the retransmission queue, as it was sent.
+    /// The segment at the front of the retransmission queue, as it was sent: whatever the window has become since,
+    /// it goes again (SHLD-16), and what of it lies beyond the window is no harm (MAY-7). To count for the end of
+    /// the connection it must be the oldest, which no window that is open leaves out (SHLD-17).
     pub(super) fn form_oldest(&self) -> Segment {
         if self.syn_outstanding() {
             return self.form_syn();
@@ -183,8 +188,8 @@ impl Tcb {
         self.form_text(self.snd.una, text.min(self.effective_mss()))
     }
 
-    /// Text from `seq` on, with PSH on the last of what is queued, and FIN if the text reaches it and
-    /// the user has closed.
+    /// Text from `seq` on, with PSH on the last of what is queued (MUST-61), of however many calls (SHLD-27), and
+    /// FIN if the text reaches it and the user has closed.
     fn form_text(&self, seq: SeqNum, text_len: u32) -> Segment {
         let mut segment = Segment { seq, text_len, ..self.form_ack() };
         let reaches_end = segment.end() == self.snd.end;

@@ -4,6 +4,24 @@
 //! [`flags`], [`options`] and [`segment`]; the machine is a [`Tcb`], whose methods stand where the RFC
 //! has them: `calls` (3.10.1 to 6), `arrives` and `checks` (3.10.7), `timeouts` (3.10.8). Every segment
 //! it sends is formed in `form`.
+//!
+//! # What is left out
+//!
+//! RFC 9293 leaves choices; where the answer is no, it is here, with the reason.
+//!
+//! * Keep-alives (MAY-5, MAY-6): what they are for, a connection that is idle for hours, is nothing that this
+//!   program has; its user's patience ends one before. So nothing is sent while idle, and there is nothing to
+//!   switch, to time or to misread (MUST-24, MUST-25, MUST-26, MUST-27, MUST-28, MUST-29, SHLD-12). A peer's are
+//!   answered (J-12).
+//! * A close of both directions at once (MAY-1, SHLD-3): CLOSE ends ours alone, and what the peer still sends is
+//!   taken. Who wants none of it aborts.
+//! * A SYN that reopens from TIME-WAIT (MAY-2), by timestamps (SHLD-4): whoever stands in TIME-WAIT here is a
+//!   client, and takes another port. The SYN is challenged like any other.
+//! * Delayed acknowledgments (SHLD-18): each segment with text is answered at once, which shows who answers what;
+//!   none is ever late (MUST-40), and every second is among them (SHLD-19).
+//! * PUSH and FLUSH as calls (MAY-15, MAY-14): text leaves as soon as it may, so there is nothing to push. A PSH
+//!   that comes is shown with its segment and means nothing more (MAY-17): text is handed over as it arrives.
+//! * Other congestion control than `congestion`'s (MAY-18).
 
 pub mod answer;
 mod arrives;

@@ -6,8 +6,8 @@ use super::seq::{Mss, SeqNum, WindowScale};
 
 /// The options of one segment: at most 40 octets, order, padding and faults kept (RFC 9293 section 3.1).
 ///
-/// Holding the octets rather than a list loses nothing, costs no allocation, and lets us show what a
-/// peer really sent. [`iter`](Self::iter) reads them; [`OptionsBuilder`] writes them.
+/// Any segment may carry them (MUST-5). Holding the octets rather than a list loses nothing, costs no allocation,
+/// and lets us show what a peer really sent. [`iter`](Self::iter) reads them; [`OptionsBuilder`] writes them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     octets: [u8; Self::MAX_LEN],
@@ -62,7 +62,7 @@ impl Options {
         self.len == 0
     }
 
-    /// Reads the options in order. The first fault is yielded and ends the list (MUST-7: an illegal
+    /// Reads the options in order, wherever they begin (MUST-64). The first fault is yielded and ends the list (MUST-7: an illegal
     /// length must not crash; the rest of the segment is still processed, as Linux does).
     pub fn iter(&self) -> OptionIter<'_> {
         OptionIter { rest: self.as_bytes() }
@@ -130,7 +130,8 @@ impl fmt::Display for Options {
     }
 }
 
-/// One option as it was read.
+/// One option as it was read. End of Option List is where reading ends; it, NOP and MSS everybody must know
+/// (MUST-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opt<'o> {
     /// Kind 1, padding between options.
@@ -326,7 +327,7 @@ pub struct OptionsBuilder {
 }
 
 impl OptionsBuilder {
-    /// Appends one option; an error leaves the list as it was.
+    /// Appends one option, with its length if it has one (MUST-68); an error leaves the list as it was.
     pub fn push(mut self, option: Opt<'_>) -> Result<Self, OptionsTooLong> {
         match option {
             Opt::Nop => self.append(&[kind::NOP])?,

@@ -57,7 +57,7 @@ impl Rto {
         self.timeout = timeout.clamp(Self::MIN.as_micros() as u32, Self::MAX.as_micros() as u32);
     }
 
-    /// Doubles the timeout after it expired (section 5.5).
+    /// Doubles the timeout after it expired (section 5.5, MUST-19).
     pub fn back_off(&mut self) {
         self.timeout = self.timeout.saturating_mul(2).min(Self::MAX.as_micros() as u32);
     }

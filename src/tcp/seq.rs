@@ -74,7 +74,8 @@ impl fmt::Display for SeqNum {
     }
 }
 
-/// A window in octets, below 2^30: 65,535 shifted by at most 14 (RFC 7323 section 2.2).
+/// A window in octets, below 2^30: 65,535 shifted by at most 14 (RFC 7323 section 2.2). No window is negative, and
+/// 32 bits hold the largest (MUST-1, REC-1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WindowSize(u32);
 

@@ -17,7 +17,7 @@ use crate::time::Instant;
 ///
 /// It is driven as the block is, by methods of the same names, and as pure. Text goes in with
 /// [`send`](Self::send) as far as there is [`room`](Self::room), and comes out of [`unread`](Self::unread) by
-/// [`read`](Self::read); who does not read closes the peer's window.
+/// [`read`](Self::read); who does not read closes the peer's window, for as long as he likes (MAY-8).
 #[derive(Clone, Debug)]
 pub struct Stream {
     tcb: Tcb,

@@ -55,7 +55,8 @@ pub struct Rcv {
     pub nxt: SeqNum,
     /// RCV.WND: octets we take beyond `nxt`.
     pub wnd: WindowSize,
-    /// RCV.UP: the number after the peer's urgent data.
+    /// RCV.UP: the number after the peer's urgent data, however much that is (MUST-31). What lies between `nxt`
+    /// and here is urgent and still to come (MUST-33).
     pub up: SeqNum,
     /// IRS: the peer's initial sequence number.
     pub irs: SeqNum,
@@ -74,10 +75,14 @@ pub enum Origin {
     Split,
 }
 
-/// How often an unanswered segment is sent again before the connection is given up (R2, MUST-20 to 23).
+/// How often an unanswered segment is sent again before the connection is given up: R2 (MUST-20), for a SYN as for
+/// any other (MUST-22).
+///
+/// R1 needs no number: every retransmission is a step that is told, the first as well as the third (SHLD-9,
+/// SHLD-10). Advice to IP, to look for another route, cannot be given from a raw socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retries {
-    /// This many times.
+    /// This many times: six make two minutes, seven the three of MUST-23.
     AtMost(u8),
     /// Until the user's patience ends (MUST-21: R2 may be infinite).
     Unlimited,
@@ -96,9 +101,11 @@ pub struct Parameters {
     pub offer: Offer,
     /// The shift for our window, if it is offered; otherwise the smallest with which the window fits.
     pub window_scale: Option<WindowScale>,
-    /// How often to send again.
+    /// How often to send again. RFC 9293 would try for 100 seconds (SHLD-11); by default we give up after fifteen,
+    /// for a check wants to know sooner.
     pub retries: Retries,
-    /// MSL: how long a segment may live in the network. RFC 9293 section 3.4.2 says two minutes.
+    /// MSL: how long a segment may live in the network. RFC 9293 section 3.4.2 says two minutes. Who closes first
+    /// waits twice that in TIME-WAIT (MUST-13).
     pub msl: Duration,
 }
 

@@ -67,9 +67,10 @@ impl Tcb {
         }
     }
 
-    /// The first probe takes one octet from the queue; from then on it is sent again, with the same
-    /// waits as any segment, for as long as the peer answers. Into a window that is merely small goes what
-    /// fits.
+    /// A closed window is asked, and so is one that shrank to nothing (MUST-36, MUST-35): the first probe, an RTO
+    /// after it closed (SHLD-29), takes one octet from the queue; from then on it is sent again, with the same
+    /// doubling waits as any segment (SHLD-30), for as long as the peer answers. Into a window that is merely small
+    /// goes what fits.
     fn probe_window(&mut self, beside: &mut Transfer, now: Instant) -> Reaction {
         if self.snd.una != self.snd.nxt {
             return self.retransmit(beside, Clause::ZeroWindowProbe, now);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tcpshake::driver::Close;
-use tcpshake::record::{Ending, Missing, Outcome, Signal};
+use tcpshake::record::{Ending, Event, Missing, Outcome, Signal};
 use tcpshake::tcp::{Clause, Flags, Segment, State, UnscaledWindow, WindowSize};
 
 use crate::script::*;
@@ -172,7 +172,7 @@ fn h01_h05_j06_what_was_missing() {
     verdict(&run(Script::new(shut), &text), &incomplete(State::Established, Missing::Window));
 }
 
-/// N-01 to N-05, MUST-55, MUST-56, SHLD-26: ICMP in each phase.
+/// N-01, N-02, N-03, N-04, N-05, MUST-55, MUST-56, SHLD-26: ICMP in each phase.
 #[test]
 fn n01_n02_n04_n05_icmp_by_phase() {
     let unanswered = |kind, code, seq, port| {
@@ -182,7 +182,8 @@ fn n01_n02_n04_n05_icmp_by_phase() {
     let told = run(unanswered(3, 13, ISS, REMOTE_PORT), &plan(Close::Active));
     assert!(matches!(told.ended.summary.outcome, Outcome::Unreachable(error) if error.code == 13));
     assert_eq!(told.rungs(), ["> S 0", "icmp 3/13 Fatal", "quiet"]);
-    assert_eq!(told.kept.steps.last().unwrap().state, State::Closed);
+    let last = told.kept.steps.last().unwrap();
+    assert_eq!((last.state, last.clause), (State::Closed, Some(Clause::IcmpEndsOpening)));
     // Soft: noted, and the verdict if nothing else comes.
     let told = run(unanswered(3, 1, ISS, REMOTE_PORT), &plan(Close::Active));
     assert!(matches!(told.ended.summary.outcome, Outcome::Unreachable(error) if error.code == 1));
@@ -213,6 +214,40 @@ fn n01_n02_n04_n05_icmp_by_phase() {
     verdict(&told, &CLOSED);
     assert!(told.rungs().contains(&"icmp 3/13 Noted".to_owned()));
     assert_eq!(told.ended.summary.noted.unwrap().code, 13);
+}
+
+/// MUST-30, MUST-32: that text is urgent, and up to where, is told with the segment that says so, and when it says
+/// more.
+#[test]
+fn must_30_must_32_urgent_text_is_told_when_its_pointer_comes() {
+    let urgent = |seq, pointer| {
+        let flags = Flags::URG | ACK;
+        Do::Say(Segment { urgent: pointer, text_len: 10, ..peer(flags, seq, 1) })
+    };
+    let told = run(
+        Script::new(move |n, segment| match n {
+            0 => vec![
+                (1, Do::Say(syn_ack())),
+                (2, urgent(1, 5)),
+                (3, urgent(11, 900)),
+                (4, Do::Say(fin(21, 1))),
+            ],
+            _ if segment.has(Flags::FIN) => soon(peer(ACK, 22, 2)),
+            _ => vec![],
+        }),
+        &plan(Close::Passive),
+    );
+    verdict(&told, &CLOSED);
+    let pointers: Vec<u16> = told
+        .kept
+        .steps
+        .iter()
+        .filter_map(|step| match &step.event {
+            Event::Received { segment, .. } if segment.has(Flags::URG) => Some(segment.urgent),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(pointers, [5, 900]);
 }
 
 /// Hard ICMP after crossing SYNs: the peer knows of us, and is told.

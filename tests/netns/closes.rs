@@ -34,6 +34,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("count_and_statistics", count_and_statistics),
     ("count_waits_and_tells_the_first_failure", count_waits_and_tells_the_first_failure),
     ("link_local", link_local),
+    ("must_43_must_44_must_45_the_source_address", must_43_must_44_must_45),
     ("same_source_port_starts_from_syn_again", same_source_port_starts_from_syn_again),
     ("peer_with_ttl_255", peer_with_ttl_255),
     ("o03_peer_with_syn_cookies", o03_peer_with_syn_cookies),
@@ -234,6 +235,22 @@ fn link_local() {
     connect(&[&scoped, &port, "--interface", "lo"]).assert_error(2, "is on another interface than lo");
 }
 
+/// MUST-43, MUST-44, MUST-45: the address that was asked for, or else the route's, on every packet of ours.
+fn must_43_must_44_must_45() {
+    let world = World::new();
+    let second = Ipv4Addr::new(10, 99, 0, 3);
+    configure(LINK, &[Address { ip: second.into(), prefix_len: 24 }]).unwrap();
+    let server = world.server(close_after_client);
+    for (asked, source) in [(&[][..], NEAR_V4), (&["--source", "10.99.0.3"], second)] {
+        let run = connect(&[&[&*server.v4()], asked].concat());
+        run.assert_ended(0, "completed");
+        let captured = world.capture.segments();
+        let ours = captured.iter().filter(|seen| seen.destination.port() == server.port);
+        let sources: Vec<_> = ours.map(|seen| seen.source.ip()).collect();
+        assert_eq!(sources, [source; 4], "SYN, ACK, FIN, ACK");
+    }
+}
+
 /// Whoever talks to the same peer again starts from SYN.
 fn same_source_port_starts_from_syn_again() {
     let world = World::new();
@@ -281,7 +298,7 @@ fn chosen_numbers_and_options() {
     assert_told_as_captured(&run, &captured);
 }
 
-/// MUST-14, MUST-67, SHLD-5: MSS on every SYN, from the interface's MTU.
+/// MUST-14, MUST-67, SHLD-5, MAY-3: MSS on every SYN, from the interface's MTU, also when it is 536.
 fn must_14_mss() {
     let world = World::new();
     let server = world.server(close_after_client);

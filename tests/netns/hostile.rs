@@ -83,7 +83,7 @@ fn l01_l02_bad_checksums_and_headers() {
     assert!(faults[0].contains("tcp: checksum") && faults[1].contains("60 octets needed"), "{faults:?}");
 }
 
-/// G-01 to G-09: outside the window silence, inside a challenge; only the exact number resets.
+/// G-01: outside the window silence, inside a challenge; only the exact number resets.
 fn g01_resets_beside_the_next_number() {
     let (world, mut peer, running) = start(&["--close", "passive"]);
     let ack = peer.open();

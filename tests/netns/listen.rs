@@ -353,6 +353,7 @@ fn splits_its_syn_ack() {
     let flags: Vec<&str> = captured.iter().map(|seen| &*seen.flags).take(4).collect();
     assert_eq!(flags, ["SYN", "ACK", "SYN", "SYN,ACK"]);
     assert_eq!(captured[1].ack, Some(captured[0].seq.wrapping_add(1)));
+    assert_eq!(run.steps().filter(|step| step["clause"]["name"] == "ListenSplits").count(), 2);
     assert_true(&run, &captured);
 }
 
@@ -405,7 +406,8 @@ impl Hand {
     }
 }
 
-/// One that nobody answers fills the table; the next client has to remember itself.
+/// MUST-42: a SYN,ACK that nobody answers fills the table, and still the port listens: the next client has to remember
+/// itself.
 fn serves_by_a_cookie() {
     let world = World::new();
     let hand = Hand::at(&world);
@@ -523,6 +525,7 @@ fn interrupted_resets_what_is_open() {
     }
 }
 
+/// MUST-41: an open where somebody listens already is an error, and takes nothing from him.
 fn on_a_port_that_is_taken() {
     alone();
     let name = std::fs::read_to_string("/proc/self/comm").unwrap();

@@ -181,6 +181,7 @@ fn text_on_the_syn_that_is_not_taken_goes_again() {
     assert_told_as_captured(&run, &captured);
 }
 
+/// MUST-48, SHLD-22, SHLD-23, SHLD-21: as it was asked for, on every packet from the first to the last.
 fn tos_on_every_packet() {
     let world = World::new();
     let server = world.server(close_after_client);

@@ -118,7 +118,8 @@ fn n10_administratively_prohibited_ipv6() {
     assert!(icmp.contains(&(1, 1)), "{icmp:?}"); // beside neighbour discovery, which is no error
 }
 
-/// N-01, MUST-56, SHLD-25: a soft error is told, does not end the attempt, and explains the silence.
+/// N-01, MUST-47, MUST-56, SHLD-25: a soft error is told, does not end the attempt, and explains the silence. Who wants
+/// to hear of nothing but the end says so (SHLD-20).
 fn n01_host_unreachable_is_named_at_the_end() {
     let _world = routed_to(Route::Unreachable, BEHIND_V4.into());
     let run = connect(&[&format!("{BEHIND_V4}:80"), "--timeout", "1.5"]);
@@ -126,6 +127,9 @@ fn n01_host_unreachable_is_named_at_the_end() {
     assert_eq!(run.flags(), ["> SYN", "> SYN"], "tried again all the same");
     let first = run.steps().find(|step| step["event"] == "icmp").unwrap();
     assert_eq!((&first["icmp"]["code"], &first["icmp"]["effect"]), (&1.into(), &"noted".into()));
+    let quiet = connect(&[&format!("{BEHIND_V4}:80"), "--timeout", "1.5", "--quiet"]);
+    quiet.assert_ended(5, "unreachable");
+    assert_eq!(quiet.steps().count(), 0, "{quiet:#?}");
 }
 
 /// The kernel of this machine finds no neighbour and says so to itself, over loopback.

@@ -6,7 +6,7 @@ use crate::support::*;
 
 const PLAIN: &str = ". 1 ack 2";
 
-/// G-04, G-10 to G-12.
+/// G-04, G-10, G-11, G-12.
 #[test]
 fn g04_g10_g11_g12_close_wait_common() {
     each(close_wait, &synchronized(S::CloseWait, 2, 1, PLAIN, C::RstResets));

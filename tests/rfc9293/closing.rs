@@ -6,7 +6,7 @@ use crate::support::*;
 
 const PLAIN: &str = ". 2 ack 2";
 
-/// G-05, G-10 to G-12.
+/// G-05, G-10, G-11, G-12.
 #[test]
 fn g05_g10_g11_g12_closing_common() {
     each(closing, &synchronized(S::Closing, 2, 2, PLAIN, C::RstEndsClosing));

@@ -200,6 +200,9 @@ fn g11_g13_established_window_update() {
         // Older sequence number than WL1, though in the window.
         let rig = setup(place).with(&[ack(50, 15).win(700), ack(11, 15).win(900)]);
         assert_eq!(rig.tcb.snd().wnd.get(), 700);
+        // Sent again together with what is new: it counts from RCV.NXT on, which is behind WL1 = 11.
+        let rig = setup(place).with(&[ack(11, 1).text(10).win(700), ack(1, 1).text(40).win(900)]);
+        assert_eq!((rig.tcb.snd().wnd.get(), rig.tcb.snd().wl1), (900, place.irs + 21));
     }
 }
 
@@ -229,7 +232,7 @@ fn established_ack_advances_una() {
     }
 }
 
-/// MUST-30 to MUST-33, 3.10.7.4 sixth: RCV.UP, any length, at every placement.
+/// MUST-30, MUST-31, MUST-32, MUST-33, 3.10.7.4 sixth: RCV.UP, any length, at every placement.
 #[test]
 fn must_31_established_urgent_pointer() {
     for place in everywhere() {
@@ -295,6 +298,9 @@ fn must_66_h15_established_receive_window_zero() {
             (ack(2, 21), S::Established, ". 21 ack 1"),
             (ack(1, 1).text(1), S::Established, ". 21 ack 1"),
             (ack(0, 1), S::Established, ". 21 ack 1"),
+            (rst(1).text(5), S::Closed, ""),
+            (bits(Flags::NONE, 1, 0), S::Established, ""),
+            (bits(Flags::PSH, 1, 0).text(5), S::Established, ". 21 ack 1"), // table 6: not acceptable
         ] {
             let mut rig = shut(place);
             let (reaction, out) = rig.on(event);

@@ -6,7 +6,7 @@ use crate::support::*;
 
 const PLAIN: &str = ". 2 ack 1";
 
-/// G-02, G-10 to G-12.
+/// G-02, G-10, G-11, G-12.
 #[test]
 fn g02_g10_g11_g12_fin_wait_1_common() {
     each(fin_wait_1, &synchronized(S::FinWait1, 1, 2, PLAIN, C::RstResets));

@@ -6,7 +6,7 @@ use crate::support::*;
 
 const PLAIN: &str = ". 2 ack 1";
 
-/// G-03, G-10 to G-12.
+/// G-03, G-10, G-11, G-12.
 #[test]
 fn g03_g10_g11_g12_fin_wait_2_common() {
     each(fin_wait_2, &synchronized(S::FinWait2, 1, 2, PLAIN, C::RstResets));

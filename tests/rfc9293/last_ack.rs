@@ -6,7 +6,7 @@ use crate::support::*;
 
 const PLAIN: &str = ". 2 ack 2";
 
-/// G-06, G-10 to G-12.
+/// G-06, G-10, G-11, G-12.
 #[test]
 fn g06_g10_g11_g12_last_ack_common() {
     each(last_ack, &synchronized(S::LastAck, 2, 2, PLAIN, C::RstEndsClosing));

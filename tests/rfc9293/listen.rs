@@ -4,9 +4,9 @@ use tcpshake::tcp::{Clause as C, Flags, Opt, State as S};
 
 use crate::support::*;
 
-/// D-01 to D-05.
+/// D-01, D-02, D-03, D-04, D-05.
 #[test]
-fn d01_to_d05_listen_anything_but_a_syn() {
+fn d01_d02_d03_d04_d05_listen_anything_but_a_syn() {
     let xmas = Flags::FIN | Flags::PSH | Flags::URG;
     each(
         listen,

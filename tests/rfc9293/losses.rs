@@ -39,7 +39,7 @@ fn f02_f03_simultaneous_open_with_a_loss() {
     }
 }
 
-/// B-01 to B-05, H-01 to H-04: any one segment of a whole exchange lost: the same end.
+/// B-01, B-02, B-03, B-04, B-05, H-01, H-02, H-03, H-04: any one segment of a whole exchange lost: the same end.
 #[test]
 fn b01_b05_h01_h04_any_one_segment_lost() {
     for (end, n) in [A, B].into_iter().flat_map(|end| (0..8).map(move |n| (end, n))) {

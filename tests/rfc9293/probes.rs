@@ -6,7 +6,7 @@ use tcpshake::tcp::{Clause as C, State as S, Timer};
 
 use crate::support::*;
 
-/// J-08, MUST-35 to MUST-37, SHLD-29, SHLD-30: probes after RTO, doubling, and never the end while answered.
+/// J-08, MUST-35, MUST-36, MUST-37, SHLD-29, SHLD-30: probes after RTO, doubling, and never the end while answered.
 #[test]
 fn j08_must_36_must_37_zero_window_probes_for_an_hour() {
     for place in everywhere() {

@@ -16,6 +16,13 @@ pub fn closed(place: Placement) -> Rig {
 fn unopened(place: Placement) -> Rig {
     Rig::new(place, &parameters())
 }
+/// Our receive window is closed, and stays so.
+fn shut(place: Placement) -> Rig {
+    Rig::new(place, &Parameters { window: WindowSize::new(0), ..Parameters::default() })
+}
+fn shut_open(place: Placement) -> Rig {
+    shut(place).open(Origin::Active).with(&[syn_ack(0, 1)])
+}
 pub fn listen(place: Placement) -> Rig {
     unopened(place).open(Origin::Passive)
 }
@@ -66,8 +73,30 @@ pub const STATES: [(State, Build); 12] = [
     (State::TimeWait, time_wait),
 ];
 
+/// A state reached another way than in `STATES`, or with something outstanding.
+pub const VARIANTS: [(&str, Origin, Build); 14] = [
+    ("of a split open", Origin::Split, |place| unopened(place).open(Origin::Split).with(&[syn(0)])),
+    ("text under way", Origin::Active, |place| established(place).with(&[send(5)])),
+    ("CLOSE waits", Origin::Active, |place| established(place).with(&[close_with_peer()])),
+    ("CLOSE waits, text under way", Origin::Active, |place| {
+        established(place).with(&[send(5), close_with_peer()])
+    }),
+    ("text and FIN under way", Origin::Active, |place| established(place).with(&[send(5), close()])),
+    ("SYN and FIN under way", Origin::Passive, |place| syn_received_passive(place).with(&[close()])),
+    ("text under way", Origin::Active, |place| close_wait(place).with(&[send(5)])),
+    ("text and FIN under way", Origin::Active, |place| {
+        established(place).with(&[send(5), close(), fin(1, 1)])
+    }),
+    ("text and FIN under way", Origin::Active, |place| close_wait(place).with(&[send(5), close()])),
+    ("both closed at once", Origin::Active, |place| closing(place).with(&[ack(2, 2)])),
+    ("closed window", Origin::Passive, |place| shut(place).open(Origin::Passive).with(&[syn(0)])),
+    ("closed window", Origin::Active, |place| shut_open(place).with(&[send(5)])),
+    ("closed window", Origin::Active, |place| shut_open(place).with(&[send(5), close()])),
+    ("closed window", Origin::Active, |place| shut_open(place).with(&[close(), ack(1, 2)])),
+];
+
 /// What all synchronized states answer alike, given RCV.NXT, SND.NXT, the plain ACK they send, and what an
-/// exact RST is called: G-01 to G-12, E-04, E-05, J-12.
+/// exact RST is called: G-01, G-02, G-03, G-04, G-05, G-06, G-07, G-10, G-11, G-12, J-12.
 pub fn synchronized(state: State, rn: i64, nxt: i64, plain: &'static str, reset: Clause) -> Vec<Row> {
     use Clause as C;
     let una = nxt; // whatever is unacknowledged, these edges lie outside in all of the states

@@ -6,7 +6,7 @@ use crate::support::*;
 
 const BOTH: [Build; 2] = [syn_received_passive, syn_received_active];
 
-/// E-01, E-04, E-05, E-07: what does not depend on the origin.
+/// E-01, E-04, E-05, E-07, G-08, G-09: what does not depend on the origin.
 #[test]
 fn e01_e04_e05_e07_syn_received_either_origin() {
     for build in BOTH {
@@ -37,7 +37,7 @@ fn e01_e04_e05_e07_syn_received_either_origin() {
     }
 }
 
-/// MUST-11, E-02, E-06, B-03: a passive origin goes back to LISTEN.
+/// MUST-11, E-02, E-06, B-03, G-08: a passive origin goes back to LISTEN.
 #[test]
 fn must_11_e02_e06_b03_syn_received_passive() {
     each(
@@ -54,7 +54,7 @@ fn must_11_e02_e06_b03_syn_received_passive() {
     );
 }
 
-/// MUST-11, E-03, F-01: an active origin is refused; the other half of a simultaneous open opens it.
+/// MUST-11, E-03, F-01, G-09: an active origin is refused; the other half of a simultaneous open opens it.
 #[test]
 fn must_11_e03_f01_syn_received_active() {
     each(

@@ -4,7 +4,7 @@ use tcpshake::tcp::{AcceptedText, Clause as C, Flags, Opt, Origin, Parameters, R
 
 use crate::support::*;
 
-/// C-01 to C-03: first, the ACK bit.
+/// C-01, C-02, C-03: first, the ACK bit.
 #[test]
 fn c01_c02_c03_syn_sent_ack_without_what_it_needs() {
     each(
@@ -23,7 +23,7 @@ fn c01_c02_c03_syn_sent_ack_without_what_it_needs() {
     );
 }
 
-/// C-04 to C-06: second, the RST bit.
+/// C-04, C-05, C-06: second, the RST bit.
 #[test]
 fn c04_c05_c06_syn_sent_rst() {
     each(
@@ -133,7 +133,7 @@ fn c11_syn_sent_syn_ack_with_window_zero() {
     );
 }
 
-/// MUST-14, MUST-15, MUST-16, K-01 to K-04: text in one segment.
+/// MUST-14, MUST-15, MUST-16, K-01, K-02, K-03, K-04: text in one segment.
 #[test]
 fn must_14_must_15_syn_sent_peer_mss() {
     for (opts, ours, first) in [
@@ -152,7 +152,7 @@ fn must_14_must_15_syn_sent_peer_mss() {
     }
 }
 
-/// K-08 to K-11: a window is shifted after the SYN, and only if both sides offered it.
+/// K-08, K-09, K-10, K-11: a window is shifted after the SYN, and only if both sides offered it.
 #[test]
 fn k08_k11_syn_sent_window_scale() {
     let offering = Parameters {

@@ -8,7 +8,7 @@ use crate::support::*;
 
 const PLAIN: &str = ". 2 ack 2";
 
-/// G-07, G-10 to G-12, I-03, I-04, I-06, I-07: MAY-2 is not taken, RFC 1337 is not applied.
+/// G-07, G-10, G-11, G-12, I-03, I-04, I-06, I-07: MAY-2 is not taken, RFC 1337 is not applied.
 #[test]
 fn g07_i03_i04_i06_i07_time_wait_common() {
     each(time_wait, &synchronized(S::TimeWait, 2, 2, PLAIN, C::RstEndsClosing));

@@ -10,7 +10,7 @@ fn segment(n: u32) -> From {
     ack(1 + n * SMSS, 1).text(SMSS)
 }
 
-/// SHLD-31, MAY-13: held, and acknowledged together when the gap is filled.
+/// SHLD-31, MAY-13, MUST-58, MUST-59: held, and acknowledged together, once, when the gap is filled.
 #[test]
 fn shld_31_text_behind_a_gap_is_held() {
     let mut rig = Setup::new().open();
@@ -235,7 +235,7 @@ fn sack_blocks_beside_timestamps() {
     assert!(rig.out[0].options.timestamps().is_some());
 }
 
-/// MUST-30 to MUST-33, MUST-62: the pointer is taken, whatever it points at; it only moves forward, and the text
+/// MUST-30, MUST-31, MUST-32, MUST-33, MUST-62: the pointer is taken, whatever it points at; it only moves forward, and the text
 /// is a stream as ever.
 #[test]
 fn must_30_must_31_must_32_must_33_must_62_urgent_pointer() {
@@ -245,6 +245,8 @@ fn must_30_must_31_must_32_must_33_must_62_urgent_pointer() {
     assert_eq!((up(&rig), rig.taken), (6, 10), "points behind the urgent text");
     rig.on(ack(11, 1).text(10).urg(60_000));
     assert_eq!(up(&rig), 60_011, "far beyond what has come");
+    let rcv = rig.stream.tcb().rcv();
+    assert_eq!(rcv.up - rcv.nxt, 59_990, "so much is urgent and still to come (MUST-33)");
     rig.on(ack(21, 1).text(10).urg(1));
     assert_eq!((up(&rig), rig.taken), (60_011, 30));
     rig.on(ack(31, 1).urg(0));

@@ -4,7 +4,7 @@ use tcpshake::tcp::{CallError, Nagle, State, Stream};
 
 use crate::rig::*;
 
-/// SHLD-7: a short segment waits while anything is under way, and goes with what came in between.
+/// SHLD-7, SHLD-27, MAY-16: a short segment waits while anything is under way, and goes with what came in between.
 #[test]
 fn shld_7_nagle() {
     let mut rig = Setup::new().open();
@@ -46,12 +46,33 @@ fn must_38_half_of_the_largest_window_is_enough() {
     assert_eq!(rig.on(ack(1, 601).win(300)), ". 601:901 ack 1");
 }
 
-/// MUST-60, MUST-61: PSH on the last of what is queued, and on no other.
+/// MUST-60, MUST-61, SHLD-28: PSH on the last of what is queued, and on no other; segments as long as may be.
 #[test]
 fn must_60_must_61_psh_on_the_last_segment() {
     let mut rig = Setup::new().open();
     assert_eq!(rig.send(2500), ". 1:1001 ack 1, . 1001:2001 ack 1");
     assert_eq!(rig.on(ack(1, 2001)), "P. 2001:2501 ack 1");
+}
+
+/// SHLD-27: the text of many calls leaves in whole segments.
+#[test]
+fn shld_27_text_of_many_calls_is_joined() {
+    let mut rig = Setup::new().open();
+    let sent: Vec<String> = (0..250).map(|_| rig.send(10)).filter(|sent| !sent.is_empty()).collect();
+    assert_eq!(sent, ["P. 1:11 ack 1", "P. 11:1011 ack 1", "P. 1011:2011 ack 1"]);
+    assert_eq!(rig.on(ack(1, 2011)), "P. 2011:2501 ack 1");
+}
+
+/// MAY-1, SHLD-3, H-19: a close with text unread is no abort: it goes out as a FIN, and the text can still be read.
+#[test]
+fn h19_may_1_shld_3_close_with_unread_text_sends_a_fin() {
+    let mut rig = Setup::new().open();
+    rig.reads = false;
+    rig.on(ack(1, 1).text(500));
+    assert_eq!(rig.close(), "F. 1 ack 501");
+    assert_eq!(rig.on(ack(501, 2).text(100)), ". 2 ack 601");
+    assert_eq!((rig.stream.unread().len(), rig.stream.tcb().state()), (600, State::FinWait2));
+    assert_eq!(rig.on(ack(1, 2).text(500)), ". 2 ack 601", "sent again: acknowledged again, not reset");
 }
 
 /// A close waits for nothing but goes behind all text; Nagle does not hold up the last of it.

@@ -37,6 +37,21 @@ fn k12_timestamps_on_every_segment() {
     assert_eq!((rig.out[0].has(Flags::RST), stamps(&rig).echo), (true, 700));
 }
 
+/// MUST-5: options count on whatever segment they stand: on text, on a bare ACK, on a FIN; a RST needs none.
+#[test]
+fn must_5_options_are_read_on_any_segment() {
+    let mut rig = open(700);
+    rig.on(ack(1, 1).text(5).ts(701, 0));
+    assert_eq!(stamps(&rig).echo, 701);
+    rig.on(ack(6, 1).ts(702, 0));
+    rig.send(10);
+    assert_eq!(stamps(&rig).echo, 702);
+    rig.on(ack(6, 11).fin().ts(703, 0));
+    assert_eq!((stamps(&rig).echo, rig.stream.tcb().state()), (703, State::CloseWait));
+    rig.on(from_peer(Flags::RST, 7, 0).ts(1, 0));
+    assert_eq!(rig.stream.tcb().state(), State::Closed, "an old timestamp saves nobody from a RST");
+}
+
 /// K-12: an answer that does not offer them turns them off; one that was not asked turns nothing on.
 #[test]
 fn k12_no_timestamps_unless_agreed_on() {

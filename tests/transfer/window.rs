@@ -237,7 +237,8 @@ fn c11_window_closed_from_the_beginning_for_text_on_the_syn_and_passive() {
     assert!(rig.stream.tcb().deadline().is_some(), "passive");
 }
 
-/// J-10, MUST-34: the window shrinks below what is under way: nothing new leaves, and when it opens the rest does.
+/// J-10, MUST-34, SHLD-15: the window shrinks below what is under way: nothing new leaves, and when it opens the
+/// rest does.
 #[test]
 fn j10_must_34_window_shrinks() {
     let mut rig = Setup::new().open();
@@ -245,10 +246,44 @@ fn j10_must_34_window_shrinks() {
     rig.on(ack(1, 1001).win(2000));
     assert_eq!(rig.numbers(), NONE);
     rig.timeout();
-    assert_eq!(rig.out[0].seq.0, 1001, "what is under way is sent again, whatever the window (SHLD-16)");
+    assert_eq!(
+        rig.out[0].seq.0, 1001,
+        "what is under way is sent again, whatever the window (SHLD-16, MAY-7)"
+    );
     rig.on(ack(1, 3001).win(2000));
     rig.on(ack(1, 10_001).win(60_000));
     assert!(rig.numbers().contains(&10));
+}
+
+/// SHLD-17, MUST-35: what lies beyond a window that shrank is never acknowledged, for an hour: first it takes what
+/// it has room for, then it is closed, and the connection stays.
+#[test]
+fn shld_17_must_35_what_lies_beyond_a_window_that_shrank_ends_nothing() {
+    let mut rig = Setup::new().open();
+    rig.sends(10);
+    rig.on(ack(1, 1).win(1500));
+    rig.on(ack(1, 1501).win(0));
+    let start = rig.now;
+    while rig.now - start < std::time::Duration::from_secs(3600) {
+        rig.timeout();
+        assert_eq!(rig.out[0].seq.0, 1501, "the oldest, and nothing new: {}", rig.shown());
+        rig.on(ack(1, 1501).win(0));
+    }
+    assert_eq!(rig.stream.tcb().state(), State::Established);
+    rig.on(ack(1, 1501));
+    assert_eq!(rig.out[0].seq.0, 1501, "open again: what it had no room for comes first");
+}
+
+/// MAY-8: our window stays closed for as long as nobody reads, and every probe is answered.
+#[test]
+fn may_8_our_window_stays_closed_while_nobody_reads() {
+    let mut rig = full();
+    let nxt = rig.out[0].ack.0;
+    for _ in 0..1000 {
+        rig.pass(60_000);
+        assert_eq!(rig.on(ack(nxt, 1).text(1)), format!(". 1 ack {nxt}"));
+        assert_eq!(rig.out[0].window.0, 0);
+    }
 }
 
 /// RFC 9293 section 3.8.6.2.1, SWS: a window less than a segment is used at last, by what fits.
