@@ -14,6 +14,8 @@ pub struct Instant(u64);
 impl Instant {
     /// The origin, where virtual clocks start.
     pub const ORIGIN: Self = Self(0);
+    /// Later than any other: a deadline that is never reached.
+    pub const FAR: Self = Self(u64::MAX);
 
     /// The instant `nanos` nanoseconds after the origin.
     pub const fn from_nanos(nanos: u64) -> Self {

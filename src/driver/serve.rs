@@ -424,7 +424,7 @@ impl<H: Host> Server<'_, H> {
             let tally = Tally { held_back: None, lost: false };
             let summary = entry.flow.summarize(tally, 0);
             entry.flow.story.end(self.out.observer, &summary);
-            entry.flow.keep(summary.time_wait.map_or(Duration::ZERO, |time| time.kept), &self.out);
+            entry.flow.keep(summary.time_wait, &self.out);
             self.served.count(&summary, was_open);
         }
         let now = self.out.wire.now();
