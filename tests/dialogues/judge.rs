@@ -51,7 +51,12 @@ impl Failure {
         if let Some(Placement { iss, irs }) = self.place {
             message += &format!("\nwith ISS {iss} and IRS {irs}; so far:");
         }
-        self.transcript.iter().fold(message, |all, line| format!("{all}\n{line}"))
+        const MOST: usize = 200;
+        let left_out = self.transcript.len().saturating_sub(MOST);
+        if left_out > 0 {
+            message += &format!("\n# {left_out} lines before");
+        }
+        self.transcript.iter().skip(left_out).fold(message, |all, line| format!("{all}\n{line}"))
     }
 }
 

@@ -28,7 +28,7 @@
 //! | `no-nagle`, `on-syn N` | as the options of the command |
 //! | `patience S`, `linger S` | how long a phase may take, for ever; what is kept of TIME-WAIT, all of it |
 //! | `reads-on-call`, `closes-after-peer` | a user who does not read at once; who closes when the peer has |
-//! | `half-open N` | how many clients may be half-open before cookies are sent |
+//! | `clients N`, `half-open N` | how many are served; how many may be half-open before cookies are sent |
 //!
 //! # Lines
 //!

@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     /// Whether our user closes when the peer has.
     pub(crate) closes_after_peer: bool,
     half_open: Option<usize>,
+    /// After so many clients nobody listens any more.
+    clients: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,6 +103,7 @@ impl Setup {
             "on-syn" => self.on_syn = words.number("octets")?,
             "reads-on-call" => self.reads_on_call = true,
             "closes-after-peer" => self.closes_after_peer = true,
+            "clients" => self.clients = Some(words.number("how many")?),
             "half-open" => self.half_open = Some(words.number("how many")?),
             _ => return Err(words.unknown(word)),
         }
@@ -141,6 +144,7 @@ impl Setup {
         let service = Service::new(vec![ends.local], self.plan(place), [7; 16]);
         Service {
             iss: Some(place.iss),
+            count: self.clients,
             most_half_open: self.half_open.unwrap_or(service.most_half_open),
             ..service
         }
