@@ -3,6 +3,7 @@
 use std::fmt;
 
 use tcpshake::packet::IpPacket;
+use tcpshake::report::verdict::remarks;
 use tcpshake::tcp::Segment;
 use tcpshake::time::Instant;
 
@@ -149,9 +150,16 @@ impl Player<'_> {
                 }
             }
             Expectation::Verdict(text) => {
-                let verdict = self.verdict.clone().unwrap_or_else(|| "none yet".to_owned());
+                let verdict = self.summary.as_ref().map(|summary| summary.outcome.to_string());
+                let verdict = verdict.unwrap_or_else(|| "none yet".to_owned());
                 if !verdict.starts_with(text) {
                     compared.field("verdict", text.clone(), verdict);
+                }
+            }
+            Expectation::Remark(text) => {
+                let remarks = self.summary.as_ref().map(remarks).unwrap_or_default();
+                if !remarks.iter().any(|remark| remark.starts_with(text)) {
+                    compared.field("remark", text.clone(), remarks.join("; "));
                 }
             }
             Expectation::Window(Side::Send, octets) => {

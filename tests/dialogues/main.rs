@@ -71,7 +71,8 @@
 //!
 //! Expectations are `state S`; `delivered N`, the octets our user has taken so far, whose text is always compared;
 //! `clause C`, among the rules that decided since the last thing happened; `told T`, how something begins that was
-//! told since then, or `nothing`; `verdict T`, how the verdict begins; `snd.wnd N`, `rcv.wnd N`, `rcv.up N`.
+//! told since then, or `nothing`; `verdict T`, how the verdict begins; `remark T`, how something begins that is printed with
+//! it; `snd.wnd N`, `rcv.wnd N`, `rcv.up N`.
 //!
 //! # What fails
 //!

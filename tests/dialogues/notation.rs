@@ -65,6 +65,7 @@ pub(crate) enum Expectation {
     Clause(Clause),
     Told(String),
     Verdict(String),
+    Remark(String),
     Window(Side, u32),
     UrgentPointer(i64),
 }
@@ -182,6 +183,7 @@ fn expectation(words: &mut Words<'_>, word: Word<'_>) -> Result<Expectation, Fau
         }
         "told" => Expectation::Told(words.rest().to_owned()),
         "verdict" => Expectation::Verdict(words.rest().to_owned()),
+        "remark" => Expectation::Remark(words.rest().to_owned()),
         "snd.wnd" => Expectation::Window(Side::Send, words.number("a window")?),
         "rcv.wnd" => Expectation::Window(Side::Receive, words.number("a window")?),
         "rcv.up" => Expectation::UrgentPointer(words.number("a number")?),

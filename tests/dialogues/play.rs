@@ -36,7 +36,7 @@ pub(crate) struct Player<'d> {
     /// What was told since something happened last.
     pub(crate) told: Vec<Step>,
     pub(crate) last: Option<Step>,
-    pub(crate) verdict: Option<String>,
+    pub(crate) summary: Option<Summary>,
     /// Deadlines that passed in a row without a line that came of it, at one moment.
     idle: usize,
 }
@@ -70,7 +70,7 @@ impl<'d> Player<'d> {
             state: beginning,
             told: Vec::new(),
             last: None,
-            verdict: None,
+            summary: None,
             idle: 0,
         }))
     }
@@ -270,7 +270,7 @@ impl Observer for Listener<'_> {
     }
 
     fn end(&mut self, summary: &Summary) {
-        self.0.borrow_mut().verdict = Some(summary.outcome.to_string());
+        self.0.borrow_mut().summary = Some(summary.clone());
     }
 }
 
