@@ -14,6 +14,8 @@ pub struct Instant(u64);
 impl Instant {
     /// The origin, where virtual clocks start.
     pub const ORIGIN: Self = Self(0);
+    /// Later than any other: a deadline that is never reached.
+    pub const FAR: Self = Self(u64::MAX);
 
     /// The instant `nanos` nanoseconds after the origin.
     pub const fn from_nanos(nanos: u64) -> Self {
@@ -29,6 +31,11 @@ impl Instant {
     /// apart, in half the room. See [`since_low_micros`](Self::since_low_micros).
     pub const fn low_micros(self) -> u32 {
         (self.0 / 1_000) as u32
+    }
+
+    /// The low 32 bits of the milliseconds since the origin: they come round in seven weeks.
+    pub const fn low_millis(self) -> u32 {
+        (self.0 / 1_000_000) as u32
     }
 
     /// Time since the instant, at most 35 minutes ago, whose [`low_micros`](Self::low_micros) are given; zero

@@ -54,7 +54,7 @@ fn serve(
     let guard = Standing::stand(args.guard.into(), &scope, &mut SelfTest::new(clock))?;
     wire.forget(); // SYNs that the kernel has refused before the guard stood
     // A firewall guard leaves the port to others; we do not.
-    let _leases = if guard.kind() == Kind::Listener { Vec::new() } else { take(&at)? };
+    let _leases = if guard.kind() == Some(Kind::Listener) { Vec::new() } else { take(&at)? };
     privileges::give_up().map_err(|error| Failure::cannot("give up privileges", &error))?;
 
     let service = service(args, at);

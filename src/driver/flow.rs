@@ -3,7 +3,6 @@
 //! A flow owns no wire: whoever drives it hands in what happened, and the [`Outside`] to act on.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::hear::Heard;
 use super::observe::Observer;
@@ -640,8 +639,14 @@ impl<T: Talk> Flow<T> {
         }
     }
 
-    /// From now on what happens changes no verdict, and lasts no longer than `kept`.
-    pub(super) fn keep(&mut self, kept: Duration, out: &Outside<'_>) {
-        self.phase_ends = self.now(out) + kept;
+    /// From now on what happens changes no verdict, and lasts no longer than what is kept of TIME-WAIT. Who keeps
+    /// all of it leaves the end to the machine: a FIN that the peer repeats begins it anew (H-04, I-01).
+    pub(super) fn keep(&mut self, time_wait: Option<TimeWait>, out: &Outside<'_>) {
+        let now = self.now(out);
+        self.phase_ends = match time_wait {
+            Some(time) if time.kept == time.full => Instant::FAR,
+            Some(time) => now + time.kept,
+            None => now,
+        };
     }
 }

@@ -199,11 +199,10 @@ impl<H: Host> Server<'_, H> {
                     self.on_packet(&received)?;
                 }
                 Arrival::DeadlinePassed => {}
-                Arrival::Woken => {
-                    if let Some(signal) = signal() {
-                        return self.end_by(signal);
-                    }
-                }
+                Arrival::Woken => match signal() {
+                    Some(signal) => return self.end_by(signal),
+                    None => self.wake()?,
+                },
             }
             self.fire_timers()?; // what never ceases to arrive holds up none of them
             if self.is_taken_up() && self.half_open > 0 {
@@ -426,7 +425,7 @@ impl<H: Host> Server<'_, H> {
             let tally = Tally { held_back: None, lost: false };
             let summary = entry.flow.summarize(tally, 0);
             entry.flow.story.end(self.out.observer, &summary);
-            entry.flow.keep(summary.time_wait.map_or(Duration::ZERO, |time| time.kept), &self.out);
+            entry.flow.keep(summary.time_wait, &self.out);
             self.served.count(&summary, was_open);
         }
         let now = self.out.wire.now();
@@ -454,6 +453,24 @@ impl<H: Host> Server<'_, H> {
         Ok(())
     }
 
+    /// Whoever talks with a client has something to say, or room again: nobody knows who.
+    fn wake(&mut self) -> Result<(), DriveError> {
+        for key in self.in_order() {
+            if let Some(entry) = self.flows.get_mut(&key).filter(|entry| !entry.is_over) {
+                entry.flow.on_wake(&mut self.out)?;
+                self.settle(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Those who came first, first.
+    fn in_order(&self) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.flows.keys().copied().collect();
+        keys.sort_by_key(|key| self.flows.get(key).map(|entry| entry.flow.plan.number));
+        keys
+    }
+
     fn end_by(&mut self, signal: Signal) -> Result<(), DriveError> {
         self.served.signal = Some(signal);
         self.end_all(&Outcome::Interrupted(signal), |_| true)
@@ -461,9 +478,7 @@ impl<H: Host> Server<'_, H> {
 
     /// Whoever is still there is told that it is over.
     fn end_all(&mut self, outcome: &Outcome, which: fn(&Entry<H::Talk>) -> bool) -> Result<(), DriveError> {
-        let mut keys: Vec<Key> = self.flows.keys().copied().collect();
-        keys.sort_by_key(|key| self.flows.get(key).map(|entry| entry.flow.plan.number));
-        for key in keys {
+        for key in self.in_order() {
             let Some(entry) = self.flows.get_mut(&key).filter(|entry| !entry.is_over && which(entry)) else {
                 continue;
             };

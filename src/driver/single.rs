@@ -173,9 +173,9 @@ impl<T: Talk> Exchange<'_, T> {
         summary: &Summary,
         signal: PendingSignal<'_>,
     ) -> Result<Option<Signal>, DriveError> {
-        self.flow.keep(summary.time_wait.map_or(Duration::ZERO, |time| time.kept), &self.out);
+        self.flow.keep(summary.time_wait, &self.out);
         while self.flow.now(&self.out) < self.flow.phase_ends && self.flow.tcb().state() == State::TimeWait {
-            if let Some(signal) = self.next_event(self.flow.phase_ends, signal)? {
+            if let Some(signal) = self.next_event(self.flow.deadline(), signal)? {
                 return Ok(Some(signal));
             }
         }

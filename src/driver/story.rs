@@ -312,7 +312,7 @@ pub(super) fn summarize(guard: &Guard) -> GuardSummary {
 
 /// A guard that stands for many.
 pub(super) fn summarize_standing(guard: &Standing) -> GuardSummary {
-    summary_of(guard.kind().name(), guard.discard(), guard.proof(), guard.passed_over())
+    summary_of(guard.name(), guard.discard(), guard.proof(), guard.passed_over())
 }
 
 /// A guard on the ports of a fleet.

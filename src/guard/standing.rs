@@ -12,7 +12,8 @@ use crate::net::interfaces::loopback_addresses;
 #[must_use = "dropping the guard lets the kernel answer"]
 #[derive(Debug)]
 pub struct Standing {
-    stood: Stood,
+    /// `None` where no kernel listens.
+    stood: Option<Stood>,
     leases: Vec<PortLease>,
 }
 
@@ -26,35 +27,46 @@ impl Standing {
             Hold::make(kind, scope, &leases, &targets, test)
         })?;
         stood.hold.stop_counting();
-        Ok(Self { stood, leases })
+        Ok(Self { stood: Some(stood), leases })
     }
 
-    /// Its kind.
-    pub const fn kind(&self) -> Kind {
-        self.stood.hold.kind()
+    /// For a wire that no kernel listens to.
+    pub const fn not_needed() -> Self {
+        Self { stood: None, leases: Vec::new() }
+    }
+
+    /// Its kind, if there is one.
+    pub fn kind(&self) -> Option<Kind> {
+        self.stood.as_ref().map(|stood| stood.hold.kind())
+    }
+
+    /// `listener`, `nft`, `iptables`, or `not needed`.
+    pub fn name(&self) -> &'static str {
+        self.kind().map_or("not needed", Kind::name)
     }
 
     /// By what a listener discards.
-    pub const fn discard(&self) -> Option<Discard> {
-        self.stood.hold.discard()
+    pub fn discard(&self) -> Option<Discard> {
+        self.stood.as_ref()?.hold.discard()
     }
 
     /// What the self-test found.
-    pub const fn proof(&self) -> &Proof {
-        &self.stood.proof
+    pub fn proof(&self) -> &Proof {
+        self.stood.as_ref().map_or(&Proof::NotAsked, |stood| &stood.proof)
     }
 
     /// The kinds that were tried before this one, and why they did not do.
     pub fn passed_over(&self) -> &[PassedOver] {
-        &self.stood.passed_over
+        self.stood.as_ref().map_or(&[], |stood| &stood.passed_over)
     }
 
     /// Whether it still stands; `None` if that cannot be found out. Only rules of iptables can be taken away by
     /// others.
     pub fn stands(&self) -> Option<bool> {
-        match self.stood.hold.count(&self.leases) {
+        let Some(stood) = &self.stood else { return Some(true) };
+        match stood.hold.count(&self.leases) {
             Count::Lost => Some(false),
-            Count::Unknown if self.kind() == Kind::Iptables => None,
+            Count::Unknown if stood.hold.kind() == Kind::Iptables => None,
             Count::Segments(_) | Count::Answers(_) | Count::Unknown => Some(true),
         }
     }

@@ -149,7 +149,7 @@ pub fn remarks(summary: &Summary) -> Vec<String> {
     if let Some(error) = &summary.noted {
         remarks.push(format!("noted on the way: {error}"));
     }
-    if let Some(TimeWait { full, kept }) = summary.time_wait {
+    if let Some(TimeWait { full, kept }) = summary.time_wait.filter(|time| time.kept < time.full) {
         remarks.push(format!("TIME-WAIT shortened from {} (2 MSL) to {}", short(full), short(kept)));
     }
     remarks

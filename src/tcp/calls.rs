@@ -118,7 +118,9 @@ impl Tcb {
         Ok(self.reaction([], segment, Clause::Send))
     }
 
-    /// CLOSE (section 3.10.4): no more text from us, but the peer's is still taken.
+    /// CLOSE (section 3.10.4): no more text from us, but the peer's is still taken. It ends our side alone, so text
+    /// that our user has not read, or that comes later, is no reason for a RST: that is for half-duplex closes, which
+    /// there are none of here (MAY-1 not taken, so no SHLD-3; H-19).
     pub fn close(&mut self, now: Instant) -> Result<Reaction, CallError> {
         self.close_beside(&Transfer::small(self), now)
     }

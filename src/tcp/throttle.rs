@@ -8,7 +8,8 @@ use crate::time::Instant;
 /// let a stranger learn of one connection by what happens on another (CVE-2016-5696).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Throttle {
-    /// When the first of `sent` left: [`Instant::low_micros`].
+    /// When the first of `sent` left, in milliseconds: microseconds would come round in an hour, and a connection
+    /// that is asked again after that would be silent.
     since: u32,
     sent: u8,
 }
@@ -19,8 +20,9 @@ impl Throttle {
 
     /// Whether one more may be sent now; counts it if so.
     pub(super) fn admits(&mut self, now: Instant) -> bool {
-        if self.sent == 0 || now.since_low_micros(self.since) >= Self::SPAN {
-            *self = Self { since: now.low_micros(), sent: 0 };
+        let millis = now.low_millis();
+        if self.sent == 0 || u128::from(millis.wrapping_sub(self.since)) >= Self::SPAN.as_millis() {
+            *self = Self { since: millis, sent: 0 };
         }
         let admitted = self.sent < Self::MOST;
         self.sent += u8::from(admitted);

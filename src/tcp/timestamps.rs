@@ -32,11 +32,6 @@ impl Recent {
     }
 }
 
-/// The low 32 bits of the milliseconds since the origin.
-const fn millis(now: Instant) -> u32 {
-    (now.as_nanos() / 1_000_000) as u32
-}
-
 const fn seconds(now: Instant) -> u32 {
     (now.as_nanos() / 1_000_000_000) as u32
 }
@@ -60,7 +55,7 @@ impl Tcb {
     /// for each connection (RFC 7323 section 7.1).
     pub(super) fn tell_time(&mut self, now: Instant) {
         if self.offer.has(Offer::TIMESTAMPS) {
-            self.clock = millis(now).wrapping_add(self.snd.iss.0);
+            self.clock = now.low_millis().wrapping_add(self.snd.iss.0);
         }
     }
 

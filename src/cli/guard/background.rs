@@ -148,7 +148,8 @@ fn answer(mut caller: &UnixStream, args: &HoldArgs, standing: &Standing) -> io::
     let mut request = [0; WHAT.len()];
     caller.read_exact(&mut request)?;
     if request == WHAT {
-        caller.write_all(state(standing.kind(), args.mark, standing.stands()).as_bytes())?;
+        let state = standing.kind().map(|kind| state(kind, args.mark, standing.stands()));
+        caller.write_all(state.unwrap_or_default().as_bytes())?;
     }
     Ok(request)
 }

@@ -46,7 +46,7 @@ pub(super) fn own(address: IpAddr) -> Result<IpAddr, Failure> {
 
 /// `guard on port 40000: listener (tcp-md5), proven`.
 fn describe(args: &HoldArgs, standing: &Standing) -> String {
-    let mut text = format!("guard on {}: {}", args.covers, standing.kind());
+    let mut text = format!("guard on {}: {}", args.covers, standing.name());
     if let Some(discard) = standing.discard() {
         let _ = write!(text, " ({})", discard.name());
     }
