@@ -244,7 +244,7 @@ fn must_31_established_urgent_pointer() {
     }
 }
 
-/// G-14, RFC 5961 section 7: at most ten challenges in five seconds, and then ten more.
+/// G-14, RFC 5961 section 7: at most ten challenges in five seconds, and ten more once it was quiet for as long.
 #[test]
 fn g14_established_challenges_are_throttled() {
     let mut rig = established(WRAP);
