@@ -36,7 +36,7 @@ impl Arrival<'_> {
         match self.tcb.age_of(self.seg, self.now) {
             Age::Good => Next::Continue(()),
             Age::Unknown => self.stop(Clause::TimestampMissing, None),
-            Age::Old if self.seg.is_empty() => self.challenge(Clause::PawsOld), // no endless exchange of ACKs
+            Age::Old if self.is_rationed() => self.challenge(Clause::PawsOld), // no endless exchange of ACKs
             Age::Old => {
                 let ack = self.form_ack();
                 self.stop(Clause::PawsOld, Some(ack))
@@ -65,10 +65,17 @@ impl Arrival<'_> {
             self.tcb.rearm(self.now); // restarts 2 MSL (I-01)
             return self.stop(Clause::FinRepeated, Some(ack));
         }
-        if self.seg.is_empty() {
+        if self.is_rationed() {
             return self.challenge(Clause::SeqUnacceptable); // an endless exchange of ACKs ends here (G-15)
         }
         self.stop(Clause::SeqUnacceptable, Some(ack))
+    }
+
+    /// Whether the answer to a segment that will not do is rationed: text or a FIN that the peer repeats is to be
+    /// acknowledged however often, but an ACK may answer ours, and a SYN is challenged wherever it stands (RFC 5961
+    /// sections 4.2 and 7).
+    fn is_rationed(&self) -> bool {
+        self.seg.is_empty() || self.seg.has(Flags::SYN)
     }
 
     /// Table 6 of the RFC. With a closed window, ACK, URG and RST are still taken, whatever comes with them

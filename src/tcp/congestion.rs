@@ -58,6 +58,9 @@ pub(super) struct Congestion {
     credit: u32,
     /// A probe was sent since the last progress.
     probed: bool,
+    /// A window that opened was answered with the oldest segment, and since then there was neither progress nor a
+    /// timeout.
+    answered_opening: bool,
 }
 
 impl Congestion {
@@ -167,9 +170,12 @@ impl Congestion {
     }
 
     /// A peer that had closed its window, and has not taken what a probe carried, opens it: no timer is needed to
-    /// send that again.
+    /// send that again. Once: a peer that closes and opens it a thousand times a second would draw as many segments.
     pub(super) fn on_window_opens(&mut self) {
-        self.at_once = Some(Clause::Send);
+        if !self.answered_opening {
+            self.answered_opening = true;
+            self.at_once = Some(Clause::Send);
+        }
     }
 
     /// `range` was sent again.
@@ -204,6 +210,7 @@ impl Congestion {
     /// `octets` more were acknowledged; `flight` is what is left.
     pub(super) fn on_progress(&mut self, octets: u32, flight: Flight) {
         self.probed = false;
+        self.answered_opening = false;
         self.sacked.remove_before(flight.una);
         if flight.una.after(self.resent) {
             self.resent = flight.una;
@@ -289,6 +296,7 @@ impl Congestion {
         if self.smss == 0 {
             return; // not open yet
         }
+        self.answered_opening = false;
         if !matches!(self.recovery, Recovery::Timeout { .. }) {
             self.halve(flight);
         }

@@ -10,6 +10,9 @@
     reason = "a test may panic"
 )]
 
+#[path = "../hostile/mod.rs"]
+mod enemies;
+mod hostile;
 mod numbers;
 mod script;
 mod sending;

@@ -247,7 +247,7 @@ fn must_31_established_urgent_pointer() {
     }
 }
 
-/// G-14, RFC 5961 section 7: at most ten challenges in five seconds, and then ten more.
+/// G-14, RFC 5961 section 7: at most ten challenges in five seconds, and ten more once it was quiet for as long.
 #[test]
 fn g14_established_challenges_are_throttled() {
     let mut rig = established(WRAP);
@@ -269,7 +269,7 @@ fn g14_established_challenges_are_throttled() {
 /// G-14: SYN and ACK challenges share the budget; acknowledgments of repeated text are not rationed.
 #[test]
 fn g14_established_duplicates_of_text_are_always_acknowledged() {
-    for event in [syn(1), ack(1, 2), ack(1, -5000)] {
+    for event in [syn(1), syn(0), syn(-5000), syn_ack(0, 1), syn(W + 1), ack(1, 2), ack(1, -5000)] {
         let mut rig = established(WRAP);
         let answered = (0..100).filter(|_| !rig.on(event).1.is_empty()).count();
         assert_eq!(answered, 10, "{event:?}");

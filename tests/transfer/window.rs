@@ -286,6 +286,26 @@ fn may_8_our_window_stays_closed_while_nobody_reads() {
     }
 }
 
+/// J-10: a peer that closes and opens its window without end is sent the oldest segment once for each timeout, not for
+/// each time it opens.
+#[test]
+fn j10_flapping_window_draws_a_segment_a_timeout() {
+    let mut rig = Setup::new().open();
+    rig.sends(5);
+    for _ in 0..4 {
+        let mut sent = 0;
+        for _ in 0..1000 {
+            rig.on(ack(1, 1).win(0));
+            sent += rig.out.len();
+            rig.on(ack(1, 1).win(60_000));
+            sent += rig.out.len();
+        }
+        assert!(sent <= 1, "{sent} segments for a thousand openings");
+        assert!(rig.timeout() <= 60_000);
+        assert_eq!(rig.numbers(), [0]);
+    }
+}
+
 /// RFC 9293 section 3.8.6.2.1, SWS: a window less than a segment is used at last, by what fits.
 #[test]
 fn must_38_small_window_is_used_after_a_while() {
