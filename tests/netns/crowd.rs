@@ -63,8 +63,8 @@ fn resident(pid: Pid) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Each SYN has a source of its own. Between batches a client of the kernel's is served, which by then needs a
-/// cookie: so the service has read all that came before.
+/// D-09, P-11: each SYN has a source of its own. Between batches a client of the kernel's is served, which by then
+/// needs a cookie: so the service has read all that came before.
 fn flood() {
     const BATCHES: u32 = 50;
     const IN_BATCH: u32 = 2000;

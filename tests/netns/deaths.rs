@@ -200,6 +200,7 @@ fn rules() -> String {
     sh("iptables -t raw -S; ip6tables -t raw -S")
 }
 
+/// P-02, and by a panic or an abort the same: P-04.
 fn forty_deaths(kind: Kind) {
     let (_world, plan) = prepare(kind);
     let before = machine(kind);

@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("auto_says_why_no_guard_works", auto_takes_none),
 ];
 
-/// Asked for by name: that kind or none.
+/// P-06: asked for by name it is that kind or none, and without one nothing is sent.
 fn never_replaced() {
     let world = World::new();
     let no_iptables = Case { kind: "iptables", ..LISTENER };
