@@ -102,7 +102,7 @@ fn draw_all(file: &[u8], pictures: Pictures) {
     }
 }
 
-/// Ten thousand captures with some octets changed, taken out, doubled, or cut off.
+/// P-13: ten thousand captures with some octets changed, taken out, doubled, or cut off.
 #[test]
 fn ten_thousand_mutated_captures_are_drawn_without_a_panic() {
     const MUTATIONS: usize = 10_000;
@@ -132,7 +132,7 @@ fn ten_thousand_mutated_captures_are_drawn_without_a_panic() {
     }
 }
 
-/// A scan of more pairs than are told apart: those beyond are counted, and cost nothing.
+/// P-13: a scan of more pairs than are told apart: those beyond are counted, and cost nothing.
 #[test]
 fn connections_are_bounded() {
     let mut packets = Packets::default();

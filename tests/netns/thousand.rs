@@ -31,7 +31,7 @@ pub(crate) const TESTS: &[Named] = &[
 
 const EXCHANGES: usize = 1000;
 
-/// Our FIN first, and the next SYN from the same port: TIME-WAIT is ours.
+/// P-05. Our FIN first, and the next SYN from the same port: TIME-WAIT is ours.
 fn active(kind: Kind) {
     let world = World::new();
     for way in Way::ALL {
@@ -51,7 +51,7 @@ fn active(kind: Kind) {
     }
 }
 
-/// The kernel is the client; our side opens passively and closes with it.
+/// P-05. The kernel is the client; our side opens passively and closes with it.
 fn passive(kind: Kind) {
     let world = World::new();
     for way in Way::ALL {

@@ -437,8 +437,47 @@ fn retries(text: &str) -> Result<Retries, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
+    use proptest::prelude::*;
+
+    /// Everything that can be typed with a name: commands and options.
+    fn names() -> Vec<OsString> {
+        let mut names = Vec::new();
+        for command in Args::command().get_subcommands() {
+            names.push(command.get_name().into());
+            names.extend(
+                command.get_arguments().filter_map(|one| Some(format!("--{}", one.get_long()?).into())),
+            );
+        }
+        names
+    }
+
+    fn word() -> impl Strategy<Value = OsString> {
+        prop_oneof![
+            4 => proptest::sample::select(names()),
+            2 => "[0-9a-f.:%\\[\\]-]{0,24}".prop_map(OsString::from),
+            1 => "-{1,3}[a-z4-6=]{0,8}".prop_map(OsString::from),
+            1 => "(::ffff:|fe80::1%|0x)?[0-9.]{1,9}(:[0-9]{1,6})?".prop_map(OsString::from),
+            1 => proptest::collection::vec(any::<u8>(), 0..12).prop_map(OsString::from_vec),
+            1 => (1_usize..65_536).prop_map(|len| "x".repeat(len).into()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// P-15: whatever is typed, octets that are no text included, is understood or a usage error.
+        #[test]
+        fn p15_any_command_line_is_understood_or_refused(words in proptest::collection::vec(word(), 0..8)) {
+            if let Err(error) = Args::try_parse_from(std::iter::once("tcpshake".into()).chain(words)) {
+                prop_assert!([0, 2].contains(&error.exit_code()), "{error}");
+            }
+        }
+    }
 
     #[test]
     fn the_definition_is_sound() {
