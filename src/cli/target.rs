@@ -81,6 +81,20 @@ pub(super) fn not_one_host(ip: IpAddr, kind: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// P-15: whatever stands for a host and a port is one, or an error of one line.
+        #[test]
+        fn p15_any_host_is_a_target_or_one_line_of_error(
+            host in prop_oneof![".{0,40}", "[0-9a-f.:%\\[\\]]{0,40}"], port in proptest::option::of(".{0,8}"),
+        ) {
+            match parsed(&host, port.as_deref()) {
+                Ok((host, port)) => prop_assert!(!host.is_empty() && port > 0),
+                Err(error) => prop_assert!(!error.contains('\n'), "{error:?}"),
+            }
+        }
+    }
 
     fn parsed(host: &str, port: Option<&str>) -> Result<(String, u16), String> {
         Target::parse(host, port).map(|t| (t.host, t.port)).map_err(|failure| failure.to_string())

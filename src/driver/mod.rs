@@ -3,6 +3,10 @@
 //! The loop in [`single`] hands one event (a packet, a deadline, a signal) to a flow, which carries out the whole
 //! [`Reaction`](crate::tcp::Reaction), then records it, and only then waits for the next. Segments leave
 //! before anything is told to the [`Observer`], so that telling cannot delay them.
+//!
+//! One event after the other: what waits in a socket is not looked at before the segment in front of it is answered,
+//! and so each acknowledgment stands below what it acknowledges. What is queued is what waits behind a gap: all of
+//! that is dealt with, and a FIN behind it, before the one acknowledgment for it (MUST-58, MUST-59).
 
 pub mod fleet;
 mod flow;

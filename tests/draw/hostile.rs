@@ -132,7 +132,7 @@ fn ten_thousand_mutated_captures_are_drawn_without_a_panic() {
     }
 }
 
-/// A scan of more pairs than are told apart: those beyond are counted, and cost nothing.
+/// P-13: a scan of more pairs than are told apart: those beyond are counted, and cost nothing.
 #[test]
 fn connections_are_bounded() {
     let mut packets = Packets::default();

@@ -238,15 +238,11 @@ fn must_30_must_32_urgent_text_is_told_when_its_pointer_comes() {
         &plan(Close::Passive),
     );
     verdict(&told, &CLOSED);
-    let pointers: Vec<u16> = told
-        .kept
-        .steps
-        .iter()
-        .filter_map(|step| match &step.event {
-            Event::Received { segment, .. } if segment.has(Flags::URG) => Some(segment.urgent),
-            _ => None,
-        })
-        .collect();
+    let urgent = |event: &Event| {
+        let Event::Received { segment, .. } = event else { return None };
+        segment.has(Flags::URG).then_some(segment.urgent)
+    };
+    let pointers: Vec<u16> = told.kept.steps.iter().filter_map(|step| urgent(&step.event)).collect();
     assert_eq!(pointers, [5, 900]);
 }
 

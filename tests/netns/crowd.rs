@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -12,16 +13,17 @@ use tcpshake::tcp::{Flags, Segment, SeqNum};
 use crate::Named;
 use crate::capture::resets_from;
 use crate::listen::{Hand, SERVICE, Service, client, served, talk};
-use crate::run::Run;
+use crate::run::{Run, connect};
 use crate::scripted::segment;
-use crate::world::World;
+use crate::world::{World, close_with_client};
 
 pub(crate) const TESTS: &[Named] = &[
     ("listen_serves_a_thousand_clients_at_once", a_thousand_at_once),
     ("listen_under_a_flood_of_a_hundred_thousand_syns", flood),
+    ("p12_an_exchange_in_a_storm_of_strangers", storm_of_strangers),
 ];
 
-/// All are open before the first says a word.
+/// MUST-41, MUST-42: all are open before the first says a word.
 fn a_thousand_at_once() {
     const CLIENTS: u32 = 1000;
     let world = World::new();
@@ -63,8 +65,38 @@ fn resident(pid: Pid) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// D-09, P-11: each SYN has a source of its own. Between batches a client of the kernel's is served, which by then
-/// needs a cookie: so the service has read all that came before.
+/// P-12: what others say to each other on the same interface, as fast as it goes, neither reaches an exchange nor
+/// keeps it from its end.
+fn storm_of_strangers() {
+    const MOST: u32 = 20_000_000; // should an exchange fail, nobody says that it is over
+    let world = World::new();
+    let hand = Hand::at(&world);
+    let server = world.server(close_with_client).v4();
+    let over = AtomicBool::new(false);
+    let said = std::thread::scope(|scope| {
+        let storm = scope.spawn(|| {
+            let mut said = 0_u32;
+            while said < MOST && !over.load(Ordering::Relaxed) {
+                let from = SocketAddr::from((hand.address.ip(), 1024 + (said % 60_000) as u16));
+                hand.say_as(from, (NEAR_V4, 9).into(), &Segment { flags: Flags::RST, ..segment() });
+                said += 1;
+            }
+            said
+        });
+        for _ in 0..20 {
+            let run = connect(&[&server, "--send", "hello"]);
+            run.assert_ended(0, "completed");
+            assert_eq!(run.end()["packets_lost"], 0);
+            assert!(run.steps().all(|step| step["flags"] != "RST"), "a stranger was heard: {run:#?}");
+        }
+        over.store(true, Ordering::Relaxed);
+        storm.join().unwrap()
+    });
+    assert!(said > 10_000, "{said} segments are no storm");
+}
+
+/// D-09, P-11: each SYN has a source of its own. Between batches a client of the kernel's is served, which by then needs a
+/// cookie: so the service has read all that came before.
 fn flood() {
     const BATCHES: u32 = 50;
     const IN_BATCH: u32 = 2000;

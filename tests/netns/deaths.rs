@@ -49,7 +49,7 @@ enum Death {
 const ALL_DEATHS: [Death; 5] =
     [Death::Kill, Death::KillWithScript, Death::Segfault, Death::Abort, Death::Panic];
 
-/// Points to die at: once the guard stands, as the exchange begins, at each of its seven steps, at its end.
+/// Points to die at (P-02, P-04): once the guard stands, as the exchange begins, at each of its seven steps, at its end.
 const STANDS: u32 = 0;
 const BEGIN: u32 = 1;
 const END: u32 = 9;

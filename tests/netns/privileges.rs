@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("cap_net_raw_alone_is_enough_for_another_user", cap_net_raw_alone_is_enough_for_another_user),
     ("no_thread_keeps_a_capability", no_thread_keeps_a_capability),
     ("count_goes_on_without_capabilities", count_goes_on_without_capabilities),
+    ("p06_without_its_guard_nothing_is_sent", p06_without_its_guard),
     ("p07_without_cap_net_raw", p07_without_cap_net_raw),
     ("all_capabilities_use_the_socket_filter", all_capabilities_use_the_socket_filter),
 ];
@@ -130,6 +131,14 @@ fn count_goes_on_without_capabilities() {
         }
         assert_eq!(resets_from(&world.capture.segments(), NEAR_V4.into()), 0);
     }
+}
+
+/// P-06: a guard that cannot be put up is an error before the first SYN.
+fn p06_without_its_guard() {
+    let world = World::new();
+    bound_to(&[Capability::CAP_NET_RAW]);
+    connect(&["10.99.0.2:80", "--guard", "nft"]).assert_error(8, "needs CAP_NET_ADMIN");
+    assert_eq!(world.capture.segments(), []);
 }
 
 fn p07_without_cap_net_raw() {

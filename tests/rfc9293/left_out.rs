@@ -17,7 +17,7 @@ fn must_25_nothing_is_sent_while_idle() {
             let mut rig = build(place);
             let before = rig.tcb;
             for _ in 0..10 {
-                rig.now = rig.now + Duration::from_secs(3600);
+                rig.now += Duration::from_secs(3600);
                 assert_eq!((rig.tcb.deadline(), rig.tcb.on_timeout(rig.now)), (None, None), "{state}");
                 assert_eq!(rig.tcb.transmit(rig.now), None, "{state}");
             }

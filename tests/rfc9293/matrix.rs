@@ -185,6 +185,7 @@ impl Faults {
         self.0.entry(key).or_insert((0, example)).0 += 1;
     }
 
+    #[expect(clippy::print_stdout, reason = "figures for who asks, with --nocapture")]
     fn verdict(&self, cases: usize) {
         let total: usize = self.0.values().map(|(count, _)| count).sum();
         let lines =
@@ -198,7 +199,7 @@ impl Faults {
 /// A moment after the connection came to stand where it does: a timer begun now is not one begun then.
 fn built(subject: &Subject, place: Placement) -> Rig {
     let mut rig = (subject.build)(place);
-    rig.now = rig.now + std::time::Duration::from_millis(1);
+    rig.now += std::time::Duration::from_millis(1);
     rig
 }
 

@@ -103,7 +103,7 @@ impl<'r> Line<'r> {
         let mut line = Self { stream: Stream::new(&parameters, Nagle::On), now: Instant::ORIGIN, reached };
         let opened = line.stream.open(Origin::Active, SeqNum(0), &[], line.now);
         line.reached.note(&opened.expect("a new stream opens"));
-        line.now = line.now + Duration::from_millis(100);
+        line.now += Duration::from_millis(100);
         line.hears(syn_ack(0, 1).win(2000).opt(options));
         line
     }

@@ -21,6 +21,24 @@ fn shld_31_text_behind_a_gap_is_held() {
     assert_eq!(rig.taken, 4000);
 }
 
+/// MUST-58, MUST-59: whatever waits behind the gap, the peer's FIN and text of our own included, it is one segment that
+/// acknowledges it.
+#[test]
+fn must_58_must_59_one_acknowledgment_for_all_that_waited() {
+    let mut rig = Setup::new().open();
+    rig.on(segment(9).fin());
+    for n in (1..9).rev() {
+        rig.on(segment(n));
+    }
+    assert_eq!(rig.on(segment(0)), ". 1 ack 10002");
+    assert_eq!((rig.taken, rig.stream.tcb().state()), (10_000, State::CloseWait));
+
+    let mut rig = Setup::new().open();
+    rig.on(ack(1, 1).win(0));
+    assert_eq!(rig.send(100), "");
+    assert_eq!(rig.on(segment(0)), "P. 1:101 ack 1001", "the acknowledgment goes with our text");
+}
+
 /// Every order of five pieces that overlap, each twice: the octets are right, and taken once.
 #[test]
 fn g16_overlaps_in_every_order() {

@@ -156,8 +156,8 @@ impl Search {
             return self.name_of(next).or_else(field);
         }
         let depth = |line: &str| line.len() - line.trim_start().len();
-        let around = lines[..at].iter().rev().filter(|line| depth(line) < depth(lines[at]));
-        self.name_of(lines[at]).or_else(|| around.filter_map(|line| self.name_of(line)).next())
+        let mut around = lines[..at].iter().rev().filter(|line| depth(line) < depth(lines[at]));
+        self.name_of(lines[at]).or_else(|| around.find_map(|line| self.name_of(line)))
     }
 }
 
