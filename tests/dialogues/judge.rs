@@ -1,6 +1,6 @@
 //! Holds what happened against a line, field by field, and says where the two differ.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use tcpshake::packet::IpPacket;
 use tcpshake::report::verdict::remarks;
@@ -50,12 +50,12 @@ impl Failure {
         let Self { line, field, expected, actual, .. } = self;
         let mut message = format!("{file}:{line}: {field}: expected {expected}, actual {actual}");
         if let Some(Placement { iss, irs }) = self.place {
-            message += &format!("\nwith ISS {iss} and IRS {irs}; so far:");
+            let _ = write!(message, "\nwith ISS {iss} and IRS {irs}; so far:");
         }
         const MOST: usize = 200;
         let left_out = self.transcript.len().saturating_sub(MOST);
         if left_out > 0 {
-            message += &format!("\n# {left_out} lines before");
+            let _ = write!(message, "\n# {left_out} lines before");
         }
         self.transcript.iter().skip(left_out).fold(message, |all, line| format!("{all}\n{line}"))
     }

@@ -91,7 +91,7 @@ impl<'d> Player<'d> {
 
     /// Only the first failure counts: what follows comes of it.
     pub(crate) fn fail(&mut self, failure: Failure) {
-        let line = self.line().or(self.dialogue.lines.last()).map_or(0, |line| line.number);
+        let line = self.line().or(self.dialogue.lines.last()).map_or(1, |line| line.number);
         let transcript = self.transcript.clone();
         self.failure.get_or_insert(Failure { line, transcript, place: Some(self.place), ..failure });
     }
@@ -174,7 +174,7 @@ impl<'d> Player<'d> {
         };
         match failure {
             Some(failure) => {
-                self.fail(Failure { actual: format!("{} ({shown})", failure.actual), ..failure })
+                self.fail(Failure { actual: format!("{} ({shown})", failure.actual), ..failure });
             }
             None => self.pass(),
         }
@@ -199,14 +199,11 @@ impl<'d> Player<'d> {
 
     /// An expectation is met, or not.
     pub(crate) fn judge(&mut self, failure: Option<Failure>) {
-        match failure {
-            Some(failure) => self.fail(failure),
-            None => {
-                let line = self.line().map_or_else(String::new, |line| line.source.clone());
-                self.note(&line);
-                self.pass();
-            }
-        }
+        let Some(line) = self.line().filter(|_| failure.is_none()) else {
+            return failure.map_or((), |failure| self.fail(failure));
+        };
+        self.note(&line.source);
+        self.pass();
     }
 
     pub(crate) fn is_over(&self) -> bool {
