@@ -18,7 +18,7 @@ use crate::record::{
     Ending, Event, Excerpt, GuardSummary, IcmpEffect, Negotiation, Outcome, Role, Summary, TimeWait,
 };
 use crate::tcp::{
-    Clause, Flags, Options, OptionsBuilder, Origin, Reaction, Segment, SeqNum, State, Stream, Tcb,
+    Clause, Flags, Mss, Options, OptionsBuilder, Origin, Reaction, Segment, SeqNum, State, Stream, Tcb,
 };
 use crate::time::{Instant, Reading};
 use crate::wire::{SendError, Wire};
@@ -614,7 +614,13 @@ impl<T: Talk> Flow<T> {
             IcmpEffect::Fatal => {
                 return self.abort(Outcome::Unreachable(error), Clause::IcmpEndsOpening, out);
             }
-            IcmpEffect::Noted => self.so_far.noted = Some(error),
+            IcmpEffect::Noted => {
+                self.so_far.noted = Some(error);
+                if let Some(mtu) = error.mtu {
+                    self.stream.note_narrow_path(Mss::fitting(mtu, error.remote.ip()));
+                    self.transmit_rest(out)?;
+                }
+            }
             IcmpEffect::NotOurs => {}
         }
         Ok(())

@@ -291,6 +291,16 @@ impl Tcb {
         self.echoes_congestion |= self.granted.has(Offer::ECN) && self.state.is_synchronized();
     }
 
+    /// A router on the way has no room for packets with more than `mss` octets of text (SHLD-6): from now on there
+    /// are none. Yields whether that makes any difference. Before the open nothing is sent that could be too large.
+    pub(super) fn narrow(&mut self, mss: Mss) -> bool {
+        let before = self.effective_mss();
+        if self.state.is_synchronized() {
+            self.mss = self.mss.min(mss);
+        }
+        self.effective_mss() < before
+    }
+
     /// What both sides have agreed on.
     pub const fn granted(&self) -> Offer {
         self.granted

@@ -169,6 +169,7 @@ impl Teller<'_> {
             | Clause::SynSentDrops
             | Clause::SillyWindowTimeout
             | Clause::TailLossProbe
+            | Clause::PathNarrow
             | Clause::RetransmissionTimeout
             | Clause::ZeroWindowProbe
             | Clause::IcmpEndsOpening

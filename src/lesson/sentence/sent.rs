@@ -133,6 +133,7 @@ impl Teller<'_> {
             | Clause::ChallengeThrottled
             | Clause::FastRetransmit
             | Clause::LossRecovery
+            | Clause::PathNarrow
             | Clause::TailLossProbe
             | Clause::RetransmissionTimeout
             | Clause::RetransmissionLimit
@@ -181,6 +182,11 @@ impl Teller<'_> {
                 "What came behind it has arrived, so it is lost: we send {what} again, without waiting for the timer."
             ),
             Clause::LossRecovery => format!("The next that is missing over there: we send {what} again."),
+            Clause::PathNarrow => {
+                format!(
+                    "A router on the way has no room for segments so large. We send {what} again, in smaller ones."
+                )
+            }
             Clause::TailLossProbe => format!(
                 "Nothing has come back for two round trips. We send {what} again, long before the timer would."
             ),
