@@ -48,6 +48,7 @@ rules! {
     RstReturnsToListen = "RFC 9293 3.10.7.4 second", "a RST before the open is complete: back to LISTEN";
     RstRefuses = "RFC 9293 3.10.7.4 second", "a RST before the open is complete: refused";
     RstResets = "RFC 9293 3.10.7.4 second", "a RST with exactly the next number expected: reset";
+    RstFromElsewhere = "RFC 9293 3.10.7.4 second", "a RST with exactly the next number, but another ttl than the peer's SYN had: reset, perhaps by somebody on the way";
     RstEndsClosing = "RFC 9293 3.10.7.4 second", "a RST after both sides have closed: the connection is gone";
     RstChallenged = "RFC 5961 3.2", "a RST in the window, but not with the next number: challenged";
 

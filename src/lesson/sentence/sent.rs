@@ -127,6 +127,7 @@ impl Teller<'_> {
             | Clause::RstReturnsToListen
             | Clause::RstRefuses
             | Clause::RstResets
+            | Clause::RstFromElsewhere
             | Clause::RstEndsClosing
             | Clause::SynReturnsToListen
             | Clause::AckMissing
