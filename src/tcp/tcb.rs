@@ -75,6 +75,9 @@ pub enum Origin {
 }
 
 /// How often an unanswered segment is sent again before the connection is given up (R2, MUST-20 to 23).
+///
+/// R1 has no number here: each retransmission is told when it happens, from the first, so our user knows long before
+/// the third (SHLD-9, SHLD-20, J-05). Advice to IP, the other half of R1, is nothing a raw socket could give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retries {
     /// This many times.
