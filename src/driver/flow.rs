@@ -18,7 +18,7 @@ use crate::record::{
     Ending, Event, Excerpt, GuardSummary, IcmpEffect, Negotiation, Outcome, Role, Summary, TimeWait,
 };
 use crate::tcp::{
-    Clause, Flags, Options, OptionsBuilder, Origin, Reaction, Segment, SeqNum, State, Stream, Tcb,
+    Clause, Flags, Mss, Options, OptionsBuilder, Origin, Reaction, Segment, SeqNum, State, Stream, Tcb,
 };
 use crate::time::{Instant, Reading};
 use crate::wire::{SendError, Wire};
@@ -262,12 +262,13 @@ impl<T: Talk> Flow<T> {
             }
             self.cross(segment, out)?;
         }
-        if segment.has(Flags::SYN) {
+        if segment.has(Flags::SYN) && !self.was_open {
             self.peer_syn = Some((*segment, ttl));
         }
         let progress = self.progress();
         let reaction = self.stream.on_segment(segment, text, self.latest);
-        let reaction = Reaction { segment: reaction.segment.map(|reply| self.dressed(reply)), ..reaction };
+        let reply = reaction.segment.map(|reply| self.dressed(reply));
+        let reaction = Reaction { segment: reply, clause: self.by_its_way(reaction.clause, ttl), ..reaction };
         let split = self.plan.open == Open::Split && reaction.clause == Clause::ListenTakesSyn;
         let excerpt = Excerpt::of(text);
         let told = out.telling(at, &self.stream, packet);
@@ -285,6 +286,13 @@ impl<T: Talk> Flow<T> {
         }
         self.judge(&reaction);
         self.follow_plan(out)
+    }
+
+    /// A RST counts by its number alone; one that has not come the way the peer's SYN came is told as what it may be,
+    /// somebody else's (O-02).
+    fn by_its_way(&self, clause: Clause, ttl: u8) -> Clause {
+        let elsewhere = self.peer_syn.is_some_and(|(_, of_syn)| of_syn != ttl);
+        if elsewhere && clause == Clause::RstResets { Clause::RstFromElsewhere } else { clause }
     }
 
     /// Meets a SYN of the peer's with our own, whatever became of the one before: the two cross.
@@ -615,7 +623,13 @@ impl<T: Talk> Flow<T> {
             IcmpEffect::Fatal => {
                 return self.abort(Outcome::Unreachable(error), Clause::IcmpEndsOpening, out);
             }
-            IcmpEffect::Noted => self.so_far.noted = Some(error),
+            IcmpEffect::Noted => {
+                self.so_far.noted = Some(error);
+                if let Some(mtu) = error.mtu {
+                    self.stream.note_narrow_path(Mss::fitting(mtu, error.remote.ip()));
+                    self.transmit_rest(out)?;
+                }
+            }
             IcmpEffect::NotOurs => {}
         }
         Ok(())

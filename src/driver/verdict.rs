@@ -23,7 +23,9 @@ pub(super) fn judge(reaction: &Reaction, tcb: &Tcb, so_far: SoFar) -> Option<Out
             Some(Outcome::Completed(Ending::Closed))
         }
         (State::Closed, Clause::SynSentRefused | Clause::RstRefuses) => Some(Outcome::Refused),
-        (State::Closed, Clause::RstResets) => Some(Outcome::ResetAfterOpening { state: last.from }),
+        (State::Closed, Clause::RstResets | Clause::RstFromElsewhere) => {
+            Some(Outcome::ResetAfterOpening { state: last.from })
+        }
         (State::Closed, Clause::RstEndsClosing) => {
             Some(Outcome::CloseIncomplete { state: last.from, missing: Missing::FinAcknowledgmentReset })
         }

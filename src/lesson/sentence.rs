@@ -265,6 +265,7 @@ mod tests {
             local: "10.0.0.2:40000".parse().unwrap(),
             remote: "10.0.0.3:7".parse().unwrap(),
             seq: SeqNum(0),
+            mtu: None,
         };
         let icmp = [IcmpEffect::Fatal, IcmpEffect::Noted, IcmpEffect::NotOurs]
             .map(|effect| Event::Icmp { error, effect });

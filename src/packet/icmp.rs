@@ -25,6 +25,8 @@ pub struct IcmpError {
     pub remote: SocketAddr,
     /// The quoted segment's sequence number.
     pub seq: SeqNum,
+    /// Of a packet that was too large: what the next link has room for, within what hosts believe.
+    pub mtu: Option<u32>,
 }
 
 /// The two number spaces.
@@ -52,7 +54,7 @@ pub enum Severity {
 pub fn parse(packet: &IpPacket<'_>) -> Result<Option<IcmpError>, DecodeError> {
     let layer = "icmp";
     let have = packet.payload.len();
-    let &[kind, code, c0, c1, ..] =
+    let &[kind, code, c0, c1, m0, m1, m2, m3] =
         packet.payload.first_chunk::<8>().ok_or(DecodeError::Truncated { layer, need: 8, have })?;
     let (version, sum) = match packet.protocol {
         Protocol::Icmp => (IcmpVersion::V4, Sum::default()),
@@ -65,7 +67,8 @@ pub fn parse(packet: &IpPacket<'_>) -> Result<Option<IcmpError>, DecodeError> {
     if !sum.octets(packet.payload).verifies() {
         return Err(DecodeError::Checksum { layer, found: u16::from_be_bytes([c0, c1]) });
     }
-    let quoted = ip::parse_quoted(packet.payload.get(8..).unwrap_or_default())?;
+    let octets = packet.payload.get(8..).unwrap_or_default();
+    let quoted = ip::parse_quoted(octets)?;
     let same_family = matches!(
         (version, quoted.addresses),
         (IcmpVersion::V4, Addresses::V4 { .. }) | (IcmpVersion::V6, Addresses::V6 { .. })
@@ -82,7 +85,33 @@ pub fn parse(packet: &IpPacket<'_>) -> Result<Option<IcmpError>, DecodeError> {
         local: SocketAddr::new(quoted.addresses.source(), u16::from_be_bytes([s0, s1])),
         remote: SocketAddr::new(quoted.addresses.destination(), u16::from_be_bytes([d0, d1])),
         seq: SeqNum(u32::from_be_bytes([q0, q1, q2, q3])),
+        mtu: match (version, kind, code) {
+            (IcmpVersion::V4, 3, 4) => mtu_v4(u16::from_be_bytes([m2, m3]), octets),
+            (IcmpVersion::V6, 2, _) => mtu_v6(u32::from_be_bytes([m0, m1, m2, m3])),
+            _ => None,
+        },
     }))
+}
+
+/// RFC 1191. Routers from before it say 0: then the next smaller size in use (section 7) than that of the packet
+/// quoted. Hosts believe in nothing below 552, and we do not either: whoever says so wants us to send crumbs (N-07).
+fn mtu_v4(stated: u16, quoted: &[u8]) -> Option<u32> {
+    const LEAST: u32 = 552;
+    const IN_USE: [u32; 8] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, LEAST];
+    let stated = match stated {
+        0 => {
+            let len = ip::stated_len(quoted)? as u32;
+            IN_USE.into_iter().find(|size| *size < len)?
+        }
+        stated => u32::from(stated),
+    };
+    Some(stated.max(LEAST))
+}
+
+/// RFC 8201 section 4: every link takes 1280 octets, so what says less is discarded (N-10).
+fn mtu_v6(stated: u32) -> Option<u32> {
+    const LEAST: u32 = 1280;
+    (stated >= LEAST).then_some(stated)
 }
 
 const fn is_error(version: IcmpVersion, kind: u8) -> bool {

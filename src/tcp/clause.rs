@@ -48,6 +48,7 @@ rules! {
     RstReturnsToListen = "RFC 9293 3.10.7.4 second", "a RST before the open is complete: back to LISTEN";
     RstRefuses = "RFC 9293 3.10.7.4 second", "a RST before the open is complete: refused";
     RstResets = "RFC 9293 3.10.7.4 second", "a RST with exactly the next number expected: reset";
+    RstFromElsewhere = "RFC 9293 3.10.7.4 second", "a RST with exactly the next number, but another ttl than the peer's SYN had: reset, perhaps by somebody on the way";
     RstEndsClosing = "RFC 9293 3.10.7.4 second", "a RST after both sides have closed: the connection is gone";
     RstChallenged = "RFC 5961 3.2", "a RST in the window, but not with the next number: challenged";
 
@@ -78,6 +79,7 @@ rules! {
 
     FastRetransmit = "RFC 5681 3.2", "what came behind it shows that it is lost: sent again without waiting for the timer";
     LossRecovery = "RFC 6582 3.2", "only part of what was under way is acknowledged: the next that is missing is sent again";
+    PathNarrow = "RFC 9293 3.7.2", "a router on the way has no room for it: sent again in smaller segments";
     WindowUpdate = "RFC 9293 3.8.6.2.2", "our user has taken text: the window opens again";
     SillyWindowTimeout = "RFC 9293 3.8.6.2.1", "the peer's window stays small: what fits is sent after all";
     TailLossProbe = "RFC 8985 7", "nothing has come back for two round trips: the oldest is sent again, long before the timer";

@@ -291,6 +291,16 @@ impl Congestion {
         }
     }
 
+    /// Segments are smaller from now on: all that is under way counts as lost, but not to congestion, so neither
+    /// window shrinks (RFC 1191 section 6.5).
+    pub(super) fn on_narrow_path(&mut self, smss: u32, flight: Flight) {
+        self.smss = smss;
+        self.recovery = Recovery::Timeout { until: flight.nxt };
+        self.resent = flight.una;
+        self.duplicates = 0;
+        self.at_once = Some(Clause::PathNarrow);
+    }
+
     /// A retransmission timeout; `oldest` is sent again now (RFC 5681 section 3.1, RFC 2018 section 8).
     pub(super) fn on_timeout(&mut self, oldest: Range, flight: Flight) {
         if self.smss == 0 {

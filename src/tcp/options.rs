@@ -151,7 +151,9 @@ pub enum Opt<'o> {
     },
     /// Kind 5 (RFC 2018 section 3).
     Sack(SackBlocks<'o>),
-    /// Any other kind, or a known kind of an unusual length: a value, not an error (MUST-6).
+    /// Any other kind, or a known kind of an unusual length: a value, not an error (MUST-6). The signatures of
+    /// TCP-MD5 and TCP-AO (19, 29) are among them: there is no key to hold them against, so a SYN with one is
+    /// answered as one without (K-15).
     Unknown {
         /// The kind octet.
         kind: u8,

@@ -7,7 +7,7 @@ use super::clause::Clause;
 use super::octets::{Incoming, Outgoing};
 use super::reaction::Reaction;
 use super::segment::Segment;
-use super::seq::{SeqNum, WindowSize};
+use super::seq::{Mss, SeqNum, WindowSize};
 use super::state::State;
 use super::tcb::{Origin, Parameters, Tcb};
 use super::transfer::{Nagle, Reader, Transfer};
@@ -159,6 +159,14 @@ impl Stream {
     /// [`Tcb::note_congestion`].
     pub fn note_congestion(&mut self) {
         self.tcb.note_congestion();
+    }
+
+    /// A router on the way has no room for packets with more than `mss` octets of text: what is under way is lost,
+    /// and goes out again in segments that fit, with [`transmit`](Self::transmit).
+    pub fn note_narrow_path(&mut self, mss: Mss) {
+        if self.tcb.narrow(mss) {
+            self.beside.congestion.on_narrow_path(self.tcb.effective_mss(), self.tcb.flight());
+        }
     }
 
     /// Nothing of one peer may reach the next.

@@ -79,7 +79,7 @@ pub enum Origin {
 /// any other (MUST-22).
 ///
 /// R1 needs no number: every retransmission is a step that is told, the first as well as the third (SHLD-9,
-/// SHLD-10). Advice to IP, to look for another route, cannot be given from a raw socket.
+/// SHLD-10, J-05). Advice to IP, to look for another route, cannot be given from a raw socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retries {
     /// This many times: six make two minutes, seven the three of MUST-23.
@@ -296,6 +296,16 @@ impl Tcb {
     /// The packet of the next segment was marked on its way: congestion experienced (RFC 3168 section 5).
     pub fn note_congestion(&mut self) {
         self.echoes_congestion |= self.granted.has(Offer::ECN) && self.state.is_synchronized();
+    }
+
+    /// A router on the way has no room for packets with more than `mss` octets of text (SHLD-6): from now on there
+    /// are none. Yields whether that makes any difference. Before the open nothing is sent that could be too large.
+    pub(super) fn narrow(&mut self, mss: Mss) -> bool {
+        let before = self.effective_mss();
+        if self.state.is_synchronized() {
+            self.mss = self.mss.min(mss);
+        }
+        self.effective_mss() < before
     }
 
     /// What both sides have agreed on.

@@ -5,22 +5,25 @@ use std::rc::Rc;
 
 use tcpshake::driver::{self, DriveError, Host};
 use tcpshake::guard::{Guard, Standing};
-use tcpshake::record::Role;
 use tcpshake::tcp::{Mss, Parameters, SeqNum};
 use tcpshake::time::Instant;
 
 use crate::judge::Failure;
+use crate::machine;
 use crate::notation::Dialogue;
-use crate::play::{Listener, Player, ScriptedWire, Shared};
+use crate::play::{Player, ScriptedWire, Shared};
 use crate::segments::Placement;
+use crate::setup::Role;
+use crate::told::Listener;
 use crate::user::{Speaker, User};
 
 /// Plays a dialogue with the numbers placed there.
 pub(crate) fn play(dialogue: &Dialogue, place: Placement) -> Result<(), Box<Failure>> {
     let player = Player::new(dialogue, place);
     let result = match dialogue.setup.role {
-        Role::Active => connect(dialogue, place, &player),
-        Role::Passive => serve(dialogue, place, &player),
+        Role::Connect => connect(dialogue, place, &player),
+        Role::Serve => serve(dialogue, place, &player),
+        Role::Machine => machine::run(&player),
     };
     let mut player = player.borrow_mut();
     // What ends the endpoint's loop is the end of the dialogue; anything else is a failure of its own.

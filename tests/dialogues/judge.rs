@@ -1,15 +1,15 @@
 //! Holds what happened against a line, field by field, and says where the two differ.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use tcpshake::packet::IpPacket;
 use tcpshake::report::verdict::remarks;
-use tcpshake::tcp::Segment;
+use tcpshake::tcp::{Clause, Segment};
 use tcpshake::time::Instant;
 
 use crate::notation::{Expectation, Line, Sent, Side};
 use crate::packets::text;
-use crate::play::{Player, clauses, told};
+use crate::play::Player;
 use crate::segments::{Number, Placement, relative, show_options, show_written};
 
 /// Where a dialogue and the endpoint differ.
@@ -50,12 +50,12 @@ impl Failure {
         let Self { line, field, expected, actual, .. } = self;
         let mut message = format!("{file}:{line}: {field}: expected {expected}, actual {actual}");
         if let Some(Placement { iss, irs }) = self.place {
-            message += &format!("\nwith ISS {iss} and IRS {irs}; so far:");
+            let _ = write!(message, "\nwith ISS {iss} and IRS {irs}; so far:");
         }
         const MOST: usize = 200;
         let left_out = self.transcript.len().saturating_sub(MOST);
         if left_out > 0 {
-            message += &format!("\n# {left_out} lines before");
+            let _ = write!(message, "\n# {left_out} lines before");
         }
         self.transcript.iter().skip(left_out).fold(message, |all, line| format!("{all}\n{line}"))
     }
@@ -130,20 +130,19 @@ impl Player<'_> {
 
     pub(crate) fn check(&mut self, expectation: &Expectation) {
         let mut compared = Comparison::default();
-        let view = self.last.as_ref().map(|step| step.view).unwrap_or_default();
         match expectation {
             Expectation::Silence => {}
             Expectation::State(state) => compared.field("state", state.name(), self.state.name()),
             Expectation::Delivered(octets) => compared.field("delivered", *octets, self.user.delivered()),
             Expectation::Clause(clause) => {
-                let decided = clauses(&self.told);
+                let decided: Vec<Clause> = self.told.iter().filter_map(|told| told.clause).collect();
                 if !decided.contains(clause) {
                     let names: Vec<_> = decided.iter().map(|clause| clause.name()).collect();
                     compared.field("clause", clause.name().to_owned(), names.join(", "));
                 }
             }
             Expectation::Told(text) => {
-                let all: Vec<_> = self.told.iter().map(told).collect();
+                let all: Vec<&str> = self.told.iter().map(|told| told.words.as_str()).collect();
                 let is_told = all.iter().any(|line| line.starts_with(text));
                 if !(is_told || (all.is_empty() && text == "nothing")) {
                     compared.field("told", text.clone(), all.join("; "));
@@ -163,13 +162,13 @@ impl Player<'_> {
                 }
             }
             Expectation::Window(Side::Send, octets) => {
-                compared.field("snd.wnd", *octets, view.snd.wnd.get());
+                compared.field("snd.wnd", *octets, self.snd.wnd.get());
             }
             Expectation::Window(Side::Receive, octets) => {
-                compared.field("rcv.wnd", *octets, view.rcv.wnd.get());
+                compared.field("rcv.wnd", *octets, self.rcv.wnd.get());
             }
             Expectation::UrgentPointer(at) => {
-                compared.field("rcv.up", *at, relative(view.rcv.up, self.place.irs));
+                compared.field("rcv.up", *at, relative(self.rcv.up, self.place.irs));
             }
         }
         self.judge(compared.0);

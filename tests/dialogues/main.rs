@@ -18,7 +18,8 @@
 //! # Who our end is
 //!
 //! `connect` runs [`driver::converse`](tcpshake::driver::converse), as the command does, and sends its SYN at once;
-//! `serve` runs [`driver::serve`](tcpshake::driver::serve()), and waits. Behind it, as needed:
+//! `serve` runs [`driver::serve`](tcpshake::driver::serve()), and waits. `machine` is a
+//! [`Stream`](tcpshake::tcp::Stream) alone, for calls that no command makes. Behind it, as needed:
 //!
 //! | words | |
 //! |---|---|
@@ -28,7 +29,7 @@
 //! | `no-nagle`, `on-syn N` | as the options of the command |
 //! | `patience S`, `linger S` | how long a phase may take, for ever; what is kept of TIME-WAIT, all of it |
 //! | `reads-on-call`, `closes-after-peer` | a user who does not read at once; who closes when the peer has |
-//! | `clients N`, `half-open N` | how many are served; how many may be half-open before cookies are sent |
+//! | `clients N` | how many are served |
 //!
 //! # Lines
 //!
@@ -39,7 +40,8 @@
 //! TIME     = 0.010                         seconds since the beginning, or +0.010 since the line before
 //! what     = ">" segment                   our end sends exactly this, exactly then
 //!          | "<" packet                    this arrives
-//!          | "send" N | "read" [N] | "close" | "abort"       our user calls
+//!          | "send" N | "read" [N] | "close" | "abort"       our user calls; of a machine alone, also
+//!          | "open" | "listen" | "close-with-peer"
 //!          | expectation
 //! segment  = FLAGS FIRST:END(LENGTH) ["ack" N] ["win" N] ["urg" N] ["<" options ">"] ["ttl" N] ["tos" N]
 //! options  = "mss" N, "wscale" N, "sackOK", "TS val" N "ecr" N, "sack" A:B …, "nop", "eol", "kind" N [HEX], "hex" HEX
@@ -90,12 +92,14 @@
 
 mod ends;
 mod judge;
+mod machine;
 mod notation;
 mod packets;
 mod play;
 mod segments;
 mod selftest;
 mod setup;
+mod told;
 mod user;
 mod words;
 

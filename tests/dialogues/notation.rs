@@ -8,7 +8,7 @@ use tcpshake::time::Instant;
 
 use crate::packets::{Carried, Icmp, Packet, Spoil};
 use crate::segments::{Fields, Number, hex, range};
-use crate::setup::Setup;
+use crate::setup::{Role, Setup};
 use crate::words::{Fault, Word, Words};
 
 /// A file.
@@ -54,7 +54,12 @@ pub(crate) enum Call {
     /// Octets; all there are, and all that come, if it does not say how many.
     Read(Option<usize>),
     Close,
+    /// A close that is to happen when the peer closes.
+    CloseWithPeer,
     Abort,
+    /// Active and passive.
+    Open,
+    Listen,
 }
 
 #[derive(Clone, Debug)]
@@ -90,14 +95,16 @@ impl Dialogue {
             let mut words = Words::of(line, number);
             setup = words.next().map(|first| Setup::read(&mut words, first)).transpose()?;
         }
-        let mut reader = Reader { now: Duration::ZERO, lines: Vec::new() };
+        let setup = setup.unwrap_or_default();
+        let mut reader = Reader { role: setup.role, now: Duration::ZERO, lines: Vec::new() };
         let rest: Vec<(usize, &str)> = lines.collect();
         reader.all(&rest)?;
-        Ok(Self { setup: setup.unwrap_or_default(), lines: reader.lines })
+        Ok(Self { setup, lines: reader.lines })
     }
 }
 
 struct Reader {
+    role: Role,
     /// The time of the line before.
     now: Duration,
     lines: Vec<Line>,
@@ -147,6 +154,11 @@ impl Reader {
         let source = if is_silence { "silence".to_owned() } else { words.clone().rest().to_owned() };
         let what = if is_silence { What::Expect(Expectation::Silence) } else { what(words)? };
         words.end()?;
+        if let What::Call(call) = what
+            && !self.role.is_called(call)
+        {
+            return Err(words.fault(word.column, format!("`{source}` is no call of this end's user")));
+        }
         self.lines.push(Line { number, at: Instant::ORIGIN + at, what, source });
         Ok(())
     }
@@ -163,7 +175,10 @@ fn what(words: &mut Words<'_>) -> Result<What, Fault> {
             What::Call(Call::Read(octets))
         }
         "close" => What::Call(Call::Close),
+        "close-with-peer" => What::Call(Call::CloseWithPeer),
         "abort" => What::Call(Call::Abort),
+        "open" => What::Call(Call::Open),
+        "listen" => What::Call(Call::Listen),
         _ => What::Expect(expectation(words, word)?),
     })
 }

@@ -7,16 +7,17 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use tcpshake::driver::observe::Observer;
 use tcpshake::packet::{TransportChecksum, ip, tcp};
-use tcpshake::record::{Event, IcmpEffect, Opening, Role, Signal, Step, Summary};
-use tcpshake::tcp::{Clause, Segment, State};
+use tcpshake::record::{Signal, Summary};
+use tcpshake::tcp::{Rcv, Snd, State};
 use tcpshake::time::Instant;
 use tcpshake::wire::{Arrival, Received, SendError, Sender, Wire};
 
 use crate::judge::{Failure, Packet, seconds};
 use crate::notation::{Call, Dialogue, Line, What};
 use crate::segments::{Placement, show};
+use crate::setup::Role;
+use crate::told::Told;
 use crate::user::User;
 
 /// What is known while a dialogue is played.
@@ -30,12 +31,14 @@ pub(crate) struct Player<'d> {
     transcript: Vec<String>,
     pub(crate) failure: Option<Failure>,
     pub(crate) user: User,
-    signal: Option<Signal>,
-    /// The state after the last step.
+    /// The call that our user makes now.
+    called: Option<Call>,
+    /// The state, and the variables, after what was told last.
     pub(crate) state: State,
+    pub(crate) snd: Snd,
+    pub(crate) rcv: Rcv,
     /// What was told since something happened last.
-    pub(crate) told: Vec<Step>,
-    pub(crate) last: Option<Step>,
+    pub(crate) told: Vec<Told>,
     pub(crate) summary: Option<Summary>,
     /// Deadlines that passed in a row without a line that came of it, at one moment.
     idle: usize,
@@ -55,8 +58,8 @@ enum Next {
 impl<'d> Player<'d> {
     pub(crate) fn new(dialogue: &'d Dialogue, place: Placement) -> Shared<'d> {
         let beginning = match dialogue.setup.role {
-            Role::Active => State::Closed,
-            Role::Passive => State::Listen,
+            Role::Connect | Role::Machine => State::Closed,
+            Role::Serve => State::Listen,
         };
         Rc::new(RefCell::new(Self {
             dialogue,
@@ -66,10 +69,11 @@ impl<'d> Player<'d> {
             transcript: Vec::new(),
             failure: None,
             user: User::new(&dialogue.setup),
-            signal: None,
+            called: None,
             state: beginning,
+            snd: Snd::default(),
+            rcv: Rcv::default(),
             told: Vec::new(),
-            last: None,
             summary: None,
             idle: 0,
         }))
@@ -91,7 +95,7 @@ impl<'d> Player<'d> {
 
     /// Only the first failure counts: what follows comes of it.
     pub(crate) fn fail(&mut self, failure: Failure) {
-        let line = self.line().or(self.dialogue.lines.last()).map_or(0, |line| line.number);
+        let line = self.line().or(self.dialogue.lines.last()).map_or(1, |line| line.number);
         let transcript = self.transcript.clone();
         self.failure.get_or_insert(Failure { line, transcript, place: Some(self.place), ..failure });
     }
@@ -130,11 +134,8 @@ impl<'d> Player<'d> {
                     self.note(&line.source);
                     self.pass();
                     self.begin_event();
-                    if *call == Call::Abort {
-                        self.signal = Some(Signal::Interrupt);
-                    } else {
-                        self.user.call(*call);
-                    }
+                    self.user.call(*call);
+                    self.called = Some(*call);
                     return Next::Woken;
                 }
             }
@@ -174,7 +175,7 @@ impl<'d> Player<'d> {
         };
         match failure {
             Some(failure) => {
-                self.fail(Failure { actual: format!("{} ({shown})", failure.actual), ..failure })
+                self.fail(Failure { actual: format!("{} ({shown})", failure.actual), ..failure });
             }
             None => self.pass(),
         }
@@ -199,22 +200,24 @@ impl<'d> Player<'d> {
 
     /// An expectation is met, or not.
     pub(crate) fn judge(&mut self, failure: Option<Failure>) {
-        match failure {
-            Some(failure) => self.fail(failure),
-            None => {
-                let line = self.line().map_or_else(String::new, |line| line.source.clone());
-                self.note(&line);
-                self.pass();
-            }
-        }
+        let Some(line) = self.line().filter(|_| failure.is_none()) else {
+            return failure.map_or((), |failure| self.fail(failure));
+        };
+        self.note(&line.source);
+        self.pass();
     }
 
     pub(crate) fn is_over(&self) -> bool {
         self.line().is_none()
     }
 
+    pub(crate) fn take_call(&mut self) -> Option<Call> {
+        self.called.take()
+    }
+
+    /// A command is aborted by a signal; any other call reaches it through the user.
     pub(crate) fn take_signal(&mut self) -> Option<Signal> {
-        self.signal.take()
+        self.called.take().filter(|call| *call == Call::Abort).map(|_| Signal::Interrupt)
     }
 }
 
@@ -254,48 +257,4 @@ impl Wire for ScriptedWire<'_> {
             Next::Over => Err(io::Error::other("the dialogue is over")),
         }
     }
-}
-
-/// Takes note of what the endpoint tells.
-pub(crate) struct Listener<'d>(pub(crate) Shared<'d>);
-
-impl Observer for Listener<'_> {
-    fn begin(&mut self, _: &Opening) {}
-
-    fn step(&mut self, step: &Step) {
-        let mut player = self.0.borrow_mut();
-        player.state = step.state;
-        player.told.push(step.clone());
-        player.last = Some(step.clone());
-    }
-
-    fn end(&mut self, summary: &Summary) {
-        self.0.borrow_mut().summary = Some(summary.clone());
-    }
-}
-
-/// What a step says, in words.
-pub(crate) fn told(step: &Step) -> String {
-    let segment = |word: &str, segment: &Segment| format!("{word} {}", segment.flags.short());
-    match &step.event {
-        Event::Sent { segment: sent, .. } => segment("sent", sent),
-        Event::Received { segment: received, .. } => segment("received", received),
-        Event::Unsent { segment: unsent, .. } => segment("unsent", unsent),
-        Event::KernelReset(reset, _) => segment("the kernel's", reset),
-        Event::Unreadable(error) => format!("unreadable: {error}"),
-        Event::Icmp { error, effect } => {
-            let effect = match effect {
-                IcmpEffect::Fatal => "fatal",
-                IcmpEffect::Noted => "noted",
-                IcmpEffect::NotOurs => "not ours",
-            };
-            format!("{effect}: {error}")
-        }
-        Event::Quiet => "quiet".to_owned(),
-    }
-}
-
-/// The rules that decided since something happened last.
-pub(crate) fn clauses(told: &[Step]) -> Vec<Clause> {
-    told.iter().filter_map(|step| step.clause).collect()
 }

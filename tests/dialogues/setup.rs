@@ -5,12 +5,36 @@ use std::time::Duration;
 
 use tcpshake::driver::{Close, Linger, Plan, Service};
 use tcpshake::lab::{FAR_V4, FAR_V6, NEAR_V4, NEAR_V6};
-use tcpshake::record::Role;
-use tcpshake::tcp::{Mss, Nagle, Offer, Parameters, Retries, WindowScale, WindowSize};
+use tcpshake::record;
+use tcpshake::tcp::{Mss, Nagle, Offer, Parameters, Retries, Stream, WindowScale, WindowSize};
 
+use crate::notation::Call;
 use crate::packets::Ends;
 use crate::segments::Placement;
 use crate::words::{Fault, Word, Words};
+
+/// Which endpoint it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// `tcpshake connect`.
+    #[default]
+    Connect,
+    /// `tcpshake listen`.
+    Serve,
+    /// The stream alone, for calls that no command makes.
+    Machine,
+}
+
+impl Role {
+    /// Whether its user can make this call.
+    pub(crate) fn is_called(self, call: Call) -> bool {
+        match call {
+            Call::Send(_) | Call::Close | Call::Abort => true,
+            Call::Read(_) => self != Self::Machine,
+            Call::CloseWithPeer | Call::Open | Call::Listen => self == Self::Machine,
+        }
+    }
+}
 
 /// The line in front of all others.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +52,6 @@ pub(crate) struct Setup {
     pub(crate) reads_on_call: bool,
     /// Whether our user closes when the peer has.
     pub(crate) closes_after_peer: bool,
-    half_open: Option<usize>,
     /// After so many clients nobody listens any more.
     clients: Option<u32>,
 }
@@ -46,8 +69,9 @@ const REMOTE_PORT: u16 = 80;
 impl Setup {
     pub(crate) fn read(words: &mut Words<'_>, first: Word<'_>) -> Result<Self, Fault> {
         let role = match first.text {
-            "connect" => Role::Active,
-            "serve" => Role::Passive,
+            "connect" => Role::Connect,
+            "serve" => Role::Serve,
+            "machine" => Role::Machine,
             _ => return Err(words.unknown(first)),
         };
         let mss = Mss::new(1460).unwrap_or(Mss::DEFAULT_IPV4);
@@ -104,7 +128,6 @@ impl Setup {
             "reads-on-call" => self.reads_on_call = true,
             "closes-after-peer" => self.closes_after_peer = true,
             "clients" => self.clients = Some(words.number("how many")?),
-            "half-open" => self.half_open = Some(words.number("how many")?),
             _ => return Err(words.unknown(word)),
         }
         Ok(())
@@ -117,8 +140,8 @@ impl Setup {
         };
         // Whoever serves has the well-known port.
         let (local, remote) = match self.role {
-            Role::Active => (LOCAL_PORT, REMOTE_PORT),
-            Role::Passive => (REMOTE_PORT, LOCAL_PORT),
+            Role::Connect | Role::Machine => (LOCAL_PORT, REMOTE_PORT),
+            Role::Serve => (REMOTE_PORT, LOCAL_PORT),
         };
         Ends { local: SocketAddr::new(near, local), remote: SocketAddr::new(far, remote) }
     }
@@ -126,7 +149,7 @@ impl Setup {
     pub(crate) fn plan(&self, place: Placement) -> Plan {
         const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
         Plan {
-            role: self.role,
+            role: if self.role == Role::Serve { record::Role::Passive } else { record::Role::Active },
             parameters: self.parameters,
             close: Close::Active,
             half_close: true, // the user closes by a call, whatever the peer has still to say
@@ -141,12 +164,15 @@ impl Setup {
 
     pub(crate) fn service(&self, place: Placement) -> Service {
         let ends = self.ends();
-        let service = Service::new(vec![ends.local], self.plan(place), [7; 16]);
         Service {
             iss: Some(place.iss),
             count: self.clients,
-            most_half_open: self.half_open.unwrap_or(service.most_half_open),
-            ..service
+            ..Service::new(vec![ends.local], self.plan(place), [7; 16])
         }
+    }
+
+    /// The stream of a machine.
+    pub(crate) fn stream(&self) -> Stream {
+        Stream::new(&self.parameters, self.nagle)
     }
 }

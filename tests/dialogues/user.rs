@@ -40,7 +40,7 @@ impl User {
             Call::Close => self.closes = true,
             Call::Read(None) => self.takes = None,
             Call::Read(Some(octets)) => self.takes = Some(self.takes.unwrap_or_default() + octets as u64),
-            Call::Abort => {}
+            Call::CloseWithPeer | Call::Abort | Call::Open | Call::Listen => {}
         }
     }
 

@@ -172,7 +172,16 @@ fn icmp(line: &IcmpLine) -> Result<IcmpError, Fault> {
         IpAddr::V6(_) => (IcmpVersion::V6, SocketAddr::from(([0_u16; 8], 0))),
     };
     let (local, remote) = (nobody, nobody); // the recording does not tell what it quotes
-    Ok(IcmpError { version, kind: line.kind, code: line.code, from, local, remote, seq: SeqNum(0) })
+    Ok(IcmpError {
+        version,
+        kind: line.kind,
+        code: line.code,
+        from,
+        local,
+        remote,
+        seq: SeqNum(0),
+        mtu: None,
+    })
 }
 
 fn effect(name: &str) -> Result<IcmpEffect, Fault> {

@@ -97,6 +97,9 @@ impl Teller<'_> {
             Clause::RstResets => format!(
                 "{capital} resets the connection. The RST has exactly the number we expect, {seq}, so it counts. All that was under way is lost."
             ),
+            Clause::RstFromElsewhere => format!(
+                "A RST with exactly the number we expect, {seq}, so it counts, and all that was under way is lost. But {they}'s SYN came with another TTL: somebody on the way may have made this."
+            ),
             Clause::RstRefuses => format!("A RST with the number we expect, {seq}, before the open is complete: refused."),
             Clause::RstReturnsToListen => format!(
                 "{capital} takes its SYN back, with a RST of exactly the number we expect, {seq}. We go back to LISTEN, as if nothing had come."
@@ -169,6 +172,7 @@ impl Teller<'_> {
             | Clause::SynSentDrops
             | Clause::SillyWindowTimeout
             | Clause::TailLossProbe
+            | Clause::PathNarrow
             | Clause::RetransmissionTimeout
             | Clause::ZeroWindowProbe
             | Clause::IcmpEndsOpening

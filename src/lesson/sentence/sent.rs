@@ -127,12 +127,14 @@ impl Teller<'_> {
             | Clause::RstReturnsToListen
             | Clause::RstRefuses
             | Clause::RstResets
+            | Clause::RstFromElsewhere
             | Clause::RstEndsClosing
             | Clause::SynReturnsToListen
             | Clause::AckMissing
             | Clause::ChallengeThrottled
             | Clause::FastRetransmit
             | Clause::LossRecovery
+            | Clause::PathNarrow
             | Clause::TailLossProbe
             | Clause::RetransmissionTimeout
             | Clause::RetransmissionLimit
@@ -181,6 +183,11 @@ impl Teller<'_> {
                 "What came behind it has arrived, so it is lost: we send {what} again, without waiting for the timer."
             ),
             Clause::LossRecovery => format!("The next that is missing over there: we send {what} again."),
+            Clause::PathNarrow => {
+                format!(
+                    "A router on the way has no room for segments so large. We send {what} again, in smaller ones."
+                )
+            }
             Clause::TailLossProbe => format!(
                 "Nothing has come back for two round trips. We send {what} again, long before the timer would."
             ),

@@ -72,6 +72,7 @@ fn everything_that_can_happen_is_a_rung() {
         local: opening().local,
         remote: opening().remote,
         seq: SeqNum(4321),
+        mtu: None,
     };
     let events = [
         sent(syn()),
