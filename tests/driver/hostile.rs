@@ -66,7 +66,7 @@ fn meet(part: Part, pace: Duration, timeout: Duration) -> Notes {
         simulated: true,
         ..Plan::new(remote, crate::script::ISS)
     };
-    let mut wire = MemoryWire::new(Hostile::new(part, remote).paced(pace), DELAY);
+    let mut wire = MemoryWire::new(Hostile::new(part, remote).paced(pace, 1), DELAY);
     let guard = Guard::not_needed("10.99.0.1:40000".parse().unwrap());
     let mut notes = Notes::default();
     driver::run(&guard, &mut wire, &plan, &mut notes, &mut || None).unwrap();

@@ -25,8 +25,13 @@ pub(crate) struct Hostile {
     part: Part,
     at: SocketAddr,
     pace: Duration,
+    /// How often it speaks each time.
+    burst: u32,
     client: Option<Client>,
     speaks_at: Option<Instant>,
+    /// When our SYN came, and our RST.
+    pub(crate) called: Option<Instant>,
+    pub(crate) hung_up: Option<Instant>,
 }
 
 /// What a peer knows of who has called it.
@@ -60,12 +65,13 @@ pub(crate) enum Shot {
 impl Hostile {
     /// Plays `part` at this place, as fast as its part says.
     pub(crate) fn new(part: Part, at: SocketAddr) -> Self {
-        Self { part, at, pace: part.pace(), client: None, speaks_at: None }
+        let (client, speaks_at, called, hung_up) = (None, None, None, None);
+        Self { part, at, pace: part.pace(), burst: 1, client, speaks_at, called, hung_up }
     }
 
-    /// As fast as `pace` says.
-    pub(crate) fn paced(self, pace: Duration) -> Self {
-        Self { pace, ..self }
+    /// Speaks `burst` times whenever so much time has passed.
+    pub(crate) fn paced(self, pace: Duration, burst: u32) -> Self {
+        Self { pace, burst, ..self }
     }
 
     fn answer(&mut self, packet: &[u8], now: Instant) -> Vec<Shot> {
@@ -77,11 +83,12 @@ impl Hostile {
             return Vec::new();
         }
         if segment.has(Flags::RST) {
-            (self.client, self.speaks_at) = (None, None);
+            (self.client, self.speaks_at, self.hung_up) = (None, None, Some(now));
             return Vec::new();
         }
         if segment.has(Flags::SYN) {
             self.speaks_at = Some(now + self.pace);
+            self.called.get_or_insert(now);
             self.client.get_or_insert_with(|| Client::new(from, segment));
         }
         let Some(client) = &mut self.client else { return Vec::new() };
@@ -98,8 +105,12 @@ impl Hostile {
     fn speak(&mut self) -> Vec<Shot> {
         self.speaks_at = self.speaks_at.map(|at| at + self.pace);
         let Some(client) = &mut self.client else { return Vec::new() };
-        client.spoken += 1;
-        self.part.speaks(client)
+        let mut shots = Vec::new();
+        for _ in 0..self.burst {
+            client.spoken += 1;
+            shots.extend(self.part.speaks(client));
+        }
+        shots
     }
 
     fn packet(&self, to: SocketAddr, shot: &Shot) -> Vec<u8> {

@@ -107,7 +107,10 @@ impl Part {
             Self::OneOctetMss => {
                 Meeting { text: 5_000, state: "FIN-WAIT-2", missing: &[NO_FIN], drawn: 107, ..REFUSAL }
             }
-            Self::TimestampLiar => Meeting { text: 1_000, timestamps: true, drawn: 4, ..NOISE },
+            // By its own clock its acknowledgments are of the past, from some moment on.
+            Self::TimestampLiar => {
+                Meeting { text: 1_000, timestamps: true, missing: &[NOTHING, NO_TEXT], drawn: 4, ..NOISE }
+            }
             Self::OptimisticAck => Meeting { text: 100_000, drawn: 189, ..NOISE },
         }
     }

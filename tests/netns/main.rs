@@ -26,10 +26,13 @@ mod deaths;
 mod demo;
 mod doctor;
 mod draw;
+#[path = "../hostile/mod.rs"]
+mod enemies;
 mod frames;
 mod guard_command;
 mod guards;
 mod hostile;
+mod hostile_peers;
 mod killed;
 mod knocks;
 mod listen;
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
         refusals::TESTS,
         trouble::TESTS,
         hostile::TESTS,
+        hostile_peers::TESTS,
         killed::TESTS,
         privileges::TESTS,
         thousand::TESTS,
