@@ -6,6 +6,7 @@
 mod icmp;
 mod parts;
 
+use std::io::PipeWriter;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(crate) struct Hostile {
     /// When our SYN came, and our RST.
     pub(crate) called: Option<Instant>,
     pub(crate) hung_up: Option<Instant>,
+    /// Closed by our RST.
+    pub(crate) line: Option<PipeWriter>,
 }
 
 /// What a peer knows of who has called it.
@@ -65,8 +68,17 @@ pub(crate) enum Shot {
 impl Hostile {
     /// Plays `part` at this place, as fast as its part says.
     pub(crate) fn new(part: Part, at: SocketAddr) -> Self {
-        let (client, speaks_at, called, hung_up) = (None, None, None, None);
-        Self { part, at, pace: part.pace(), burst: 1, client, speaks_at, called, hung_up }
+        Self {
+            part,
+            at,
+            pace: part.pace(),
+            burst: 1,
+            client: None,
+            speaks_at: None,
+            called: None,
+            hung_up: None,
+            line: None,
+        }
     }
 
     /// Speaks `burst` times whenever so much time has passed.
@@ -83,7 +95,7 @@ impl Hostile {
             return Vec::new();
         }
         if segment.has(Flags::RST) {
-            (self.client, self.speaks_at, self.hung_up) = (None, None, Some(now));
+            (self.client, self.speaks_at, self.hung_up, self.line) = (None, None, Some(now), None);
             return Vec::new();
         }
         if segment.has(Flags::SYN) {
@@ -149,17 +161,17 @@ impl Client {
         self.clock = segment.options.timestamps().map_or(self.clock, |timestamps| timestamps.value);
     }
 
-    /// The next acknowledgment in order, `seq` behind the peer's initial number, of all before `ack`.
-    fn ack(&self, seq: u32, ack: SeqNum) -> Segment {
-        let window = UnscaledWindow(60_000);
-        Segment { seq: IRS + seq, ack, flags: Flags::ACK, window, ..Segment::default() }
-    }
-
-    /// The same, and from now on the peer stands by it.
+    /// An acknowledgment in order, and from now on the peer stands by it.
     fn takes(&mut self, up_to: SeqNum) -> Segment {
         self.acked = up_to;
-        self.ack(1, up_to)
+        ack(1, up_to)
     }
+}
+
+/// An acknowledgment of all before `ack`, `seq` behind the peer's initial number.
+fn ack(seq: u32, ack: SeqNum) -> Segment {
+    let window = UnscaledWindow(60_000);
+    Segment { seq: IRS + seq, ack, flags: Flags::ACK, window, ..Segment::default() }
 }
 
 /// A segment as a packet.

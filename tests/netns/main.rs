@@ -52,11 +52,13 @@ mod scripts;
 mod send;
 mod send_refused;
 mod step;
+mod storms;
 mod thousand;
 mod together;
 #[path = "../transcript/mod.rs"]
 mod transcript;
 mod trouble;
+mod vitals;
 mod world;
 
 use std::process::ExitCode;
@@ -113,6 +115,7 @@ fn main() -> ExitCode {
         trouble::TESTS,
         hostile::TESTS,
         hostile_peers::TESTS,
+        storms::TESTS,
         killed::TESTS,
         privileges::TESTS,
         thousand::TESTS,
