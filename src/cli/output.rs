@@ -33,6 +33,9 @@ pub(super) struct Output<N = News> {
     done: PipeReader,
     /// News that the writer has taken.
     taken: Arc<AtomicU64>,
+    told: u64,
+    /// Steps are told while no more news than this wait.
+    most_before_steps: u64,
     lost: u64,
     steps: Steps,
 }
@@ -58,26 +61,31 @@ impl Prompter {
     }
 }
 
-/// What an exchange has to tell.
+/// What an exchange has to tell. What is large is boxed: there is room for very many.
 pub(super) enum News {
     Number(u32),
     Words(Words),
-    Listening(Listening),
-    Begin(Opening),
+    Listening(Box<Listening>),
+    Begin(Box<Opening>),
     Step(Box<Step>),
     Opened(Negotiation),
     End(Box<Summary>),
-    Statistics(Statistics),
+    Statistics(Box<Statistics>),
     Served(Box<Served>),
     Failed(String),
     /// Words between the steps, as they are.
     Prompt(String),
 }
 
-/// As much news may wait for a reader that does not read; more is counted, not kept.
-const BACKLOG: usize = 16 * 1024;
+/// As much news may wait for a reader that does not read; more is counted, not kept. A step takes less than half a
+/// kilobyte, so whatever storms outside, all of the program stays below 16 MiB.
+const BACKLOG: usize = 12 * 1024;
+const _: () =
+    assert!(size_of::<News>() + size_of::<Step>() < 420, "with the packet's headers, half a kilobyte");
 /// As much, if each brings a packet: of 64 KiB at most.
 const PACKETS: usize = 1024;
+/// Room that steps leave for what there is little of: in a storm that no reader can follow, the verdict is still told.
+const RESERVED: usize = 64;
 
 /// Turns news into lines, and into whatever else is written.
 trait Teller<N> {
@@ -163,7 +171,7 @@ impl Output {
     }
 
     pub(super) fn statistics(&mut self, statistics: &Statistics) {
-        self.tell(News::Statistics(statistics.clone()));
+        self.tell(News::Statistics(Box::new(statistics.clone())));
     }
 
     pub(super) fn served(&mut self, served: &Served) {
@@ -220,7 +228,9 @@ impl<N: Send + 'static> Output<N> {
                 teller.finish().and(shown)
             };
             let writer = privileges::thread("output", write)?;
-            Ok(Self { news: Some(news), writer, done, taken, lost: 0, steps: Steps::Told })
+            let most_before_steps = (backlog - RESERVED) as u64;
+            let (told, lost, steps) = (0, 0, Steps::Told);
+            Ok(Self { news: Some(news), writer, done, taken, told, most_before_steps, lost, steps })
         };
         start().map_err(|error| Failure::cannot("start the output", &error))
     }
@@ -281,10 +291,10 @@ impl<N: Send + 'static> Output<N> {
     }
 
     pub(super) fn tell(&mut self, news: N) {
-        if let Some(sender) = &self.news
-            && sender.try_send(news).is_err()
-        {
-            self.lost += 1;
+        let Some(sender) = &self.news else { return };
+        match sender.try_send(news) {
+            Ok(()) => self.told += 1,
+            Err(_) => self.lost += 1,
         }
     }
 }
@@ -301,16 +311,21 @@ fn while_taken(taken: &AtomicU64, mut wait: impl FnMut() -> bool) {
 
 impl Observer for Output {
     fn listening(&mut self, listening: &Listening) {
-        self.tell(News::Listening(listening.clone()));
+        self.tell(News::Listening(Box::new(listening.clone())));
     }
 
     fn begin(&mut self, opening: &Opening) {
-        self.tell(News::Begin(opening.clone()));
+        self.tell(News::Begin(Box::new(opening.clone())));
     }
 
     fn step(&mut self, step: &Step) {
-        if self.steps == Steps::Told {
-            self.tell(News::Step(Box::new(step.clone())));
+        let waiting = self.told.saturating_sub(self.taken.load(Ordering::Relaxed));
+        match self.steps {
+            Steps::Told if waiting < self.most_before_steps => {
+                self.tell(News::Step(Box::new(step.clone())));
+            }
+            Steps::Told => self.lost += 1,
+            Steps::Untold => {}
         }
     }
 
@@ -362,6 +377,11 @@ fn write(format: &mut dyn Format, news: News, closing_only: bool, out: &mut Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::{Plan, run};
+    use crate::guard::Guard;
+    use crate::lab::simulated::{SimulatedServer, server_address};
+    use crate::tcp::SeqNum;
+    use crate::wire::memory::MemoryWire;
 
     /// A sink whose reader goes away after the first write.
     struct Gone(u32);
@@ -382,7 +402,7 @@ mod tests {
     fn p16_a_reader_that_is_gone_stops_the_writing_not_the_taking() {
         let (news, queue) = sync_channel(8);
         for _ in 0..8 {
-            news.send(News::Statistics(Statistics::default())).unwrap();
+            news.send(News::Statistics(Box::default())).unwrap();
         }
         drop(news);
         let mut sink = Gone(0);
@@ -400,11 +420,36 @@ mod tests {
         let writer = std::thread::spawn(|| Ok(()));
         let (done, _) = io::pipe().unwrap();
         let (taken, steps) = (Arc::default(), Steps::Told);
-        let mut output = Output { news: Some(news), writer, done, taken, lost: 0, steps };
+        let mut output =
+            Output { news: Some(news), writer, done, taken, told: 0, most_before_steps: 1, lost: 0, steps };
         output.statistics(&Statistics::default());
         output.statistics(&Statistics::default());
         assert_eq!(output.lost, 1);
         assert!(output.finish(None).is_err());
+    }
+
+    /// J-07: however many steps nobody has read, the verdict finds room.
+    #[test]
+    fn j07_steps_leave_room_for_the_verdict() {
+        let remote = server_address(7);
+        let plan = Plan { simulated: true, ..Plan::new(remote, SeqNum(4321)) };
+        let server = SimulatedServer::new(remote, SeqNum(9000), plan.parameters);
+        let mut wire = MemoryWire::new(server, Duration::from_millis(10));
+        let guard = Guard::not_needed("10.99.0.1:40000".parse().unwrap());
+        let (news, queue) = sync_channel(5);
+        let writer = std::thread::spawn(|| Ok(()));
+        let (done, _) = io::pipe().unwrap();
+        let (taken, steps) = (Arc::default(), Steps::Told);
+        let mut output =
+            Output { news: Some(news), writer, done, taken, told: 0, most_before_steps: 3, lost: 0, steps };
+        run(&guard, &mut wire, &plan, &mut output, &mut || None).unwrap();
+        assert_eq!(output.lost, 5, "seven steps, and room for two beside the beginning");
+        drop(output.news.take());
+        let told: Vec<News> = queue.iter().collect();
+        assert!(matches!(
+            *told,
+            [News::Begin(_), News::Step(_), News::Step(_), News::Opened(_), News::End(_)]
+        ));
     }
 
     /// P-16: who reads slowly is waited for, who does not read is not, and a second signal ends it.

@@ -66,7 +66,7 @@ fn meet(part: Part, pace: Duration, timeout: Duration) -> Notes {
         simulated: true,
         ..Plan::new(remote, crate::script::ISS)
     };
-    let mut wire = MemoryWire::new(Hostile::new(part, remote).paced(pace), DELAY);
+    let mut wire = MemoryWire::new(Hostile::new(part, remote).paced(pace, 1), DELAY);
     let guard = Guard::not_needed("10.99.0.1:40000".parse().unwrap());
     let mut notes = Notes::default();
     driver::run(&guard, &mut wire, &plan, &mut notes, &mut || None).unwrap();
@@ -89,8 +89,9 @@ fn judge(part: Part, pace: Duration, seconds: u32) {
     assert_eq!(notes.ended, begun + timeout, "{part:?}: the verdict");
     let (first, challenges) = notes.acks.split_first().unwrap();
     assert_eq!(*first, opened, "{part:?}: the third segment of the open");
-    let crowd =
-        challenges.windows(MOST_CHALLENGES + 1).find(|crowd| crowd[MOST_CHALLENGES] - crowd[0] <= SPAN);
+    let crowd = challenges
+        .windows(MOST_CHALLENGES + 1)
+        .find(|crowd| crowd[MOST_CHALLENGES].abs_diff(crowd[0]) <= SPAN);
     assert_eq!(crowd, None, "{part:?}: more challenges than ten in five seconds");
     let beside = notes.sent - challenges.len() as u32;
     assert!(beside <= 1 + meeting.most_sent(seconds), "{part:?}: {beside} segments");

@@ -6,6 +6,7 @@
 mod icmp;
 mod parts;
 
+use std::io::PipeWriter;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -25,8 +26,15 @@ pub(crate) struct Hostile {
     part: Part,
     at: SocketAddr,
     pace: Duration,
+    /// How often it speaks each time.
+    burst: u32,
     client: Option<Client>,
     speaks_at: Option<Instant>,
+    /// When our SYN came, and our RST.
+    pub(crate) called: Option<Instant>,
+    pub(crate) hung_up: Option<Instant>,
+    /// Closed by our RST.
+    pub(crate) line: Option<PipeWriter>,
 }
 
 /// What a peer knows of who has called it.
@@ -60,12 +68,22 @@ pub(crate) enum Shot {
 impl Hostile {
     /// Plays `part` at this place, as fast as its part says.
     pub(crate) fn new(part: Part, at: SocketAddr) -> Self {
-        Self { part, at, pace: part.pace(), client: None, speaks_at: None }
+        Self {
+            part,
+            at,
+            pace: part.pace(),
+            burst: 1,
+            client: None,
+            speaks_at: None,
+            called: None,
+            hung_up: None,
+            line: None,
+        }
     }
 
-    /// As fast as `pace` says.
-    pub(crate) fn paced(self, pace: Duration) -> Self {
-        Self { pace, ..self }
+    /// Speaks `burst` times whenever so much time has passed.
+    pub(crate) fn paced(self, pace: Duration, burst: u32) -> Self {
+        Self { pace, burst, ..self }
     }
 
     fn answer(&mut self, packet: &[u8], now: Instant) -> Vec<Shot> {
@@ -77,11 +95,12 @@ impl Hostile {
             return Vec::new();
         }
         if segment.has(Flags::RST) {
-            (self.client, self.speaks_at) = (None, None);
+            (self.client, self.speaks_at, self.hung_up, self.line) = (None, None, Some(now), None);
             return Vec::new();
         }
         if segment.has(Flags::SYN) {
             self.speaks_at = Some(now + self.pace);
+            self.called.get_or_insert(now);
             self.client.get_or_insert_with(|| Client::new(from, segment));
         }
         let Some(client) = &mut self.client else { return Vec::new() };
@@ -98,8 +117,12 @@ impl Hostile {
     fn speak(&mut self) -> Vec<Shot> {
         self.speaks_at = self.speaks_at.map(|at| at + self.pace);
         let Some(client) = &mut self.client else { return Vec::new() };
-        client.spoken += 1;
-        self.part.speaks(client)
+        let mut shots = Vec::new();
+        for _ in 0..self.burst {
+            client.spoken += 1;
+            shots.extend(self.part.speaks(client));
+        }
+        shots
     }
 
     fn packet(&self, to: SocketAddr, shot: &Shot) -> Vec<u8> {
@@ -138,17 +161,17 @@ impl Client {
         self.clock = segment.options.timestamps().map_or(self.clock, |timestamps| timestamps.value);
     }
 
-    /// The next acknowledgment in order, `seq` behind the peer's initial number, of all before `ack`.
-    fn ack(&self, seq: u32, ack: SeqNum) -> Segment {
-        let window = UnscaledWindow(60_000);
-        Segment { seq: IRS + seq, ack, flags: Flags::ACK, window, ..Segment::default() }
-    }
-
-    /// The same, and from now on the peer stands by it.
+    /// An acknowledgment in order, and from now on the peer stands by it.
     fn takes(&mut self, up_to: SeqNum) -> Segment {
         self.acked = up_to;
-        self.ack(1, up_to)
+        ack(1, up_to)
     }
+}
+
+/// An acknowledgment of all before `ack`, `seq` behind the peer's initial number.
+fn ack(seq: u32, ack: SeqNum) -> Segment {
+    let window = UnscaledWindow(60_000);
+    Segment { seq: IRS + seq, ack, flags: Flags::ACK, window, ..Segment::default() }
 }
 
 /// A segment as a packet.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tcpshake::tcp::{Flags, Opt, OptionsBuilder, Segment, UnscaledWindow};
 
-use super::{Client, IRS, Shot};
+use super::{Client, IRS, Shot, ack};
 
 /// A way to mean ill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,10 @@ impl Part {
             Self::OneOctetMss => {
                 Meeting { text: 5_000, state: "FIN-WAIT-2", missing: &[NO_FIN], drawn: 107, ..REFUSAL }
             }
-            Self::TimestampLiar => Meeting { text: 1_000, timestamps: true, drawn: 4, ..NOISE },
+            // By its own clock its acknowledgments are of the past, from some moment on.
+            Self::TimestampLiar => {
+                Meeting { text: 1_000, timestamps: true, missing: &[NOTHING, NO_TEXT], drawn: 4, ..NOISE }
+            }
             Self::OptimisticAck => Meeting { text: 100_000, drawn: 189, ..NOISE },
         }
     }
@@ -126,24 +129,20 @@ impl Part {
     pub(super) fn syn_ack(self, client: &Client) -> Segment {
         const MSS: u16 = 1460;
         let restarts = if self == Self::RestartingIsn { client.opened - 1 } else { 0 };
-        let window = match self {
-            Self::ZeroWindow => 0,
-            Self::Tarpit => 3,
-            _ => 60_000,
-        };
+        let window = if self == Self::ZeroWindow { 0 } else { 60_000 };
+        let window = if self == Self::Tarpit { 3 } else { window };
         let mss = if self == Self::OneOctetMss { 1 } else { MSS };
         let options = OptionsBuilder::default().push(Opt::Mss(mss));
-        let options = options.and_then(|options| match self {
-            Self::SackLiar => options.push(Opt::SackPermitted),
-            Self::TimestampLiar => options.push(lie(client, 0)),
-            _ => Ok(options),
+        let options = options.and_then(|options| {
+            let options = if self == Self::SackLiar { options.push(Opt::SackPermitted)? } else { options };
+            if self == Self::TimestampLiar { options.push(lie(client, 0)) } else { Ok(options) }
         });
         Segment {
             seq: IRS + restarts.wrapping_mul(ISN_STRIDE),
             flags: Flags::SYN | Flags::ACK,
             window: UnscaledWindow(window),
             options: options.unwrap().build(),
-            ..client.ack(0, client.syn.seq + 1)
+            ..ack(0, client.syn.seq + 1)
         }
     }
 
@@ -152,8 +151,7 @@ impl Part {
         match self {
             Self::AckWar => vec![out_of_window(client)],
             Self::ZeroWindow => {
-                let acked = client.acked;
-                vec![Segment { window: UnscaledWindow(0), ..client.ack(1, acked) }]
+                vec![Segment { window: UnscaledWindow(0), ..ack(1, client.acked) }]
             }
             Self::OneOctetMss if !segment.is_empty() => vec![client.takes(client.nxt)],
             Self::TimestampLiar if !segment.is_empty() => {
@@ -162,7 +160,7 @@ impl Part {
             }
             Self::OptimisticAck if !segment.is_empty() => {
                 let behind = client.nxt + 100_000;
-                vec![client.ack(1, behind), client.takes(client.nxt)]
+                vec![ack(1, behind), client.takes(client.nxt)]
             }
             Self::SackLiar if segment.text_len > 0 => sack_lies(client, client.spoken),
             Self::RestartingIsn => vec![restarted(client)],
@@ -185,22 +183,22 @@ impl Part {
             Self::Tarpit => vec![drip(client)],
             Self::AckWar => vec![out_of_window(client)],
             Self::RstStorm => {
-                let flags = if n % 2 == 0 { Flags::RST } else { Flags::RST | Flags::ACK };
-                vec![Segment { flags, ..client.ack(2 + n % 60_000, client.nxt) }]
+                let flags = if n.is_multiple_of(2) { Flags::RST } else { Flags::RST | Flags::ACK };
+                vec![Segment { flags, ..ack(2 + n % 60_000, client.nxt) }]
             }
             Self::SynStorm => {
-                let flags = if n % 2 == 0 { Flags::SYN } else { Flags::SYN | Flags::ACK };
-                vec![Segment { flags, ..client.ack((n % 4).wrapping_mul(ISN_STRIDE), client.nxt) }]
+                let flags = if n.is_multiple_of(2) { Flags::SYN } else { Flags::SYN | Flags::ACK };
+                vec![Segment { flags, ..ack((n % 4).wrapping_mul(ISN_STRIDE), client.nxt) }]
             }
             Self::TimestampLiar => {
-                let ack = client.ack(1, client.acked);
-                vec![if n % 3 == 0 { ack } else { with(ack, lie(client, n)) }]
+                let plain = ack(1, client.acked);
+                vec![if n.is_multiple_of(3) { plain } else { with(plain, lie(client, n)) }]
             }
             Self::WindowFlapper => {
-                let window = UnscaledWindow(if n % 2 == 0 { u16::MAX } else { 0 });
-                vec![Segment { window, ..client.ack(1, client.acked) }]
+                let window = UnscaledWindow(if n.is_multiple_of(2) { u16::MAX } else { 0 });
+                vec![Segment { window, ..ack(1, client.acked) }]
             }
-            Self::OptimisticAck => vec![client.ack(1, client.nxt + 1 + n * 1000)],
+            Self::OptimisticAck => vec![ack(1, client.nxt + 1 + n * 1000)],
             Self::SackLiar => sack_lies(client, n),
             Self::RestartingIsn => {
                 client.opened += 1;
@@ -222,11 +220,11 @@ fn drip(client: &mut Client) -> Segment {
     if client.spoken <= TAKES && client.nxt.after(client.acked) {
         client.acked += 1;
     }
-    Segment { window: UnscaledWindow((client.spoken % 6) as u16), ..client.ack(1, client.acked) }
+    Segment { window: UnscaledWindow((client.spoken % 6) as u16), ..ack(1, client.acked) }
 }
 
 fn out_of_window(client: &Client) -> Segment {
-    client.ack(1_000_000, client.nxt)
+    ack(1_000_000, client.nxt)
 }
 
 fn restarted(client: &Client) -> Segment {
@@ -256,13 +254,13 @@ fn sack_lies(client: &Client, n: u32) -> Vec<Segment> {
         _ => vec![(nxt + 1, nxt + 100_000), (una - 5000, una)],
     };
     let options = OptionsBuilder::default().push_sack(blocks).unwrap().build();
-    vec![Segment { options, ..client.ack(1, una) }]
+    vec![Segment { options, ..ack(1, una) }]
 }
 
 /// Of every type and code there is, every other one about a number that is under way, with any size of an MTU.
 fn any_error(client: &Client, n: u32) -> Shot {
     const MTUS: [u32; 4] = [68, 0, 0xffff, 1];
     let [kind, code] = [[3, 4, 11, 12][n as usize / 16 % 4], (n % 16) as u8];
-    let quoted = if n / 64 % 2 == 0 { client.acked } else { client.nxt + n };
+    let quoted = if (n / 64).is_multiple_of(2) { client.acked } else { client.nxt + n };
     Shot::Icmp { kind, code, rest: MTUS[n as usize % MTUS.len()], quoted }
 }

@@ -26,10 +26,13 @@ mod deaths;
 mod demo;
 mod doctor;
 mod draw;
+#[path = "../hostile/mod.rs"]
+mod enemies;
 mod frames;
 mod guard_command;
 mod guards;
 mod hostile;
+mod hostile_peers;
 mod killed;
 mod knocks;
 mod listen;
@@ -49,11 +52,13 @@ mod scripts;
 mod send;
 mod send_refused;
 mod step;
+mod storms;
 mod thousand;
 mod together;
 #[path = "../transcript/mod.rs"]
 mod transcript;
 mod trouble;
+mod vitals;
 mod world;
 
 use std::process::ExitCode;
@@ -109,6 +114,8 @@ fn main() -> ExitCode {
         refusals::TESTS,
         trouble::TESTS,
         hostile::TESTS,
+        hostile_peers::TESTS,
+        storms::TESTS,
         killed::TESTS,
         privileges::TESTS,
         thousand::TESTS,

@@ -1,9 +1,11 @@
 //! A far end that sends whatever a test wants, its kernel held back by the guard under test.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use tcpshake::guard::{Choice, Guard, PortLease, SelfTest};
+use tcpshake::lab::stage::{self, Curtain};
 use tcpshake::lab::{self, NEAR_V4};
 use tcpshake::net::interfaces::Interface;
 use tcpshake::packet::ip::{self, IpFields};
@@ -11,6 +13,7 @@ use tcpshake::packet::{Addresses, Ports, emit, tcp};
 use tcpshake::tcp::{Flags, Segment, SeqNum};
 use tcpshake::time::Clock;
 use tcpshake::wire::filter::{PortSpan, Selection};
+use tcpshake::wire::memory::Station;
 use tcpshake::wire::raw::{RawSpec, RawWire};
 use tcpshake::wire::{Arrival, Wire};
 
@@ -80,6 +83,12 @@ impl Scripted {
         let ack = self.hear();
         assert_eq!((ack.flags, ack.ack), (Flags::ACK, IRS + 1));
         ack
+    }
+
+    /// From now on `station` answers, until `over` is readable or hung up.
+    pub(crate) fn play(mut self, station: &mut dyn Station, over: OwnedFd) {
+        self.wire.wake_on(over);
+        stage::play(station, &mut self.wire, Duration::ZERO, Curtain::WaitsForPacket).unwrap();
     }
 
     /// Sends text and closes; the client, which opened with `ack`, closes after. Its kernel's RSTs are passed

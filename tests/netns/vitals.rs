@@ -1,0 +1,73 @@
+//! How a process does: the memory it takes, and whether the machine lets it run.
+
+use std::time::Duration;
+
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use tcpshake::time::{Clock, Instant};
+
+/// How a process was at a moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vitals {
+    at: Instant,
+    /// KiB it had in memory at the most, without pages of its file: those the system could drop.
+    own: u64,
+    /// How long it was ready to run, and did not, all together.
+    kept_waiting: Duration,
+}
+
+impl Vitals {
+    fn of(pid: u32, clock: Clock) -> Self {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+        let (status, schedule) = (read("status"), read("schedstat"));
+        let kib = |field: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field));
+            line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse::<u64>().unwrap())
+        };
+        let own = kib("VmHWM:").saturating_sub(kib("RssFile:"));
+        let kept_waiting = schedule.split_whitespace().nth(1).unwrap().parse().unwrap();
+        Self { at: clock.now(), own, kept_waiting: Duration::from_nanos(kept_waiting) }
+    }
+
+    /// Looks at a process again and again, until it `is_over`.
+    pub(crate) fn until(pid: u32, mut is_over: impl FnMut() -> bool) -> Vec<Self> {
+        const LOOK_AGAIN: u8 = 20; // milliseconds
+        const MOST_PATIENCE: Duration = Duration::from_secs(60);
+        let (clock, mut vitals) = (Clock::new(), Vec::new());
+        let begun = clock.now();
+        loop {
+            let over = is_over();
+            assert!(clock.now() < begun + MOST_PATIENCE, "it does not end");
+            vitals.push(Self::of(pid, clock));
+            if over {
+                return vitals;
+            }
+            nix::poll::poll(&mut [], LOOK_AGAIN).unwrap();
+        }
+    }
+
+    /// How long it was kept waiting around its end.
+    pub(crate) fn kept_waiting_at_the_end(vitals: &[Self]) -> Duration {
+        const BEFORE: Duration = Duration::from_millis(200);
+        let end = vitals.last().unwrap();
+        let before = vitals.iter().rfind(|vitals| vitals.at + BEFORE <= end.at).unwrap();
+        end.kept_waiting.saturating_sub(before.kept_waiting)
+    }
+
+    pub(crate) fn peak(vitals: &[Self]) -> u64 {
+        vitals.iter().map(|vitals| vitals.own).max().unwrap()
+    }
+}
+
+/// Whether a child has ended; it is still to be waited for.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    waitid(Id::Pid(Pid::from_raw(pid as i32)), look).unwrap() != WaitStatus::StillAlive
+}
+
+/// Of 16 MiB, what the pages of the program's file may take: 6 MiB of a release build, more of one for tests.
+const OF_THE_FILE: u64 = 7 * 1024;
+pub(crate) const MOST_KIB: u64 = 16 * 1024 - OF_THE_FILE;
+
+/// How late a verdict may be.
+pub(crate) const LATE: Duration = Duration::from_millis(100);
