@@ -49,6 +49,7 @@ mod scripts;
 mod send;
 mod send_refused;
 mod step;
+mod strangers;
 mod thousand;
 mod together;
 #[path = "../transcript/mod.rs"]
@@ -126,6 +127,7 @@ fn main() -> ExitCode {
         crowd::TESTS,
         ourselves::TESTS,
         peers::TESTS,
+        strangers::TESTS,
         check::TESTS,
         check_reports::TESTS,
         check_runs::TESTS,

@@ -1,0 +1,282 @@
+//! Strangers as peers: a TCP that nobody here wrote at the far end of a cable, in all four roles of open and close, with
+//! text both ways at once, over IPv4 and IPv6, in calm weather and in bad.
+//!
+//! | who opens, who closes first | the Linux kernel | smoltcp | lwIP |
+//! |---|---|---|---|
+//! | we, we | here | here | here |
+//! | we, it | here | here | here |
+//! | it, we | here | here | here |
+//! | it, it | here | here | here |
+//! | both at once | here | here | it knows no such open |
+//! | closed by both at once | here | here | here |
+//!
+//! Beside these the kernel is the peer of nearly every test of the program: without text and step by step in `opens`
+//! and `closes`, with much text in `data` and `bulk`, of very many connections in `thousand` and `crowd`. In the
+//! simulator smoltcp meets every fault in virtual time.
+//!
+//! The weather is drawn from one seed: see `weather`. Whatever it does, both ends must end well, each octet must
+//! arrive once and in its place, what is told must be what was on the wire, and no RST may ever be.
+
+mod cable;
+mod kernel;
+mod weather;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tcpshake::lab::{self, Address, FAR_V4, FAR_V6, FarHost, LINK, NEAR_V4, NEAR_V6};
+use tcpshake::tcp::Flags;
+
+use self::cable::{BadCable, Tally};
+use self::kernel::Counters;
+use self::weather::Weather;
+use crate::Named;
+use crate::capture::{Seen, assert_told_as_captured};
+use crate::data::noise;
+use crate::listen::Service;
+use crate::run::{Folder, Run, Running};
+
+pub(crate) const TESTS: &[Named] = &[
+    ("kernel_as_a_stranger_in_calm_weather", || kernel_in(Weather::CALM)),
+    ("kernel_as_a_stranger_far_away", || kernel_in(Weather::FAR)),
+    ("kernel_as_a_stranger_where_segments_are_lost", || kernel_in(Weather::LOSING)),
+    ("kernel_as_a_stranger_where_segments_are_spoiled", || kernel_in(Weather::SPOILING)),
+    ("kernel_as_a_stranger_where_segments_are_doubled", || kernel_in(Weather::DOUBLING)),
+    ("kernel_as_a_stranger_where_segments_overtake", || kernel_in(Weather::SHUFFLING)),
+    ("kernel_as_a_stranger_in_a_storm", || kernel_in(Weather::STORMY)),
+    ("kernel_as_a_stranger_opens_at_once_with_us", || crossing_opens(kernel::take)),
+    ("kernel_as_a_stranger_closes_at_once_with_us", || crossing_closes(kernel::take)),
+];
+
+/// What the far end has to do with its one connection: it says its text and hears ours.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    local: SocketAddr,
+    /// Where it opens to; otherwise it waits.
+    opens_to: Option<SocketAddr>,
+    /// Its FIN stands behind its text; otherwise it closes when we have.
+    closes_first: bool,
+}
+
+/// A far end that plays its part. It stays, for what may have to be said again, until this is dropped.
+trait Stranger {
+    /// All that it has heard up to our FIN.
+    fn heard(self: Box<Self>) -> Vec<u8>;
+}
+
+/// How a far end is brought to play a part. If it is to wait it does so when this returns.
+type Take = fn(&FarHost, Part) -> Box<dyn Stranger>;
+
+/// More than any end sends without an answer, less than our window.
+const TEXT_LEN: usize = 60_000;
+
+/// What either end says.
+fn text() -> Vec<u8> {
+    noise(TEXT_LEN)
+}
+
+/// Who does something, or does it first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    We,
+    It,
+    Both,
+}
+
+/// One connection with a far host of its own.
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    opens: End,
+    closes: End,
+    near: SocketAddr,
+    far: SocketAddr,
+}
+
+impl Exchange {
+    /// The nth of its network, over IPv4 and over IPv6.
+    fn both(opens: End, closes: End, nth: u8) -> [Self; 2] {
+        const PORT: u16 = 8000;
+        let host = 10 + nth;
+        let [mut v4, mut v6] = [FAR_V4.octets().to_vec(), FAR_V6.octets().to_vec()];
+        (v4[3], v6[15]) = (host, host);
+        let v4 = Ipv4Addr::from(*v4.first_chunk().unwrap());
+        let v6 = Ipv6Addr::from(*v6.first_chunk().unwrap());
+        [(IpAddr::from(NEAR_V4), IpAddr::from(v4)), (NEAR_V6.into(), v6.into())].map(|(near, far)| {
+            let port = PORT + u16::from(nth);
+            Self { opens, closes, near: (near, port).into(), far: (far, port).into() }
+        })
+    }
+
+    fn part(&self) -> Part {
+        Part {
+            local: self.far,
+            opens_to: (self.opens != End::We).then_some(self.near),
+            closes_first: self.closes != End::We,
+        }
+    }
+
+    /// The states that we walk through.
+    fn states(&self) -> Vec<&'static str> {
+        let opening: &[_] = match self.opens {
+            End::We => &["SYN-SENT", "ESTABLISHED"],
+            End::It => &["SYN-RECEIVED", "ESTABLISHED"],
+            End::Both => &["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED"],
+        };
+        let closing = match self.closes {
+            End::We => ["FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT"],
+            End::It => ["CLOSE-WAIT", "LAST-ACK", "CLOSED"],
+            End::Both => ["FIN-WAIT-1", "CLOSING", "TIME-WAIT"],
+        };
+        [opening, &closing].concat()
+    }
+
+    /// Holds it to its end: all was heard on both sides, and the states are those of the roles.
+    #[track_caller]
+    fn hold(&self, far: &FarHost, take: Take, weather: Weather) -> Run {
+        let folder = Folder::new();
+        let said = folder.file("said");
+        std::fs::write(&said, text()).unwrap();
+        let said = format!("@{said}");
+        let (run, heard_there) = if self.opens == End::It {
+            let service = self.service(&said, weather.linger());
+            let stranger = take(far, self.part());
+            (service.finish(), stranger.heard())
+        } else {
+            let heard = folder.file("heard");
+            let stranger = take(far, self.part());
+            let run = self.client(&said, &heard, weather.linger()).finish();
+            run.assert_ended(0, "completed");
+            assert_same(&std::fs::read(&heard).unwrap(), "here");
+            (run, stranger.heard())
+        };
+        run.assert_ended(0, "completed");
+        assert_same(&heard_there, "there");
+        let end = run.end();
+        assert_eq!((&end["text_sent"], &end["text_received"]), (&TEXT_LEN.into(), &TEXT_LEN.into()));
+        assert_eq!(end["kernel_resets"], 0);
+        let (states, expected) = (run.states(), self.states());
+        assert_eq!(states[..expected.len()], expected);
+        run
+    }
+
+    fn client(&self, said: &str, heard: &str, linger: &str) -> Running {
+        let [target, port] = [self.far.to_string(), self.near.port().to_string()];
+        let mut arguments = vec![&*target, "--source-port", &port, "--send", said, "--output", heard];
+        arguments.extend(["--linger", linger]);
+        arguments.extend(PATIENT);
+        arguments.extend(match self.closes {
+            End::We | End::Both => &["--half-close"][..],
+            End::It => &["--close", "passive"],
+        });
+        if self.opens == End::Both {
+            arguments.push("--simultaneous");
+        }
+        Running::connect(&arguments)
+    }
+
+    /// What a service hears it keeps only where it sends it back.
+    fn service(&self, said: &str, linger: &str) -> Service {
+        let address = self.near.ip().to_string();
+        let mut arguments = vec!["--count", "1", "--bind", &address, "--linger", linger];
+        arguments.extend(PATIENT);
+        let answer = match self.closes {
+            End::We | End::Both => &["--respond", said][..],
+            End::It => &["--echo"],
+        };
+        arguments.extend(answer);
+        Service::on(self.near.port(), &arguments)
+    }
+}
+
+/// Who loses several in a row waits long for the next.
+const PATIENT: [&str; 4] = ["--timeout", "15", "--retries", "8"];
+
+/// Says where it differs, not all that it holds.
+#[track_caller]
+fn assert_same(heard: &[u8], place: &str) {
+    let text = text();
+    let differ = heard.iter().zip(&text).position(|(heard, said)| heard != said);
+    assert_eq!((heard.len(), differ), (text.len(), None), "heard {place}");
+}
+
+/// Gives the far kernel another address.
+fn own_address(far: &FarHost, ip: IpAddr) {
+    let prefix_len = if ip.is_ipv4() { 24 } else { 64 };
+    far.run(move || lab::configure(LINK, &[Address { ip, prefix_len }])).expect("an address");
+}
+
+/// The kernel in all four roles; of what it was sent it has not counted anything as wrong that the cable has not spoiled.
+fn kernel_in(weather: Weather) {
+    let (far, tally) = four_roles(kernel::take, weather);
+    let [far, near] = [far.run(Counters::read), Counters::read()].map(Result::unwrap);
+    far.assert_clean(tally.spoiled[0]);
+    assert!(near.of("TcpInCsumErrors") <= tally.spoiled[1]);
+}
+
+/// All at a time, each with a far host of its own.
+fn four_roles(take: Take, weather: Weather) -> (FarHost, Tally) {
+    use End::{It, We};
+    let roles = [(We, We), (We, It), (It, We), (It, It)];
+    hold_all(&roles, take, weather, None)
+}
+
+/// F-01, MUST-10: the first SYNs cross on the cable.
+fn crossing_opens(take: Take) {
+    hold_all(&[(End::Both, End::We), (End::Both, End::It)], take, Weather::CALM, Some(Flags::SYN));
+}
+
+/// H-06: the first FINs cross on the cable.
+fn crossing_closes(take: Take) {
+    let crossing = Some(Flags::FIN | Flags::ACK);
+    hold_all(&[(End::We, End::Both), (End::It, End::Both)], take, Weather::CALM, crossing);
+}
+
+/// In these roles, by who opens and who closes, over IPv4 and IPv6.
+fn hold_all(roles: &[(End, End)], take: Take, weather: Weather, crossing: Option<Flags>) -> (FarHost, Tally) {
+    let numbered = roles.iter().zip(0..);
+    let exchanges = numbered.flat_map(|((opens, closes), nth)| Exchange::both(*opens, *closes, nth));
+    let cable = BadCable::lay(weather, crossing);
+    let far = &cable.far;
+    let runs: Vec<(Run, Exchange)> = std::thread::scope(|scope| {
+        let held =
+            exchanges.map(|exchange| (exchange, scope.spawn(move || exchange.hold(far, take, weather))));
+        let held: Vec<_> = held.collect();
+        let ended = held.into_iter().map(|(exchange, held)| {
+            let run = held.join().unwrap_or_else(|panic| {
+                eprintln!("in {exchange:?}, {weather:?}");
+                std::panic::resume_unwind(panic)
+            });
+            (run, exchange)
+        });
+        ended.collect()
+    });
+    let (far, tally, captured) = cable.end();
+    for (run, exchange) in &runs {
+        assert_true(run, exchange, &captured);
+    }
+    tally.assert_shows(weather);
+    (far, tally)
+}
+
+/// All that was told is what was on our end of the cable. There was no RST while we were there, but one that answers
+/// what we say in TIME-WAIT to an ACK that its FIN has overtaken: the far end is closed by then. That can happen in any
+/// weather, for what two processors send at a time goes by two queues.
+#[track_caller]
+fn assert_true(run: &Run, exchange: &Exchange, captured: &[Seen]) {
+    let told = |direction| {
+        let segments = run.steps().filter(|step| step["flags"].is_string());
+        segments.filter(|step| step["direction"] == direction).count()
+    };
+    let between = |from: SocketAddr, to: SocketAddr| {
+        captured.iter().filter(move |seen| seen.source == from && seen.destination == to)
+    };
+    let sent = between(exchange.near, exchange.far).take(told("sent"));
+    let readable = between(exchange.far, exchange.near).filter(|seen| seen.checksum_verifies);
+    let until_the_end: Vec<Seen> = sent.chain(readable.take(told("received"))).cloned().collect();
+    assert_told_as_captured(run, &until_the_end);
+    for reset in run.steps().filter(|step| step["flags"].as_str().is_some_and(|flags| flags.contains("RST")))
+    {
+        let to_old =
+            (&reset["direction"], &reset["before"]["state"]) == (&"received".into(), &"TIME-WAIT".into());
+        assert!(to_old, "{reset:#}");
+    }
+}
