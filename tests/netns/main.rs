@@ -48,6 +48,8 @@ mod scripted;
 mod scripts;
 mod send;
 mod send_refused;
+#[path = "../smoltcp_device/mod.rs"]
+mod smoltcp_device;
 mod step;
 mod strangers;
 mod thousand;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use socket2::{Domain, Socket, Type};
 use tcpshake::lab::FarHost;
 
-use super::{Part, Stranger, own_address, text};
+use super::{Part, Stranger, own_address};
 use crate::listen::patient;
 use crate::world::PATIENCE;
 
@@ -20,30 +20,29 @@ pub(super) fn take(far: &FarHost, part: Part) -> Box<dyn Stranger> {
         let socket = Socket::new(Domain::for_address(part.local), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.bind(&part.local.into())?;
-        if part.opens_to.is_none() {
+        if !part.opens {
             socket.listen(1)?;
         }
         Ok(socket)
     });
     let socket = socket.expect("a socket of the far kernel's");
     Box::new(Kernel(std::thread::spawn(move || {
-        let stream = match part.opens_to {
-            Some(remote) => {
-                socket.connect_timeout(&remote.into(), PATIENCE).expect("open");
-                socket
-            }
-            None => socket.accept().expect("a connection").0,
+        let stream = if part.opens {
+            socket.connect_timeout(&part.remote.into(), PATIENCE).expect("an open");
+            socket
+        } else {
+            socket.accept().expect("a connection").0
         };
-        converse(patient(stream.into()), part.closes_first)
+        converse(patient(stream.into()), part)
     })))
 }
 
 /// Says its text, hears ours, and closes when both are through, if not before.
-fn converse(mut stream: TcpStream, closes_first: bool) -> Vec<u8> {
+fn converse(mut stream: TcpStream, part: Part) -> Vec<u8> {
     let mut writer = stream.try_clone().unwrap();
     let saying = std::thread::spawn(move || {
-        writer.write_all(&text()).unwrap();
-        if closes_first {
+        writer.write_all(&part.text()).unwrap();
+        if part.closes_first {
             writer.shutdown(Shutdown::Write).unwrap();
         }
     });

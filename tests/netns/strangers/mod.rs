@@ -19,6 +19,7 @@
 
 mod cable;
 mod kernel;
+mod smoltcp;
 mod weather;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -45,16 +46,33 @@ pub(crate) const TESTS: &[Named] = &[
     ("kernel_as_a_stranger_in_a_storm", || kernel_in(Weather::STORMY)),
     ("kernel_as_a_stranger_opens_at_once_with_us", || crossing_opens(kernel::take)),
     ("kernel_as_a_stranger_closes_at_once_with_us", || crossing_closes(kernel::take)),
+    ("smoltcp_over_a_cable_in_calm_weather", || smoltcp_in(Weather::CALM)),
+    ("smoltcp_over_a_cable_far_away", || smoltcp_in(Weather::FAR)),
+    ("smoltcp_over_a_cable_where_segments_are_lost", || smoltcp_in(Weather::LOSING)),
+    ("smoltcp_over_a_cable_where_segments_are_spoiled", || smoltcp_in(Weather::SPOILING)),
+    ("smoltcp_over_a_cable_where_segments_are_doubled", || smoltcp_in(Weather::DOUBLING)),
+    ("smoltcp_over_a_cable_where_segments_overtake", || smoltcp_in(Weather::SHUFFLING)),
+    ("smoltcp_over_a_cable_in_a_storm", || smoltcp_in(Weather::STORMY)),
+    ("smoltcp_over_a_cable_opens_at_once_with_us", || crossing_opens(smoltcp::take)),
+    ("smoltcp_over_a_cable_closes_at_once_with_us", || crossing_closes(smoltcp::take)),
 ];
 
 /// What the far end has to do with its one connection: it says its text and hears ours.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     local: SocketAddr,
-    /// Where it opens to; otherwise it waits.
-    opens_to: Option<SocketAddr>,
+    remote: SocketAddr,
+    opens: bool,
     /// Its FIN stands behind its text; otherwise it closes when we have.
     closes_first: bool,
+    text_len: usize,
+}
+
+impl Part {
+    /// What either end says.
+    fn text(&self) -> Vec<u8> {
+        noise(self.text_len)
+    }
 }
 
 /// A far end that plays its part. It stays, for what may have to be said again, until this is dropped.
@@ -67,12 +85,9 @@ trait Stranger {
 type Take = fn(&FarHost, Part) -> Box<dyn Stranger>;
 
 /// More than any end sends without an answer, less than our window.
-const TEXT_LEN: usize = 60_000;
-
-/// What either end says.
-fn text() -> Vec<u8> {
-    noise(TEXT_LEN)
-}
+const MUCH: usize = 60_000;
+/// Less than any window: the ACK on a FIN that waits to cross another must not be out of range when it arrives.
+const LITTLE: usize = 10_000;
 
 /// Who does something, or does it first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +124,10 @@ impl Exchange {
     fn part(&self) -> Part {
         Part {
             local: self.far,
-            opens_to: (self.opens != End::We).then_some(self.near),
+            remote: self.near,
+            opens: self.opens != End::We,
             closes_first: self.closes != End::We,
+            text_len: if self.closes == End::Both { LITTLE } else { MUCH },
         }
     }
 
@@ -134,24 +151,26 @@ impl Exchange {
     fn hold(&self, far: &FarHost, take: Take, weather: Weather) -> Run {
         let folder = Folder::new();
         let said = folder.file("said");
-        std::fs::write(&said, text()).unwrap();
+        let part = self.part();
+        let text = part.text();
+        std::fs::write(&said, &text).unwrap();
         let said = format!("@{said}");
         let (run, heard_there) = if self.opens == End::It {
             let service = self.service(&said, weather.linger());
-            let stranger = take(far, self.part());
+            let stranger = take(far, part);
             (service.finish(), stranger.heard())
         } else {
             let heard = folder.file("heard");
-            let stranger = take(far, self.part());
+            let stranger = take(far, part);
             let run = self.client(&said, &heard, weather.linger()).finish();
             run.assert_ended(0, "completed");
-            assert_same(&std::fs::read(&heard).unwrap(), "here");
+            assert_same(&std::fs::read(&heard).unwrap(), &text, "here");
             (run, stranger.heard())
         };
         run.assert_ended(0, "completed");
-        assert_same(&heard_there, "there");
+        assert_same(&heard_there, &text, "there");
         let end = run.end();
-        assert_eq!((&end["text_sent"], &end["text_received"]), (&TEXT_LEN.into(), &TEXT_LEN.into()));
+        assert_eq!((&end["text_sent"], &end["text_received"]), (&text.len().into(), &text.len().into()));
         assert_eq!(end["kernel_resets"], 0);
         let (states, expected) = (run.states(), self.states());
         assert_eq!(states[..expected.len()], expected);
@@ -192,10 +211,9 @@ const PATIENT: [&str; 4] = ["--timeout", "15", "--retries", "8"];
 
 /// Says where it differs, not all that it holds.
 #[track_caller]
-fn assert_same(heard: &[u8], place: &str) {
-    let text = text();
-    let differ = heard.iter().zip(&text).position(|(heard, said)| heard != said);
-    assert_eq!((heard.len(), differ), (text.len(), None), "heard {place}");
+fn assert_same(heard: &[u8], said: &[u8], place: &str) {
+    let differ = heard.iter().zip(said).position(|(heard, said)| heard != said);
+    assert_eq!((heard.len(), differ), (said.len(), None), "heard {place}");
 }
 
 /// Gives the far kernel another address.
@@ -210,6 +228,10 @@ fn kernel_in(weather: Weather) {
     let [far, near] = [far.run(Counters::read), Counters::read()].map(Result::unwrap);
     far.assert_clean(tally.spoiled[0]);
     assert!(near.of("TcpInCsumErrors") <= tally.spoiled[1]);
+}
+
+fn smoltcp_in(weather: Weather) {
+    four_roles(smoltcp::take, weather);
 }
 
 /// All at a time, each with a far host of its own.
