@@ -64,8 +64,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 /// In the name of a test that needs a program which a fresh machine may lack, and so is ignored unless asked
-/// for.
-const NEEDS_A_PROGRAM: [&str; 9] = [
+/// for. `.ci/run` installs them all.
+const NEEDS_A_PROGRAM: [&str; 10] = [
     "_by_nft_",
     "_by_iptables_",
     "_by_shellcheck_",
@@ -75,6 +75,7 @@ const NEEDS_A_PROGRAM: [&str; 9] = [
     "_by_iperf3_",
     "_by_dropbear_",
     "_by_tshark_",
+    "_by_lwip_", // a library, and a C compiler for the program around it
 ];
 
 /// In the name of a test that takes long or much memory, and so is ignored unless asked for.
