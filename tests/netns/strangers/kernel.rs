@@ -83,7 +83,7 @@ impl Counters {
         *self.0.get(name).unwrap_or_else(|| panic!("this kernel does not count {name}"))
     }
 
-    /// Asserts that it was sent nothing that a kernel does not put up with, but for what the cable has spoiled.
+    /// MUST-2: asserts that it was sent nothing that a kernel does not put up with, but for what the cable has spoiled.
     #[track_caller]
     pub(super) fn assert_clean(&self, spoiled: u64) {
         let old_syns = self.of("TcpExtTCPSYNChallenge"); // our first came twice, the second when it was open

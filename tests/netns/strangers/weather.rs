@@ -8,8 +8,11 @@ use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 use tcpshake::wire::faulty::Toward;
 
+/// What all weather is drawn from.
+pub(super) const SEED: u64 = 0x9293;
+
 /// How many of a hundred segments meet which fate; and how long all of them are under way.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Weather {
     pub(super) lost: u32,
     pub(super) spoiled: u32,
@@ -32,7 +35,7 @@ impl Weather {
 impl Weather {
     /// How many milliseconds TIME-WAIT must be kept, so that a peer whose FIN comes again finds us.
     pub(super) const fn linger(self) -> &'static str {
-        if self.lost + self.spoiled > 0 { "4000" } else { "300" }
+        if self.lost + self.spoiled > 0 { "2000" } else { "300" }
     }
 }
 
@@ -56,7 +59,6 @@ pub(super) struct Fates {
 }
 
 impl Fates {
-    const SEED: u64 = 0x9293;
     /// After so many in a row that did not get through one does: no exchange lasts for ever.
     const MOST_IN_VAIN: u32 = 2;
 
@@ -67,7 +69,7 @@ impl Fates {
             IpAddr::V6(host) => host.octets()[15],
         };
         let stream = [u64::from(last), host.is_ipv6().into(), (toward == Toward::Us).into()];
-        let seed = stream.iter().fold(Self::SEED, |seed, part| (seed << 8) | part);
+        let seed = stream.iter().fold(SEED, |seed, part| (seed << 8) | part);
         Self { weather, dice: ChaCha8Rng::seed_from_u64(seed), in_vain: 0 }
     }
 
