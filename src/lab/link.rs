@@ -26,8 +26,8 @@ const VETH_INFO_PEER: u16 = 1;
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 
-/// A veth pair from the calling thread's namespace to `far`.
-pub(super) fn cable(far: BorrowedFd<'_>) -> io::Result<()> {
+/// A veth pair from the calling thread's namespace to `far`, both ends by the name [`LINK`].
+pub fn cable(far: BorrowedFd<'_>) -> io::Result<()> {
     let name = format!("{LINK}\0");
     let peer = |message: Message| {
         message

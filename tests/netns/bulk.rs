@@ -9,7 +9,7 @@ use crate::Named;
 use crate::data::{echo, noise};
 use crate::near::Way;
 use crate::run::{Dialogue, Folder, Said, TCPSHAKE, command, sh};
-use crate::world::{PATIENCE, World, change_link};
+use crate::world::{PATIENCE, World, one_segment_a_packet};
 
 pub(crate) const TESTS: &[Named] = &[
     ("bulk_connect_sends_all_and_hears_all_of_it_v4", || connect_each_way(&World::new(), Way::CABLE_V4)),
@@ -37,10 +37,9 @@ const BOTH: [Way; 2] = [Way::CABLE_V4, Way::CABLE_V6];
 /// Does `work` where one packet in twenty is lost, of what comes and of what goes. What the far kernel sends is led
 /// astray, to whom it may concern: of a drop on its own machine it would know, and that is no loss.
 fn with_losses_by_nft(work: impl Fn(&World)) {
-    const IFLA_GSO_MAX_SEGS: u16 = 40; // linux/if_link.h
     let world = World::new();
     let load = || {
-        change_link(IFLA_GSO_MAX_SEGS, &1_u32.to_ne_bytes()); // one segment a packet, or many would go at once
+        one_segment_a_packet(); // or many would go at once
         sh("nft 'table inet lossy {
                 chain in {
                     type filter hook prerouting priority 0;

@@ -11,7 +11,7 @@ use crate::Named;
 use crate::capture::{Capture, Seen};
 use crate::check::{CLOSED, Net};
 use crate::run::{Folder, Run, Running, check, sh};
-use crate::world::{Server, World, change_link};
+use crate::world::{Server, World, one_segment_a_packet};
 
 pub(crate) const TESTS: &[Named] = &[
     ("check_round_trips_are_those_on_the_wire", || round_trips(&[], 5)),
@@ -102,10 +102,9 @@ fn many_exchanges(exchanges: u32) {
 
 /// What comes to the far host is lost three times in ten, and so is what it sends.
 fn lossy(net: Net) -> World {
-    const IFLA_GSO_MAX_SEGS: u16 = 40; // linux/if_link.h
     let world = net.world();
     let load = || {
-        change_link(IFLA_GSO_MAX_SEGS, &1_u32.to_ne_bytes());
+        one_segment_a_packet();
         sh("nft 'table inet lossy {
                 chain in {
                     type filter hook prerouting priority 0;

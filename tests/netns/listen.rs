@@ -64,7 +64,13 @@ impl Service {
     /// `tcpshake listen --format json PORT ...`, which is up when this returns.
     #[track_caller]
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let common = ["listen", "8000", "--format", "json", "--linger", "10"];
+        Self::on(PORT, arguments)
+    }
+
+    /// The same on another port.
+    #[track_caller]
+    pub(crate) fn on(port: u16, arguments: &[&str]) -> Self {
+        let common = ["listen", &port.to_string(), "--format", "json", "--linger", "10"];
         let dialogue = Dialogue::with_input(&mut command(TCPSHAKE, &[&common, arguments].concat()));
         let mut service = Self { dialogue, lines: Vec::new() };
         service.until(|line| line["type"] == "listening");

@@ -51,8 +51,11 @@ mod scripted;
 mod scripts;
 mod send;
 mod send_refused;
+#[path = "../smoltcp_device/mod.rs"]
+mod smoltcp_device;
 mod step;
 mod storms;
+mod strangers;
 mod thousand;
 mod together;
 #[path = "../transcript/mod.rs"]
@@ -66,8 +69,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 /// In the name of a test that needs a program which a fresh machine may lack, and so is ignored unless asked
-/// for.
-const NEEDS_A_PROGRAM: [&str; 9] = [
+/// for. `.ci/run` installs them all.
+const NEEDS_A_PROGRAM: [&str; 10] = [
     "_by_nft_",
     "_by_iptables_",
     "_by_shellcheck_",
@@ -77,6 +80,7 @@ const NEEDS_A_PROGRAM: [&str; 9] = [
     "_by_iperf3_",
     "_by_dropbear_",
     "_by_tshark_",
+    "_by_lwip_", // a library, and a C compiler for the program around it
 ];
 
 /// In the name of a test that takes long or much memory, and so is ignored unless asked for.
@@ -133,6 +137,7 @@ fn main() -> ExitCode {
         crowd::TESTS,
         ourselves::TESTS,
         peers::TESTS,
+        strangers::TESTS,
         check::TESTS,
         check_reports::TESTS,
         check_runs::TESTS,

@@ -320,6 +320,12 @@ pub(crate) fn change_link(attribute: u16, value: &[u8]) {
     Netlink::route().unwrap().request(request).unwrap();
 }
 
+/// The kernel in the calling thread's namespace leaves no packet of several segments to the cable.
+pub(crate) fn one_segment_a_packet() {
+    const IFLA_GSO_MAX_SEGS: u16 = 40; // linux/if_link.h
+    change_link(IFLA_GSO_MAX_SEGS, &1_u32.to_ne_bytes());
+}
+
 fn route(kind: u8, to: IpAddr, bits: u8, scope: u8) -> Message {
     let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 } as u8;
     let (table, protocol) = (libc::RT_TABLE_MAIN, libc::RTPROT_STATIC);
