@@ -6,7 +6,7 @@ use crate::time::Instant;
 
 /// Ten challenges in five seconds, counted for each connection by itself: a counter shared by all would
 /// let a stranger learn of one connection by what happens on another (CVE-2016-5696).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Throttle {
     /// When the first of `sent` left: [`Instant::low_micros`].
     since: u32,
