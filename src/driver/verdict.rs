@@ -18,10 +18,10 @@ pub(super) struct SoFar {
 /// The outcome that a reaction brings, if it does.
 pub(super) fn judge(reaction: &Reaction, tcb: &Tcb, so_far: SoFar) -> Option<Outcome> {
     let last = reaction.arrows.iter().last()?;
+    if reaction.completes_close() {
+        return Some(Outcome::Completed(Ending::Closed));
+    }
     match (last.to, reaction.clause) {
-        (State::TimeWait, _) | (State::Closed, Clause::AckOfFinLast) => {
-            Some(Outcome::Completed(Ending::Closed))
-        }
         (State::Closed, Clause::SynSentRefused | Clause::RstRefuses) => Some(Outcome::Refused),
         (State::Closed, Clause::RstResets | Clause::RstFromElsewhere) => {
             Some(Outcome::ResetAfterOpening { state: last.from })

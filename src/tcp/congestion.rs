@@ -22,7 +22,7 @@ impl Flight {
 }
 
 /// What a loss has led to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Recovery {
     /// Nothing is known to be lost.
     #[default]
@@ -34,7 +34,7 @@ enum Recovery {
 }
 
 /// The congestion state of one connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Congestion {
     /// SMSS; 0 until the connection is open.
     smss: u32,

@@ -188,15 +188,17 @@ impl Tcb {
         self.form_text(self.snd.una, text.min(self.effective_mss()))
     }
 
-    /// Text from `seq` on, with PSH on the last of what is queued (MUST-61), of however many calls (SHLD-27), and
-    /// FIN if the text reaches it and the user has closed.
+    /// Text from `seq` on, with PSH on the last of what is queued (MUST-61), of however many calls (SHLD-27), and FIN
+    /// if the text reaches it, the user has closed, and nothing in front of it lies beyond the peer's window: a probe
+    /// of a closed one is one octet, no more.
     fn form_text(&self, seq: SeqNum, text_len: u32) -> Segment {
         let mut segment = Segment { seq, text_len, ..self.form_ack() };
         let reaches_end = segment.end() == self.snd.end;
         if reaches_end && text_len > 0 {
             segment.flags |= Flags::PSH;
         }
-        if reaches_end && self.closing == Closing::Yes {
+        let fits = self.snd.end.at_or_before(self.snd.una + self.snd.wnd.get());
+        if reaches_end && self.closing == Closing::Yes && (fits || self.fin_sent()) {
             segment.flags |= Flags::FIN;
         }
         segment

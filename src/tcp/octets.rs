@@ -4,7 +4,7 @@ use super::segment::Segment;
 use super::seq::SeqNum;
 
 /// What was sent and not acknowledged, and what is to be sent; in one piece.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Outgoing {
     octets: Vec<u8>,
     /// Octets of it that are acknowledged, and go with the next clearing.
@@ -47,7 +47,7 @@ impl Outgoing {
 }
 
 /// What was received: in order, and behind gaps.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Incoming {
     octets: Vec<u8>,
     /// Octets that our user has taken, and that go with the next clearing.

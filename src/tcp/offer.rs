@@ -3,7 +3,7 @@
 use std::ops::BitOr;
 
 /// A set of the extensions that a SYN can offer. Each is in force only if both SYNs carry it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Offer(u8);
 
 impl Offer {

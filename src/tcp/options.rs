@@ -8,7 +8,7 @@ use super::seq::{Mss, SeqNum, WindowScale};
 ///
 /// Any segment may carry them (MUST-5). Holding the octets rather than a list loses nothing, costs no allocation,
 /// and lets us show what a peer really sent. [`iter`](Self::iter) reads them; [`OptionsBuilder`] writes them.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Options {
     octets: [u8; Self::MAX_LEN],
     len: u8,

@@ -3,7 +3,7 @@
 use super::seq::SeqNum;
 
 /// From the first number to the one after the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Range {
     pub(super) start: SeqNum,
     pub(super) end: SeqNum,
@@ -22,7 +22,7 @@ impl Range {
 
 /// Ranges in order, apart from each other, and no more than so many: what would be one too many is refused,
 /// so that a peer cannot make us remember without bound.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Ranges {
     ranges: Vec<Range>,
     most: usize,

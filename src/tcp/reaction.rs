@@ -2,7 +2,7 @@
 
 use super::clause::Clause;
 use super::segment::Segment;
-use super::state::Arrow;
+use super::state::{Arrow, State};
 use crate::time::Instant;
 
 /// The effects of one call, segment or timeout. Nothing happens unless the caller carries it out.
@@ -20,6 +20,14 @@ pub struct Reaction {
     pub text: AcceptedText,
     /// When to call [`Tcb::on_timeout`](super::Tcb::on_timeout), unless something happens before.
     pub deadline: Option<Deadline>,
+}
+
+impl Reaction {
+    /// Whether it completes the close: our FIN is acknowledged now, and the peer's was.
+    pub fn completes_close(&self) -> bool {
+        let last = self.arrows.iter().last().map(|arrow| arrow.to);
+        last == Some(State::TimeWait) || (last == Some(State::Closed) && self.clause == Clause::AckOfFinLast)
+    }
 }
 
 /// The part of an arriving segment's text that was taken.
@@ -89,7 +97,7 @@ pub struct Deadline {
 }
 
 /// The timers of a connection; at most one runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
     /// The acknowledgment of what we sent is overdue (RFC 6298).
     Retransmission,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Smoothed round-trip time, its variation, and the timeout they give; in microseconds, because a
 /// control block has no room for more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rto {
     /// SRTT; zero before the first measurement.
     srtt: u32,

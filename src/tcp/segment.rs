@@ -11,7 +11,7 @@ use super::seq::{SeqNum, UnscaledWindow};
 /// The text itself is not here, only its length: the state machine decides by numbers alone, and the
 /// octets stay where they arrived or are queued. Ports are not here either: they say which
 /// connection, not what happens in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Segment {
     /// SEG.SEQ: the sequence number of the first octet, or of the SYN.
     pub seq: SeqNum,

@@ -76,7 +76,7 @@ impl fmt::Display for SeqNum {
 
 /// A window in octets, below 2^30: 65,535 shifted by at most 14 (RFC 7323 section 2.2). No window is negative, and
 /// 32 bits hold the largest (MUST-1, REC-1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowSize(u32);
 
 impl WindowSize {
@@ -95,7 +95,7 @@ impl WindowSize {
 }
 
 /// The shift count of the window scale option, 0 to 14 (RFC 7323 section 2.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowScale(u8);
 
 impl WindowScale {
@@ -121,7 +121,7 @@ impl WindowScale {
 }
 
 /// SEG.WND as it stands in the header: 16 bits, not yet scaled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct UnscaledWindow(pub u16);
 
 impl Shl<WindowScale> for UnscaledWindow {
@@ -140,7 +140,7 @@ impl Shr<WindowScale> for WindowSize {
 }
 
 /// A maximum segment size in octets of text, never zero (RFC 9293 section 3.7.1).
-#[derive(Clone, Copy, Debug, PartialEq, Hash, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mss(NonZeroU16);
 
 impl Mss {

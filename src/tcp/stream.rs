@@ -18,7 +18,7 @@ use crate::time::Instant;
 /// It is driven as the block is, by methods of the same names, and as pure. Text goes in with
 /// [`send`](Self::send) as far as there is [`room`](Self::room), and comes out of [`unread`](Self::unread) by
 /// [`read`](Self::read); who does not read closes the peer's window, for as long as he likes (MAY-8).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Stream {
     tcb: Tcb,
     beside: Transfer,
@@ -33,7 +33,7 @@ pub struct Stream {
 }
 
 /// Tail loss probes (RFC 8985 section 7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum LossProbes {
     On,
     Off,
@@ -62,6 +62,11 @@ impl Stream {
     pub const fn without_loss_probes(mut self) -> Self {
         self.loss_probes = LossProbes::Off;
         self
+    }
+
+    /// [`Tcb::timeless`].
+    pub fn timeless(self) -> Self {
+        Self { tcb: self.tcb.timeless(), sent_at: Instant::ORIGIN, ..self }
     }
 
     /// The control block: its state and variables.

@@ -20,7 +20,7 @@ use crate::time::Instant;
 ///                                 +SND.WND
 /// 1 - acknowledged   2 - sent, not acknowledged   3 - may be sent   4 - may not be sent yet
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Snd {
     /// SND.UNA: the oldest number not acknowledged.
     pub una: SeqNum,
@@ -49,7 +49,7 @@ pub struct Snd {
 ///                          +RCV.WND
 /// 1 - received and acknowledged   2 - may be received   3 - not acceptable yet
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rcv {
     /// RCV.NXT: the next number expected.
     pub nxt: SeqNum,
@@ -63,7 +63,7 @@ pub struct Rcv {
 }
 
 /// Who asked for the connection: decides where a RST in SYN-RECEIVED leads (MUST-11).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// Our user, with an active OPEN.
     #[default]
@@ -80,7 +80,7 @@ pub enum Origin {
 ///
 /// R1 needs no number: every retransmission is a step that is told, the first as well as the third (SHLD-9,
 /// SHLD-10, J-05). Advice to IP, to look for another route, cannot be given from a raw socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retries {
     /// This many times: six make two minutes, seven the three of MUST-23.
     AtMost(u8),
@@ -89,7 +89,7 @@ pub enum Retries {
 }
 
 /// What a connection is made with; nothing of it changes afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Parameters {
     /// The MSS we announce and never exceed: the interface's MTU less 40 (IPv4) or 60 (IPv6) (MUST-67).
     pub mss: Mss,
@@ -131,7 +131,7 @@ impl Default for Parameters {
 }
 
 /// What our user has asked for beyond the present state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Closing {
     /// Nothing: the user may still send.
     #[default]
@@ -145,7 +145,7 @@ pub(super) enum Closing {
 }
 
 /// A round-trip measurement under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Timing {
     /// The measurement ends when this number is acknowledged.
     pub(super) until: SeqNum,
@@ -180,7 +180,7 @@ impl Timing {
 /// The first three return a [`Reaction`](super::Reaction), which the caller carries out whole before it
 /// hands in the next event. The text of a connection is the caller's too: the block counts it, by
 /// number, and says which part to send or take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tcb {
     pub(super) snd: Snd,
     pub(super) rcv: Rcv,
@@ -251,6 +251,24 @@ impl Tcb {
     /// The same block in the midst of a connection: the way to `state` was not seen.
     pub(super) const fn found_in(&self, state: State) -> Self {
         Self { state, ..*self }
+    }
+
+    /// The same connection with its times forgotten: nothing was measured, no challenge was counted, and the timer
+    /// that runs is due. Times decide when a timer fires, how long the next one runs and whether a challenge is held
+    /// back; so whoever explores what a connection can do, early or late, needs to look at such blocks only. Of a
+    /// measurement under way remains whether the SYN was sent once (RFC 6298 section 5.7).
+    pub fn timeless(self) -> Self {
+        Self {
+            rto: Rto::new(),
+            timing: self
+                .timing
+                .filter(|_| self.syn_outstanding())
+                .map(|timing| Timing::start(timing.until, Instant::ORIGIN)),
+            timer_at: Instant::ORIGIN,
+            recent: Recent::taken(self.recent.value, Instant::ORIGIN),
+            challenges: Throttle::default(),
+            ..self
+        }
     }
 
     /// The present state (the STATUS call, RFC 9293 section 3.10.6).

@@ -10,7 +10,7 @@ use crate::time::Instant;
 ///
 /// Each connection counts by itself: a counter shared by all would let a stranger learn of one connection by what
 /// happens on another (CVE-2016-5696).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Throttle {
     /// When the latest of `sent` left, in milliseconds: they come round in fifty days.
     latest: u32,

@@ -11,7 +11,7 @@ use super::tcb::Tcb;
 use crate::time::Instant;
 
 /// What is remembered of the peer's clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Recent {
     /// TS.Recent.
     pub(super) value: u32,

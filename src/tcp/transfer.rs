@@ -9,7 +9,7 @@ use super::tcb::Tcb;
 /// The congestion state, and what has arrived behind a gap: numbers only, the octets are kept by their owner.
 ///
 /// A [`Tcb`] alone makes do with [`small`](Self::small), and pays nothing for what only text needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Transfer {
     pub(super) congestion: Congestion,
     /// What was received beyond RCV.NXT.
@@ -25,7 +25,7 @@ pub(super) struct Transfer {
 }
 
 /// Nagle's algorithm (RFC 9293 section 3.7.4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Nagle {
     /// A short segment waits while anything is under way (SHLD-7).
     #[default]
@@ -35,7 +35,7 @@ pub enum Nagle {
 }
 
 /// Our user, as receiver of text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Reader {
     /// Takes all there is: the window moves on with RCV.NXT.
     #[default]

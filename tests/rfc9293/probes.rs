@@ -100,3 +100,22 @@ fn c11_j13_close_with_window_zero() {
         assert_eq!(rig.with(&[ack(1, 2)]).tcb.state(), S::FinWait2);
     }
 }
+
+/// J-08, J-13: a probe of a closed window is one octet. The FIN behind it waits for room, and is not lost.
+#[test]
+fn j13_no_fin_rides_on_a_probe() {
+    for place in everywhere() {
+        let mut rig = established(place).with(&[ack(1, 1).win(0), send(1), close()]);
+        assert_eq!(rig.tcb.state(), S::FinWait1);
+        assert_eq!(rig.on(timeout(rig.wait())).1, "P. 1:2 ack 1");
+        assert_eq!(rig.on(timeout(rig.wait())).1, "P. 1:2 ack 1");
+        assert_eq!(rig.on(ack(1, 2).win(0)).1, "F. 2 ack 1"); // alone, it asks as a probe does
+        rig.feed(ack(1, 3).win(0));
+        assert_eq!(rig.tcb.state(), S::FinWait2);
+
+        let mut rig = established(place).with(&[ack(1, 1).win(0), send(1)]);
+        rig.feed(timeout(rig.wait()));
+        assert_eq!(rig.on(close()).1, "", "a FIN behind the probe under way");
+        assert_eq!(rig.on(ack(1, 1).win(2)).1, "F. 2 ack 1");
+    }
+}
