@@ -107,10 +107,10 @@ impl Before {
         }
     }
 
-    /// Table 6, letter by letter.
+    /// Table 6, letter by letter; but the allowance for a closed window holds at the right edge of any (A.2).
     fn acceptable(&self, segment: &Segment) -> bool {
         match segment.len() {
-            0 => self.in_window(segment.seq) || self.rcv.wnd.get() == 0 && segment.seq == self.rcv.nxt,
+            0 => self.in_window(segment.seq) || segment.seq == self.rcv.nxt + self.rcv.wnd.get(),
             len => self.in_window(segment.seq) || self.in_window(segment.seq + (len - 1)),
         }
     }
