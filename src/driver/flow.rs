@@ -282,7 +282,7 @@ impl<T: Talk> Flow<T> {
         self.hand_over(out)?;
         self.transmit_rest(out)?;
         if self.progress() != progress {
-            self.renew_patience(out);
+            self.renew_patience(progress, out);
         }
         self.judge(&reaction);
         self.follow_plan(out)
@@ -324,8 +324,15 @@ impl<T: Talk> Flow<T> {
         (self.stream.acknowledged(), self.stream.received())
     }
 
-    fn renew_patience(&mut self, out: &Outside<'_>) {
-        let lasts = self.phase == Phase::Open || (self.phase == Phase::Closing && self.plan.half_close);
+    /// Once we close, what the peer still says lasts no longer than the close may, unless it is waited for; but our
+    /// own text, which stands before our FIN, has an end.
+    fn renew_patience(&mut self, before: (u64, u64), out: &Outside<'_>) {
+        let is_heard = self.stream.acknowledged() > before.0;
+        let lasts = match self.phase {
+            Phase::Open => true,
+            Phase::Closing => self.plan.half_close || is_heard,
+            Phase::Opening | Phase::Pausing { .. } => false,
+        };
         if lasts && self.outcome.is_none() && self.trouble.is_none() {
             self.phase_ends = self.now(out) + self.plan.timeout;
         }

@@ -51,6 +51,11 @@ impl Actor {
         self.connection.as_ref().map_or(State::Closed, |connection| connection.stream.tcb().state())
     }
 
+    /// What the user of its present connection has read, and not answered.
+    pub fn heard(&self) -> &[u8] {
+        self.connection.as_ref().map_or(&[], |connection| &connection.read)
+    }
+
     fn on_packet(&mut self, octets: &[u8], now: Instant) -> Option<Vec<Vec<u8>>> {
         let packet = ip::parse(octets).ok()?;
         let tcp = tcp::parse(packet.payload, packet.addresses, TransportChecksum::Complete).ok()?;
@@ -158,7 +163,7 @@ impl Connection {
             let answer = std::mem::take(&mut self.read);
             packets.extend(self.say(&answer, now));
         }
-        if closing && part.closes == Closes::AfterPeer {
+        if closing && part.closes == Closes::AfterPeer && self.cues.is_empty() {
             packets.extend(self.close(now));
         }
         while let Some(reaction) = self.stream.transmit(now) {

@@ -80,12 +80,16 @@ impl Arrival<'_> {
 
     /// Table 6 of the RFC. With a closed window, ACK, URG and RST are still taken, whatever comes with them
     /// (MUST-66).
+    ///
+    /// By the letter that allowance ends where the window opens, and appendix A.2 warns of what that leads to: a peer
+    /// that has filled our window, and lost all of it, acknowledges from the window's right edge. Its ACK is taken
+    /// there, too, as hosts do, or text that has long arrived would be sent again until the limit is reached.
     fn is_acceptable(&self) -> bool {
         let (seg, rcv) = (self.seg, &self.tcb.rcv);
         match (seg.len(), rcv.wnd.get()) {
             (0, 0) => seg.seq == rcv.nxt,
             (_, 0) => seg.seq == rcv.nxt && (seg.has(Flags::ACK) || seg.has(Flags::RST)),
-            (0, _) => seg.seq.in_window(rcv.nxt, rcv.wnd),
+            (0, wnd) => seg.seq.in_window(rcv.nxt, rcv.wnd) || seg.seq == rcv.nxt + wnd,
             _ => seg.seq.in_window(rcv.nxt, rcv.wnd) || (seg.end() - 1).in_window(rcv.nxt, rcv.wnd),
         }
     }

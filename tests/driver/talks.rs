@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use tcpshake::driver::{Close, Plan, Say, Talk};
+use tcpshake::driver::observe::Kept;
+use tcpshake::driver::{self, Close, Plan, Say, Talk};
+use tcpshake::guard::Guard;
+use tcpshake::lab::simulated::{SimulatedServer, server_address};
 use tcpshake::record::{Ending, Missing, Outcome};
-use tcpshake::tcp::{Flags, Segment, State};
+use tcpshake::tcp::{Flags, Parameters, Segment, SeqNum, State, WindowSize};
+use tcpshake::time::Instant;
+use tcpshake::wire::Wire;
+use tcpshake::wire::memory::MemoryWire;
 
 use crate::script::*;
 
@@ -114,4 +120,20 @@ fn trouble_closes_what_would_have_stayed_open() {
         converse(Script::new(peer), &Plan { close: Close::Passive, ..patient_for(5, false) }, &mut listener);
     assert_eq!(told.ended.summary.outcome, CLOSED, "{:#?}", told.rungs());
     assert_eq!(told.ended.summary.trouble.as_deref(), Some("no space"));
+}
+
+/// A text that takes longer than the close may: while it is acknowledged, it is not given up.
+#[test]
+fn text_before_our_fin_has_its_time() {
+    let remote = server_address(7);
+    let text = vec![b'x'; 20_000];
+    let plan = Plan { text, simulated: true, ..Plan::new(remote, SeqNum(4321)) };
+    let narrow = Parameters { window: WindowSize::new(500), ..plan.parameters };
+    let server = SimulatedServer::new(remote, SeqNum(9000), narrow);
+    let mut wire = MemoryWire::new(server, Duration::from_millis(500));
+    let guard = Guard::not_needed("10.99.0.1:40000".parse().unwrap());
+    let summary = driver::run(&guard, &mut wire, &plan, &mut Kept::default(), &mut || None).unwrap().summary;
+    assert_eq!(summary.outcome, Outcome::Completed(Ending::Closed));
+    assert!(summary.close_time.is_some_and(|time| time < plan.timeout));
+    assert!(wire.now() > Instant::ORIGIN + plan.timeout * 3);
 }

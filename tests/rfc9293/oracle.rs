@@ -130,13 +130,14 @@ impl Before {
         self.snd.wl2 = segment.ack;
     }
 
-    /// Table 6, letter by letter, and below it: a closed window still takes valid ACKs, URGs and RSTs (MUST-66).
+    /// Table 6, letter by letter; below it, a closed window still takes valid ACKs, URGs and RSTs (MUST-66), and an
+    /// ACK at the right edge of an open one is taken, too (appendix A.2).
     fn acceptable(&self, segment: &Segment) -> bool {
         if self.rcv.wnd.get() == 0 {
             return segment.seq == self.rcv.nxt && (segment.is_empty() || segment.has(Flags::ACK));
         }
         match segment.len() {
-            0 => self.in_window(segment.seq),
+            0 => self.in_window(segment.seq) || segment.seq == self.rcv.nxt + self.rcv.wnd.get(),
             len => self.in_window(segment.seq) || self.in_window(segment.seq + (len - 1)),
         }
     }

@@ -14,9 +14,11 @@ use crate::matrix::subjects;
 use crate::support::*;
 
 /// What only a driver reaches, which has packets and clients: in a test there that names the rule.
-const BY_DRIVERS: [(Clause, &str); 3] = [
+const BY_DRIVERS: [(Clause, &str); 5] = [
     (Clause::SynCookie, "tests/netns/listen.rs"),
     (Clause::ListenSplits, "tests/netns/listen.rs"),
+    (Clause::RstFromElsewhere, "tests/dialogues/o-middleboxes/o02-rst-of-somebody-else.tcp"),
+    (Clause::PathNarrow, "tests/dialogues/n-icmp/n07-packets-too-large.tcp"),
     (Clause::IcmpEndsOpening, "tests/driver/verdicts.rs"),
 ];
 

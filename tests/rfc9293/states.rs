@@ -123,7 +123,7 @@ pub fn synchronized(state: State, rn: i64, nxt: i64, plain: &'static str, reset:
         (ack(rn, nxt + 1).text(5), state, plain, C::AckOutOfRange),
         (fin(rn, nxt + 1), state, plain, C::AckOutOfRange),
         (ack(rn - 1, nxt), state, plain, C::SeqUnacceptable), // J-12: keep-alive
-        (ack(rn + W, nxt), state, plain, C::SeqUnacceptable),
+        (ack(rn + W + 1, nxt), state, plain, C::SeqUnacceptable), // at W it would be taken (appendix A.2)
         (ack(rn + W, nxt).text(1), state, plain, C::SeqUnacceptable),
         (fin(rn + W, nxt), state, plain, C::SeqUnacceptable),
         (bits(Flags::NONE, rn, 0), state, "", C::AckMissing),

@@ -27,7 +27,7 @@ fn e01_e04_e05_e07_syn_received_either_origin() {
                 (syn(1 + W), S::SynReceived, ". 1 ack 1", C::SeqUnacceptable),
                 (syn(-5), S::SynReceived, ". 1 ack 1", C::SeqUnacceptable),
                 (ack(0, 1), S::SynReceived, ". 1 ack 1", C::SeqUnacceptable),
-                (ack(1 + W, 1), S::SynReceived, ". 1 ack 1", C::SeqUnacceptable),
+                (ack(2 + W, 1), S::SynReceived, ". 1 ack 1", C::SeqUnacceptable),
                 (fin(1 + W, 1), S::SynReceived, ". 1 ack 1", C::SeqUnacceptable),
                 (bits(Flags::PSH, 1, 0).text(9), S::SynReceived, "", C::AckMissing),
                 (bits(Flags::FIN, 1, 0), S::SynReceived, "", C::AckMissing),

@@ -91,6 +91,26 @@ fn h15_a_bare_fin_is_taken_at_a_closed_window() {
     assert_eq!(taken.segment.unwrap().ack, IRS + 2);
 }
 
+/// Appendix A.2: a peer that has filled our window, and lost it, is heard from its right edge: its ACK alone.
+#[test]
+fn an_ack_at_the_right_edge_of_the_window_is_taken() {
+    for window in [0, 1, 64_000] {
+        let mut tcb = opened(&with_window(window));
+        let _ = tcb.send(1000, NOW).unwrap();
+        let beyond = tcb.on_segment(&segment(Flags::ACK, window + 2, 501, 500), NOW);
+        assert_eq!((tcb.snd().una, beyond.clause), (ISS + 1, Clause::SeqUnacceptable), "{window}");
+        let text = Segment { text_len: 1, ..segment(Flags::ACK, window + 1, 501, 500) };
+        let text = tcb.on_segment(&text, NOW);
+        let una = if window == 0 { ISS + 501 } else { ISS + 1 }; // at a closed window the ACK of text counts, too
+        assert_eq!((tcb.snd().una, text.text.len), (una, 0), "{window}");
+        let edge = tcb.on_segment(&segment(Flags::ACK, window + 1, 1001, 500), NOW);
+        assert_eq!((tcb.snd().una, edge.segment), (ISS + 1001, None), "{window}");
+        let reset = tcb.on_segment(&segment(Flags::RST, window + 1, 0, 0), NOW);
+        let closed = if window == 0 { State::Closed } else { State::Established };
+        assert_eq!((tcb.state(), reset.segment), (closed, None), "{window}");
+    }
+}
+
 /// 3.10.2: "insufficient resources" rather than more text than sequence numbers can tell apart.
 #[test]
 fn send_is_bounded() {

@@ -193,7 +193,7 @@ impl Scene {
     }
 
     fn preceded_by_an_old_syn(self, ends: Ends) -> Self {
-        let (stray, late) = (old_syn(ends.local, ends.remote, OLD_ISS), Fate::Late(ends.time.delay() * 6));
+        let (stray, late) = (old_syn(ends.local, ends.remote, OLD_ISS), Fate::late(ends.time.delay() * 6));
         let weather = vec![Fault { toward: Toward::Remote, nth: 2, fate: late }];
         Self { weather, stray, ..self }.planned(saying_nothing)
     }
@@ -262,7 +262,7 @@ impl Scene {
     }
 
     fn losing(mut self, toward: Toward, nth: u32) -> Self {
-        self.weather = vec![Fault { toward, nth, fate: Fate::Lost }];
+        self.weather = vec![Fault { toward, nth, fate: Fate::LOST }];
         self
     }
 

@@ -78,7 +78,7 @@ pub enum Reads {
 /// What the peer's FIN leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closes {
-    /// An ACK, and then a FIN of its own.
+    /// An ACK, and once nothing else is to be done a FIN of its own.
     AfterPeer,
     /// A FIN of its own that is the ACK, too.
     WithPeer,
