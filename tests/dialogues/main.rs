@@ -43,7 +43,7 @@
 //!          | "send" N | "read" [N] | "close" | "abort"       our user calls; of a machine alone, also
 //!          | "open" | "listen" | "close-with-peer"
 //!          | expectation
-//! segment  = FLAGS FIRST:END(LENGTH) ["ack" N] ["win" N] ["urg" N] ["<" options ">"] ["ttl" N] ["tos" N]
+//! segment  = FLAGS FIRST:END(LENGTH) ["ack" N] ["win" N] ["urg" N] ["<" options ">"] ["to" A:P] ["ttl" N] ["tos" N]
 //! options  = "mss" N, "wscale" N, "sackOK", "TS val" N "ecr" N, "sack" A:B …, "nop", "eol", "kind" N [HEX], "hex" HEX
 //! ```
 //!

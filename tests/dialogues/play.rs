@@ -167,7 +167,7 @@ impl<'d> Player<'d> {
         let tcp = tcp::parse(read.payload, read.addresses, TransportChecksum::Complete);
         let tcp = tcp.expect("our own segment can be read, its checksum is right");
         let shown = show(&tcp.segment, self.place);
-        let packet = Packet { ip: read, segment: tcp.segment, text: tcp.text };
+        let packet = Packet { ip: read, ports: tcp.ports, segment: tcp.segment, text: tcp.text };
         let failure = match self.line() {
             Some(Line { at, what: What::Sends(sent), .. }) => self.compare(*at, sent, &packet),
             Some(line) => Some(Failure::unexpected(&line.source, &shown)),
