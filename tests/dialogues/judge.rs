@@ -63,7 +63,7 @@ impl Failure {
 }
 
 /// A packet of ours, read.
-pub(crate) struct Packet<'p> {
+pub(crate) struct Ours<'p> {
     pub(crate) ip: IpPacket<'p>,
     pub(crate) ports: Ports,
     pub(crate) segment: Segment,
@@ -102,7 +102,7 @@ impl Comparison {
 
 impl Player<'_> {
     /// A segment of ours, with the line whose turn it is.
-    pub(crate) fn compare(&self, at: Instant, sent: &Sent, packet: &Packet<'_>) -> Option<Failure> {
+    pub(crate) fn compare(&self, at: Instant, sent: &Sent, packet: &Ours<'_>) -> Option<Failure> {
         let (place, segment, fields) = (self.place, &packet.segment, &sent.fields);
         let of = |number: Number, initial| relative(number.from(initial), initial);
         let seq = relative(segment.seq, place.iss);
