@@ -19,7 +19,7 @@ pub fn sentence(role: Role, step: &Step) -> String {
         Event::Unreadable(_) => {
             "This packet cannot be read. It is ignored, as if it had been lost: who sent it will send it again.".to_owned()
         }
-        Event::Icmp { error, effect } => icmp(error.meaning(), *effect),
+        Event::Icmp { error, effect } => icmp(error.meaning(), error.mtu, *effect),
         Event::KernelReset(segment, _) => teller.kernel_reset(segment),
         Event::Quiet => teller.quiet(),
     }
@@ -104,15 +104,18 @@ impl<'s> Teller<'s> {
     }
 }
 
-fn icmp(meaning: &str, effect: IcmpEffect) -> String {
-    match effect {
-        IcmpEffect::Fatal => format!(
+fn icmp(meaning: &str, mtu: Option<u32>, effect: IcmpEffect) -> String {
+    match (effect, mtu) {
+        (IcmpEffect::Fatal, _) => format!(
             "A router, or the host itself, says: {meaning}. It quotes the number we have under way, and the connection is not open: that ends it."
         ),
-        IcmpEffect::Noted => {
+        (IcmpEffect::Noted, Some(mtu)) => format!(
+            "A router says: {meaning}. Its next link takes packets of {mtu} octets; once the connection is open, ours are no larger."
+        ),
+        (IcmpEffect::Noted, None) => {
             format!("A router, or the host itself, says: {meaning}. That may pass, so we go on, and note it.")
         }
-        IcmpEffect::NotOurs => format!(
+        (IcmpEffect::NotOurs, _) => format!(
             "An ICMP error says: {meaning}. But it quotes a number that we have not under way: anybody could have made it up."
         ),
     }
@@ -267,8 +270,9 @@ mod tests {
             seq: SeqNum(0),
             mtu: None,
         };
-        let icmp = [IcmpEffect::Fatal, IcmpEffect::Noted, IcmpEffect::NotOurs]
-            .map(|effect| Event::Icmp { error, effect });
+        let large = IcmpError { code: 4, mtu: Some(1400), ..error };
+        let effects = [IcmpEffect::Fatal, IcmpEffect::Noted, IcmpEffect::NotOurs];
+        let icmp = [error, large].map(|error| effects.map(|effect| Event::Icmp { error, effect })).concat();
         let segment = Segment::default();
         let others = [
             Event::KernelReset(segment, Relative::default()),

@@ -235,6 +235,7 @@ pub(super) fn icmp(error: &crate::packet::IcmpError, effect: &'static str) -> Ic
         code: error.code,
         meaning: error.meaning(),
         from: error.from.to_string(),
+        mtu: error.mtu,
         effect,
     }
 }

@@ -1,8 +1,9 @@
 //! Holds what happened against a line, field by field, and says where the two differ.
 
 use std::fmt::{self, Write};
+use std::net::SocketAddr;
 
-use tcpshake::packet::IpPacket;
+use tcpshake::packet::{IpPacket, Ports};
 use tcpshake::report::verdict::remarks;
 use tcpshake::tcp::{Clause, Segment};
 use tcpshake::time::Instant;
@@ -62,8 +63,9 @@ impl Failure {
 }
 
 /// A packet of ours, read.
-pub(crate) struct Packet<'p> {
+pub(crate) struct Ours<'p> {
     pub(crate) ip: IpPacket<'p>,
+    pub(crate) ports: Ports,
     pub(crate) segment: Segment,
     pub(crate) text: &'p [u8],
 }
@@ -100,10 +102,11 @@ impl Comparison {
 
 impl Player<'_> {
     /// A segment of ours, with the line whose turn it is.
-    pub(crate) fn compare(&self, at: Instant, sent: &Sent, packet: &Packet<'_>) -> Option<Failure> {
+    pub(crate) fn compare(&self, at: Instant, sent: &Sent, packet: &Ours<'_>) -> Option<Failure> {
         let (place, segment, fields) = (self.place, &packet.segment, &sent.fields);
         let of = |number: Number, initial| relative(number.from(initial), initial);
         let seq = relative(segment.seq, place.iss);
+        let (ends, addresses) = (self.dialogue.setup.ends(), packet.ip.addresses);
         let mut compared = Comparison::default();
         compared.field("flags", fields.flags.short(), segment.flags.short());
         compared.field("sequence number", of(fields.seq, place.iss), seq);
@@ -120,6 +123,10 @@ impl Player<'_> {
             fields.options.as_deref().map(show_written),
             show_options(&segment.options, place),
         );
+        let from = SocketAddr::new(addresses.source(), packet.ports.source);
+        let to = SocketAddr::new(addresses.destination(), packet.ports.destination);
+        compared.field("source", ends.local, from);
+        compared.field("destination", sent.to.unwrap_or(ends.remote), to);
         compared.stated("time to live", sent.ttl, packet.ip.ttl);
         compared.stated("type of service", sent.tos, packet.ip.tos);
         compared.field("time", seconds(at), seconds(self.now));

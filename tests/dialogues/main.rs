@@ -43,7 +43,7 @@
 //!          | "send" N | "read" [N] | "close" | "abort"       our user calls; of a machine alone, also
 //!          | "open" | "listen" | "close-with-peer"
 //!          | expectation
-//! segment  = FLAGS FIRST:END(LENGTH) ["ack" N] ["win" N] ["urg" N] ["<" options ">"] ["ttl" N] ["tos" N]
+//! segment  = FLAGS FIRST:END(LENGTH) ["ack" N] ["win" N] ["urg" N] ["<" options ">"] ["to" A:P] ["ttl" N] ["tos" N]
 //! options  = "mss" N, "wscale" N, "sackOK", "TS val" N "ecr" N, "sack" A:B …, "nop", "eol", "kind" N [HEX], "hex" HEX
 //! ```
 //!
@@ -96,6 +96,7 @@ mod machine;
 mod notation;
 mod packets;
 mod play;
+mod scenarios;
 mod segments;
 mod selftest;
 mod setup;
@@ -132,19 +133,6 @@ fn run(text: &str, file: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `a01-active-open.tcp` is about A-01, and its first line says so; `a07-a08-…` is about both.
-fn names_its_scenarios(text: &str, path: &Path) -> bool {
-    let title = text.lines().next().unwrap_or_default();
-    let named: Vec<&str> = title.split([' ', ',']).collect();
-    let stem = path.file_stem().unwrap().to_string_lossy();
-    let identifiers = stem.split('-').take_while(|part| {
-        part.len() == 3 && part[..1].chars().all(char::is_alphabetic) && part[1..].parse::<u8>().is_ok()
-    });
-    let identifiers: Vec<String> =
-        identifiers.map(|part| format!("{}-{}", part[..1].to_uppercase(), &part[1..])).collect();
-    !identifiers.is_empty() && identifiers.iter().all(|identifier| named.contains(&identifier.as_str()))
-}
-
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -164,7 +152,7 @@ fn trial(path: &Path) -> Trial {
     let path = path.to_owned();
     Trial::test(name, move || {
         let text = fs::read_to_string(&path)?;
-        if !names_its_scenarios(&text, &path) {
+        if !scenarios::stand_in_title(&text, &path) {
             return Err(Failed::from(format!("{file}:1: the scenarios of its name do not stand here")));
         }
         run(&text, &file).map_err(Failed::from)
@@ -175,6 +163,10 @@ fn main() -> ExitCode {
     let mut found = Vec::new();
     files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues"), &mut found);
     let mut trials: Vec<Trial> = found.iter().map(|path| trial(path)).collect();
+    let first =
+        |path: &PathBuf| fs::read_to_string(path).unwrap().lines().next().unwrap_or_default().to_owned();
+    let titles = found.iter().map(first).collect::<Vec<_>>().join(" ");
+    trials.push(Trial::test("every_scenario_is_told", move || scenarios::are_all_told(&titles)));
     trials.extend(selftest::TESTS.iter().map(|(name, test)| {
         let test = *test;
         Trial::test(format!("player::{name}"), move || {

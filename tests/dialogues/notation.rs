@@ -1,5 +1,6 @@
 //! Lines to values: the grammar that the crate's page describes.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tcpshake::packet::TransportChecksum;
@@ -44,6 +45,8 @@ pub(crate) enum What {
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) fields: Fields,
+    /// To whom, if not to the peer.
+    pub(crate) to: Option<SocketAddr>,
     pub(crate) ttl: Option<u8>,
     pub(crate) tos: Option<u8>,
 }
@@ -209,9 +212,10 @@ fn expectation(words: &mut Words<'_>, word: Word<'_>) -> Result<Expectation, Fau
 fn sent(words: &mut Words<'_>) -> Result<Sent, Fault> {
     let first = words.need("flags")?;
     let mut fields = Fields::begin(words, first)?;
-    let (mut ttl, mut tos) = (None, None);
+    let (mut to, mut ttl, mut tos) = (None, None, None);
     while let Some(word) = words.next() {
         match word.text {
+            "to" => to = Some(words.number("an address with its port")?),
             "ttl" => ttl = Some(words.number("a time to live")?),
             "tos" => tos = Some(words.number("a type of service")?),
             _ if fields.field(words, word)? => {}
@@ -219,7 +223,7 @@ fn sent(words: &mut Words<'_>) -> Result<Sent, Fault> {
         }
     }
     fields.check(words, first)?;
-    Ok(Sent { fields, ttl, tos })
+    Ok(Sent { fields, to, ttl, tos })
 }
 
 fn packet(words: &mut Words<'_>) -> Result<Packet, Fault> {

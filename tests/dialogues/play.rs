@@ -13,7 +13,7 @@ use tcpshake::tcp::{Rcv, Snd, State};
 use tcpshake::time::Instant;
 use tcpshake::wire::{Arrival, Received, SendError, Sender, Wire};
 
-use crate::judge::{Failure, Packet, seconds};
+use crate::judge::{Failure, Ours, seconds};
 use crate::notation::{Call, Dialogue, Line, What};
 use crate::segments::{Placement, show};
 use crate::setup::Role;
@@ -167,7 +167,7 @@ impl<'d> Player<'d> {
         let tcp = tcp::parse(read.payload, read.addresses, TransportChecksum::Complete);
         let tcp = tcp.expect("our own segment can be read, its checksum is right");
         let shown = show(&tcp.segment, self.place);
-        let packet = Packet { ip: read, segment: tcp.segment, text: tcp.text };
+        let packet = Ours { ip: read, ports: tcp.ports, segment: tcp.segment, text: tcp.text };
         let failure = match self.line() {
             Some(Line { at, what: What::Sends(sent), .. }) => self.compare(*at, sent, &packet),
             Some(line) => Some(Failure::unexpected(&line.source, &shown)),

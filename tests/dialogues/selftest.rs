@@ -61,6 +61,10 @@ fn each_wrong_field_is_named() {
     begins(&syn("S 0:5(5)"), "file.tcp:2: length: expected 5, actual 0 ");
     begins(&syn("S 0:0(0) win 1"), "file.tcp:2: window: expected 1, actual 64240 ");
     begins(&syn("S 0:0(0) urg 1"), "file.tcp:2: urgent pointer: expected 1, actual 0 ");
+    begins(
+        &syn("S 0:0(0) to 10.99.0.2:81"),
+        "file.tcp:2: destination: expected 10.99.0.2:81, actual 10.99.0.2:80 ",
+    );
     begins(&syn("S 0:0(0) ttl 63"), "file.tcp:2: time to live: expected 63, actual 64 ");
     begins(&syn("S 0:0(0) tos 4"), "file.tcp:2: type of service: expected 4, actual 0 ");
     begins(

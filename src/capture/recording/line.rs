@@ -188,6 +188,8 @@ pub(super) struct IcmpLine {
     pub(super) kind: u8,
     pub(super) code: u8,
     pub(super) from: String,
+    #[serde(default)]
+    pub(super) mtu: Option<u32>,
     pub(super) effect: String,
 }
 

@@ -180,7 +180,7 @@ fn icmp(line: &IcmpLine) -> Result<IcmpError, Fault> {
         local,
         remote,
         seq: SeqNum(0),
-        mtu: None,
+        mtu: line.mtu,
     })
 }
 

@@ -161,6 +161,8 @@ pub(in crate::report) struct IcmpLine {
     pub(in crate::report) code: u8,
     pub(in crate::report) meaning: &'static str,
     pub(in crate::report) from: String,
+    /// Of a packet that was too large: what the next link has room for.
+    pub(in crate::report) mtu: Option<u32>,
     pub(in crate::report) effect: &'static str,
 }
 
