@@ -71,8 +71,7 @@ impl Arrival<'_> {
         self.stop(Clause::SeqUnacceptable, Some(ack))
     }
 
-    /// Table 6 of the RFC. With a closed window, ACK, URG and RST are still taken, whatever comes with them
-    /// (MUST-66).
+    /// Table 6 of the RFC. With a closed window, ACK, URG and RST are still taken (MUST-66).
     fn is_acceptable(&self) -> bool {
         let (seg, rcv) = (self.seg, &self.tcb.rcv);
         match (seg.len(), rcv.wnd.get()) {
