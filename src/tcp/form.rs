@@ -88,8 +88,8 @@ impl Tcb {
     }
 
     /// MSS, SACK-permitted, timestamps, window scale, always in this order. MSS on every SYN (MUST-14, SHLD-5,
-    /// MAY-3), and on no other segment (MUST-65); in an answer, the others only if the peer offered them (RFC 2018 section 2, RFC 7323 sections 2.2 and
-    /// 3.2).
+    /// MAY-3), and on no other segment (MUST-65); in an answer, the others only if the peer offered them (RFC 2018
+    /// section 2, RFC 7323 sections 2.2 and 3.2).
     fn syn_options(&self, answering: bool) -> Result<Options, OptionsTooLong> {
         let carried = if answering { self.granted | (self.offer.and(Offer::MSS)) } else { self.offer };
         let echo = if answering { self.recent.value } else { 0 };
@@ -188,14 +188,13 @@ impl Tcb {
         self.form_text(self.snd.una, text.min(self.effective_mss()))
     }
 
-    /// Text from `seq` on, with PSH on the last of what is queued (MUST-61), of however many calls (SHLD-27), and FIN
-    /// if the text reaches it, the user has closed, and nothing in front of it lies beyond the peer's window: a probe
-    /// of a closed one is one octet, no more.
+    /// Text from `seq` on, with PSH on the last of what is queued, and FIN if the text reaches it, the user has closed,
+    /// and nothing in front of it lies beyond the peer's window: a probe of a closed one is one octet, no more.
     fn form_text(&self, seq: SeqNum, text_len: u32) -> Segment {
         let mut segment = Segment { seq, text_len, ..self.form_ack() };
         let reaches_end = segment.end() == self.snd.end;
         if reaches_end && text_len > 0 {
-            segment.flags |= Flags::PSH;
+            segment.flags |= Flags::PSH; // MUST-61; once for all calls whose text it ends (SHLD-27)
         }
         let fits = self.snd.end.at_or_before(self.snd.una + self.snd.wnd.get());
         if reaches_end && self.closing == Closing::Yes && (fits || self.fin_sent()) {

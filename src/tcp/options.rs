@@ -4,10 +4,11 @@ use std::fmt;
 
 use super::seq::{Mss, SeqNum, WindowScale};
 
-/// The options of one segment: at most 40 octets, order, padding and faults kept (RFC 9293 section 3.1).
+/// The options of one segment, of any (MUST-5): at most 40 octets, order, padding and faults kept (RFC 9293 section
+/// 3.1).
 ///
-/// Any segment may carry them (MUST-5). Holding the octets rather than a list loses nothing, costs no allocation,
-/// and lets us show what a peer really sent. [`iter`](Self::iter) reads them; [`OptionsBuilder`] writes them.
+/// Holding the octets rather than a list loses nothing, costs no allocation, and lets us show what a
+/// peer really sent. [`iter`](Self::iter) reads them; [`OptionsBuilder`] writes them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Options {
     octets: [u8; Self::MAX_LEN],
@@ -62,8 +63,8 @@ impl Options {
         self.len == 0
     }
 
-    /// Reads the options in order, wherever they begin (MUST-64). The first fault is yielded and ends the list (MUST-7: an illegal
-    /// length must not crash; the rest of the segment is still processed, as Linux does).
+    /// Reads the options in order, wherever they begin (MUST-64). The first fault is yielded and ends the list
+    /// (MUST-7: an illegal length must not crash; the rest of the segment is still processed, as Linux does).
     pub fn iter(&self) -> OptionIter<'_> {
         OptionIter { rest: self.as_bytes() }
     }
@@ -130,8 +131,7 @@ impl fmt::Display for Options {
     }
 }
 
-/// One option as it was read. End of Option List is where reading ends; it, NOP and MSS everybody must know
-/// (MUST-4).
+/// One option as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opt<'o> {
     /// Kind 1, padding between options.
@@ -255,6 +255,7 @@ pub struct OptionIter<'o> {
     rest: &'o [u8],
 }
 
+/// The first three everybody must know (MUST-4).
 mod kind {
     pub(super) const END: u8 = 0;
     pub(super) const NOP: u8 = 1;

@@ -74,13 +74,12 @@ impl fmt::Display for SeqNum {
     }
 }
 
-/// A window in octets, below 2^30: 65,535 shifted by at most 14 (RFC 7323 section 2.2). No window is negative, and
-/// 32 bits hold the largest (MUST-1, REC-1).
+/// A window in octets, below 2^30: 65,535 shifted by at most 14 (RFC 7323 section 2.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowSize(u32);
 
 impl WindowSize {
-    /// The largest window that can be announced.
+    /// The largest window that can be announced: 32 bits hold it (REC-1), and none is negative (MUST-1).
     pub const MAX: Self = Self(0xffff << WindowScale::MAX_SHIFT);
 
     /// A window of `octets`, at most [`MAX`](Self::MAX).

@@ -17,7 +17,7 @@ use crate::time::Instant;
 ///
 /// It is driven as the block is, by methods of the same names, and as pure. Text goes in with
 /// [`send`](Self::send) as far as there is [`room`](Self::room), and comes out of [`unread`](Self::unread) by
-/// [`read`](Self::read); who does not read closes the peer's window, for as long as he likes (MAY-8).
+/// [`read`](Self::read); who does not read closes the peer's window.
 #[derive(Clone, Debug, Hash)]
 pub struct Stream {
     tcb: Tcb,
@@ -228,7 +228,8 @@ impl Stream {
     }
 
     /// RECEIVE (RFC 9293 section 3.10.3): our user has taken `octets` of what is unread. Where that opens a
-    /// window that was worth telling of, by a segment or half of all we offer (MUST-39), the peer is told.
+    /// window that was worth telling of, by a segment or half of all we offer (MUST-39), the peer is told; until then
+    /// it may stay closed for as long as our user likes (MAY-8).
     pub fn read(&mut self, octets: usize, now: Instant) -> Option<Reaction> {
         self.incoming.consume(octets);
         let unread = u32::try_from(self.unread().len()).unwrap_or(u32::MAX);

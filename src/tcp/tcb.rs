@@ -75,11 +75,8 @@ pub enum Origin {
     Split,
 }
 
-/// How often an unanswered segment is sent again before the connection is given up: R2 (MUST-20), for a SYN as for
-/// any other (MUST-22).
-///
-/// R1 needs no number: every retransmission is a step that is told, the first as well as the third (SHLD-9,
-/// SHLD-10, J-05). Advice to IP, to look for another route, cannot be given from a raw socket.
+/// How often an unanswered segment is sent again before the connection is given up: R2 of RFC 9293 section 3.8.3. The
+/// advice to IP that R1 calls for, to look for another route, cannot be given from a raw socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retries {
     /// This many times: six make two minutes, seven the three of MUST-23.
@@ -101,8 +98,9 @@ pub struct Parameters {
     pub offer: Offer,
     /// The shift for our window, if it is offered; otherwise the smallest with which the window fits.
     pub window_scale: Option<WindowScale>,
-    /// How often to send again. RFC 9293 would try for 100 seconds (SHLD-11); by default we give up after fifteen,
-    /// for a check wants to know sooner.
+    /// How often to send again, a SYN (MUST-22) or any other segment (MUST-20): R2. RFC 9293 would try for a hundred
+    /// seconds (SHLD-11); by default we give up after fifteen, for a check wants to know sooner. R1 is one: whatever is
+    /// sent again is told, from the first time on (SHLD-9, SHLD-10).
     pub retries: Retries,
     /// MSL: how long a segment may live in the network. RFC 9293 section 3.4.2 says two minutes. Who closes first
     /// waits twice that in TIME-WAIT (MUST-13).

@@ -2,8 +2,10 @@
 //! RFC 9293, four lengths of text, against the oracle; and M-05: at every placement, with the same transcript.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tcpshake::tcp::{Arrow, Clause, Flags, Options, Origin, Reaction, Segment, SeqNum, State, Timer};
+use tcpshake::time::Clock;
 
 use crate::oracle::{After, Before, Reply};
 use crate::positions::{SEED, segments};
@@ -186,12 +188,12 @@ impl Faults {
     }
 
     #[expect(clippy::print_stdout, reason = "figures for who asks, with --nocapture")]
-    fn verdict(&self, cases: usize) {
+    fn verdict(&self, cases: usize, took: Duration) {
         let total: usize = self.0.values().map(|(count, _)| count).sum();
         let lines =
             self.0.iter().map(|(key, (count, example))| format!("{count} x {key}, such as {example}"));
         let lines = lines.collect::<Vec<_>>().join("\n");
-        println!("{cases} cases, seed {SEED}: {total} differences");
+        println!("{cases} cases in {} ms, seed {SEED}: {total} differences", took.as_millis());
         assert!(self.0.is_empty(), "{total} of {cases} cases, seed {SEED}:\n{lines}");
     }
 }
@@ -199,12 +201,14 @@ impl Faults {
 /// A moment after the connection came to stand where it does: a timer begun now is not one begun then.
 fn built(subject: &Subject, place: Placement) -> Rig {
     let mut rig = (subject.build)(place);
-    rig.now += std::time::Duration::from_millis(1);
+    rig.now += Duration::from_millis(1);
     rig
 }
 
 /// Every case at every place, and each transcript compared with that of the first.
 fn run(places: &[Placement]) {
+    let clock = Clock::new();
+    let begun = clock.now();
     let (mut cases, mut faults) = (0, Faults::default());
     for subject in subjects() {
         let mut first = Vec::new();
@@ -229,7 +233,7 @@ fn run(places: &[Placement]) {
             }
         }
     }
-    faults.verdict(cases);
+    faults.verdict(cases, clock.now() - begun);
 }
 
 /// The edges of the sequence space, and one from which our window ends at the wrap.

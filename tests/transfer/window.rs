@@ -150,6 +150,37 @@ fn j12_keep_alive_probes_are_answered() {
     assert_eq!(rig.taken, 10);
 }
 
+/// SHLD-17, MUST-35: what lies beyond a window that shrank is never acknowledged, for an hour: first it takes what
+/// it has room for, then it is closed, and the connection stays.
+#[test]
+fn shld_17_must_35_what_lies_beyond_a_window_that_shrank_ends_nothing() {
+    let mut rig = Setup::new().open();
+    rig.sends(10);
+    rig.on(ack(1, 1).win(1500));
+    rig.on(ack(1, 1501).win(0));
+    let start = rig.now;
+    while rig.now - start < std::time::Duration::from_secs(3600) {
+        rig.timeout();
+        assert_eq!(rig.out[0].seq.0, 1501, "the oldest, and nothing new: {}", rig.shown());
+        rig.on(ack(1, 1501).win(0));
+    }
+    assert_eq!(rig.stream.tcb().state(), State::Established);
+    rig.on(ack(1, 1501));
+    assert_eq!(rig.out[0].seq.0, 1501, "open again: what it had no room for comes first");
+}
+
+/// MAY-8: our window stays closed for as long as nobody reads, and every probe is answered.
+#[test]
+fn may_8_our_window_stays_closed_while_nobody_reads() {
+    let mut rig = full();
+    let nxt = rig.out[0].ack.0;
+    for _ in 0..1000 {
+        rig.pass(60_000);
+        assert_eq!(rig.on(ack(nxt, 1).text(1)), format!(". 1 ack {nxt}"));
+        assert_eq!(rig.out[0].window.0, 0);
+    }
+}
+
 /// J-08, MUST-36, MUST-37, SHLD-29, SHLD-30: an octet after an RTO, then at intervals that begin with an RTO and
 /// double, as long as the peer answers.
 #[test]
@@ -253,37 +284,6 @@ fn j10_must_34_window_shrinks() {
     rig.on(ack(1, 3001).win(2000));
     rig.on(ack(1, 10_001).win(60_000));
     assert!(rig.numbers().contains(&10));
-}
-
-/// SHLD-17, MUST-35: what lies beyond a window that shrank is never acknowledged, for an hour: first it takes what
-/// it has room for, then it is closed, and the connection stays.
-#[test]
-fn shld_17_must_35_what_lies_beyond_a_window_that_shrank_ends_nothing() {
-    let mut rig = Setup::new().open();
-    rig.sends(10);
-    rig.on(ack(1, 1).win(1500));
-    rig.on(ack(1, 1501).win(0));
-    let start = rig.now;
-    while rig.now - start < std::time::Duration::from_secs(3600) {
-        rig.timeout();
-        assert_eq!(rig.out[0].seq.0, 1501, "the oldest, and nothing new: {}", rig.shown());
-        rig.on(ack(1, 1501).win(0));
-    }
-    assert_eq!(rig.stream.tcb().state(), State::Established);
-    rig.on(ack(1, 1501));
-    assert_eq!(rig.out[0].seq.0, 1501, "open again: what it had no room for comes first");
-}
-
-/// MAY-8: our window stays closed for as long as nobody reads, and every probe is answered.
-#[test]
-fn may_8_our_window_stays_closed_while_nobody_reads() {
-    let mut rig = full();
-    let nxt = rig.out[0].ack.0;
-    for _ in 0..1000 {
-        rig.pass(60_000);
-        assert_eq!(rig.on(ack(nxt, 1).text(1)), format!(". 1 ack {nxt}"));
-        assert_eq!(rig.out[0].window.0, 0);
-    }
 }
 
 /// J-10: a peer that closes and opens its window without end is sent the oldest segment once for each timeout, not for
