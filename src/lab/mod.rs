@@ -18,7 +18,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use far::FarHost;
-pub use link::{Address, LINK, configure, loopback_up};
+pub use link::{Address, LINK, cable, configure, loopback_up};
 pub use namespace::{LabError, enter_private, restriction, unshare_network};
 
 /// Our address in the lab.
@@ -44,7 +44,7 @@ impl Lab {
         let build = || -> io::Result<Self> {
             loopback_up()?;
             let far = FarHost::start()?;
-            link::cable(far.namespace())?;
+            cable(LINK, far.namespace())?;
             configure(LINK, &addresses(NEAR_V4, NEAR_V6))?;
             far.run(|| {
                 loopback_up()?;
