@@ -99,7 +99,9 @@ fn opened_by_them(peer: &Peer<'_>) -> Vec<Run> {
             runs.push(service.finish());
         }
     }
-    runs.iter().for_each(|run| run.assert_ended(0, "completed"));
+    for run in &runs {
+        run.assert_ended(0, "completed");
+    }
     runs
 }
 

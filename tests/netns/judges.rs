@@ -192,11 +192,8 @@ fn shown(file: &str, stream: &str) -> String {
 #[track_caller]
 fn assert_clean(file: &str, runs: &[Run]) {
     const GOOD: &str = "1";
-    let ours = tshark(
-        file,
-        OURS,
-        &["tcp.checksum.status", "tcp.stream", "tcp.seq_raw", "tcp.len", "tcp.flags.push"],
-    );
+    let ours =
+        tshark(file, OURS, &["tcp.checksum.status", "tcp.stream", "tcp.nxtseq", "tcp.len", "tcp.flags.push"]);
     assert!(!ours.is_empty());
     for packet in &ours {
         assert_eq!(packet[0], GOOD, "MUST-2: {packet:?}");
@@ -227,11 +224,14 @@ fn assert_clean(file: &str, runs: &[Run]) {
             assert!(is_fine, "{remark}, behind {}:\n{}", packet[0], shown(file, &packet[1]));
         }
     }
-    let mut last_text: HashMap<&str, &Vec<String>> = HashMap::new();
-    for packet in ours.iter().filter(|packet| packet[3] != "0") {
-        last_text.insert(&packet[1], packet);
+    let texts = || ours.iter().filter(|packet| packet[3] != "0");
+    let behind = |packet: &Vec<String>| packet[2].parse::<u32>().unwrap();
+    let mut ends: HashMap<&str, u32> = HashMap::new();
+    for packet in texts() {
+        let end = ends.entry(&packet[1]).or_default();
+        *end = behind(packet).max(*end);
     }
-    for packet in last_text.values() {
+    for packet in texts().filter(|packet| ends[&*packet[1]] == behind(packet)) {
         assert!(matches!(&*packet[4], "1" | "True"), "PSH on the last text: {packet:?}");
     }
     for stream in tshark(file, "tcp", &["tcp.stream", "tcp.completeness", "frame.number"]) {
