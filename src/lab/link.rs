@@ -26,9 +26,9 @@ const VETH_INFO_PEER: u16 = 1;
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 
-/// A veth pair from the calling thread's namespace to `far`, both ends by the name [`LINK`].
-pub fn cable(far: BorrowedFd<'_>) -> io::Result<()> {
-    let name = format!("{LINK}\0");
+/// A veth pair from the calling thread's namespace to `far`, of this name on either side.
+pub fn cable(name: &str, far: BorrowedFd<'_>) -> io::Result<()> {
+    let name = format!("{name}\0");
     let peer = |message: Message| {
         message
             .raw(&link_header(0, 0, 0))

@@ -44,7 +44,7 @@ impl Lab {
         let build = || -> io::Result<Self> {
             loopback_up()?;
             let far = FarHost::start()?;
-            cable(far.namespace())?;
+            cable(LINK, far.namespace())?;
             configure(LINK, &addresses(NEAR_V4, NEAR_V6))?;
             far.run(|| {
                 loopback_up()?;

@@ -33,6 +33,8 @@ mod guard_command;
 mod guards;
 mod hostile;
 mod hostile_peers;
+mod judged;
+mod judges;
 mod killed;
 mod knocks;
 mod listen;
@@ -120,6 +122,7 @@ fn main() -> ExitCode {
         hostile::TESTS,
         hostile_peers::TESTS,
         storms::TESTS,
+        judges::TESTS,
         killed::TESTS,
         privileges::TESTS,
         thousand::TESTS,

@@ -50,9 +50,9 @@ impl BadCable {
         lab::unshare_network().unwrap();
         lab::loopback_up().unwrap();
         let [one, other, far] = [(); 3].map(|()| FarHost::start().unwrap());
-        lab::cable(one.namespace()).unwrap();
+        lab::cable(LINK, one.namespace()).unwrap();
         let beyond: OwnedFd = far.namespace().try_clone_to_owned().unwrap();
-        other.run(move || lab::cable(beyond.as_fd())).unwrap();
+        other.run(move || lab::cable(LINK, beyond.as_fd())).unwrap();
         lab::configure(LINK, &addresses(NEAR_V4.into(), NEAR_V6.into())).unwrap();
         let tape = one.run(|| Ok(Capture::start(LINK).tape())).unwrap();
         let sockets = [&one, &other].map(|host| host.run(bare_end).unwrap());
