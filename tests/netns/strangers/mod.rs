@@ -278,6 +278,7 @@ fn crossing_opens(take: Take, weather: Weather) {
     let roles = [(End::Both, End::We), (End::Both, End::It)];
     let Held { runs, .. } = hold_all(&roles, take, weather, Some(Flags::SYN));
     for run in runs {
+        assert!(run.flags().contains(&"> SYN,ACK".to_owned()), "not all strangers need it:\n{}", story(&run));
         let opening = run.steps().take_while(|step| step["len"] == 0);
         let bare = opening.filter(|step| step["direction"] == "sent" && step["flags"] == "ACK").count();
         assert!(bare <= 2 || weather != Weather::CALM, "more ACKs than it takes:\n{}", story(&run));
