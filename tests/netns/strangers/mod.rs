@@ -268,6 +268,8 @@ fn lwip_in(weather: Weather) {
     four_roles(lwip::take, weather);
 }
 
+/// one of us opens.: one of us closes first, and the other still says much: H-09, H-10. MUST-3:
+/// what is spoiled is nothing to either.
 fn four_roles(take: Take, weather: Weather) -> Held {
     use End::{It, We};
     hold_all(&[(We, We), (We, It), (It, We), (It, It)], take, weather, None)
