@@ -150,14 +150,15 @@ impl Carrier {
         const LONGEST: usize = 2048;
         let mut inbox = Inbox::new(LONGEST);
         loop {
-            let now = self.clock.now();
-            let timeout = self.under_way.peek().map(|Reverse(due)| TimeSpec::from(due.at - now));
+            let next = self.under_way.peek();
+            let timeout = next.map(|Reverse(due)| TimeSpec::from(due.at - self.clock.now()));
             let [far, near] = &self.exits;
             let mut ready = [near as &dyn AsFd, far, is_over]
                 .map(|source| PollFd::new(source.as_fd(), PollFlags::POLLIN));
             ppoll(&mut ready, timeout, None).unwrap();
             let ready = ready.map(|source| source.any() == Some(true));
             if ready[2] {
+                self.deliver(|_| true); // what is counted has arrived
                 return self.tally;
             }
             for side in [0, 1].into_iter().filter(|side| ready[*side]) {
@@ -168,7 +169,8 @@ impl Carrier {
                     self.take(side, arrived.octets.to_vec(), left_to_card);
                 }
             }
-            self.deliver();
+            let now = self.clock.now();
+            self.deliver(|at| at <= now);
         }
     }
 
@@ -231,9 +233,8 @@ impl Carrier {
         self.under_way.push(Reverse(Due { at, number: self.carried, side, frame }));
     }
 
-    fn deliver(&mut self) {
-        let now = self.clock.now();
-        while self.under_way.peek().is_some_and(|Reverse(due)| due.at <= now)
+    fn deliver(&mut self, is_due: impl Fn(Instant) -> bool) {
+        while self.under_way.peek().is_some_and(|Reverse(due)| is_due(due.at))
             && let Some(Reverse(due)) = self.under_way.pop()
         {
             let _ = self.exits[due.side].send(&due.frame); // whoever is gone hears no more

@@ -268,6 +268,8 @@ fn lwip_in(weather: Weather) {
     four_roles(lwip::take, weather);
 }
 
+/// one of us opens.: one of us closes first, and the other still says much: H-09, H-10. MUST-3:
+/// what is spoiled is nothing to either.
 fn four_roles(take: Take, weather: Weather) -> Held {
     use End::{It, We};
     hold_all(&[(We, We), (We, It), (It, We), (It, It)], take, weather, None)
@@ -278,6 +280,7 @@ fn crossing_opens(take: Take, weather: Weather) {
     let roles = [(End::Both, End::We), (End::Both, End::It)];
     let Held { runs, .. } = hold_all(&roles, take, weather, Some(Flags::SYN));
     for run in runs {
+        assert!(run.flags().contains(&"> SYN,ACK".to_owned()), "not all strangers need it:\n{}", story(&run));
         let opening = run.steps().take_while(|step| step["len"] == 0);
         let bare = opening.filter(|step| step["direction"] == "sent" && step["flags"] == "ACK").count();
         assert!(bare <= 2 || weather != Weather::CALM, "more ACKs than it takes:\n{}", story(&run));
