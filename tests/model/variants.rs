@@ -96,7 +96,7 @@ mod full {
         #[ignore = "minutes: .ci/prove model"]
         given_up: Tcb, spending(GIVEN_UP, client_and_server(2));
         #[ignore = "minutes: .ci/prove model"]
-        opens_again: Tcb, spending(DOUBLED, again(3));
+        opens_again: Tcb, spending(DOUBLED, again(2));
         #[ignore = "minutes: .ci/prove model"]
         slow_readers: Stream, slow_reader(2, 2);
         #[ignore = "minutes: .ci/prove model"]
