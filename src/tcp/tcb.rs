@@ -214,6 +214,10 @@ pub struct Tcb {
 const _: () = assert!(size_of::<Tcb>() <= 128);
 
 impl Tcb {
+    /// How far an initial number lies from the one before: as much as the clock of RFC 9293 section 3.4.1, which we are
+    /// not told, ticks in a second.
+    const NEXT_ISS: u32 = 250_000;
+
     /// A connection in CLOSED.
     pub fn new(parameters: &Parameters) -> Self {
         let fitting = WindowScale::fitting(parameters.window);
@@ -344,9 +348,11 @@ impl Tcb {
         if self.granted.has(Offer::WINDOW_SCALE) { self.offered_scale } else { WindowScale::default() }
     }
 
-    /// Forgets the peer: nothing of its SYN, and nothing queued for it, may reach the next one.
+    /// Forgets the peer: nothing of its SYN, and nothing queued for it, may reach the next one. The next SYN is answered
+    /// with another initial number, as in figure 8 of RFC 9293 (section 3.5): with the same, an ACK that is left of
+    /// this connection could complete the next, which may have begun with an old SYN.
     pub(super) fn forget_peer(&mut self) {
-        self.snd = Snd { iss: self.snd.iss, ..Snd::default() };
+        self.snd = Snd { iss: self.snd.iss + Self::NEXT_ISS, ..Snd::default() };
         self.snd.una = self.snd.iss;
         self.snd.nxt = self.snd.iss;
         self.snd.end = self.snd.iss + 1;

@@ -17,8 +17,8 @@
 //!   three segments is too much for any machine.
 //!
 //! What is not: windows and texts of more than two octets, more than one repetition, fast retransmission and tail loss
-//! probes. Random `walks` of two ends go there, under the same laws and through real packets, and `random` does
-//! whatever it likes to one end, in time that passes.
+//! probes. Random `walks` of two ends go there, under the same laws, with segments spoiled on their way, and `random`
+//! does whatever it likes to one end, in time that passes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

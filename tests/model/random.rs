@@ -182,8 +182,8 @@ impl<M: Machine> Subject<M> {
             },
             Event::Open(origin) => machine.open(*origin, SIDE.iss(0), now).ok(),
             Event::Send(octets) => {
-                let said = self.end.said;
-                let text: Vec<u8> = (said..said + u32::from(*octets)).map(|at| SIDE.octet(0, at)).collect();
+                let (iss, said) = (machine.tcb().snd().iss, self.end.said);
+                let text: Vec<u8> = (said..said + u32::from(*octets)).map(|at| SIDE.octet(iss, at)).collect();
                 let reaction = machine.send(&text, now).ok();
                 self.end.said += if reaction.is_some() { u32::from(*octets) } else { 0 };
                 reaction
@@ -232,7 +232,7 @@ impl<M: Machine> Subject<M> {
     fn send(&mut self, segment: Option<&Segment>) -> Lawful<()> {
         let Some(segment) = segment else { return Ok(()) };
         laws::of_segment(SIDE, &self.end, segment)?;
-        self.end.note_sent(SIDE, segment);
+        self.end.note_sent(segment);
         Ok(())
     }
 

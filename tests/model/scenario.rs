@@ -31,10 +31,10 @@ impl Side {
         first + u32::from(life) * 100_000
     }
 
-    /// The n-th octet that an end says in one of its lives; neighbours, ends and lives differ.
-    pub fn octet(self, life: u8, at: u32) -> u8 {
-        (at as u8).wrapping_mul(7).wrapping_add(life.wrapping_mul(64))
-            ^ if self == Self::A { 0 } else { 0xa5 }
+    /// The n-th octet that an end says in the connection with this ISS; neighbours, ends and connections differ.
+    pub fn octet(self, iss: SeqNum, at: u32) -> u8 {
+        let begun = ((iss - self.iss(0)) / 1000) as u8;
+        (at as u8).wrapping_mul(7).wrapping_add(begun) ^ if self == Self::A { 0 } else { 0xa5 }
     }
 }
 

@@ -8,7 +8,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use tcpshake::tcp::{CallError, Flags, Origin, Reaction, Segment, State};
+use tcpshake::tcp::{CallError, Flags, Origin, Reaction, Segment, SeqNum, State};
 use tcpshake::time::Instant;
 
 use crate::forgery::Forgery;
@@ -42,10 +42,10 @@ impl<M: Machine> End<M> {
         self.machine.tcb().state()
     }
 
-    /// What must be known later of a segment that this end, on that side, has sent.
-    pub fn note_sent(&mut self, side: Side, segment: &Segment) {
+    /// What must be known later of a segment that this end has sent.
+    pub fn note_sent(&mut self, segment: &Segment) {
         if segment.has(Flags::FIN) {
-            self.fin_behind = Some((segment.end() - 2 - side.iss(self.life)) as u32);
+            self.fin_behind = Some((segment.end() - 2 - self.machine.tcb().snd().iss) as u32);
         }
         if segment.has(Flags::ACK) && !segment.has(Flags::RST) {
             self.told_of_fin |= laws::fin_was_taken(self);
@@ -53,11 +53,11 @@ impl<M: Machine> End<M> {
     }
 }
 
-/// A segment under way, sent in one of its sender's lives.
+/// A segment under way, of a connection of its sender's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flying {
     pub to: Side,
-    pub life: u8,
+    pub iss: SeqNum,
     pub segment: Segment,
 }
 
@@ -68,7 +68,7 @@ impl Flying {
             let segment = &flying.segment;
             let seq = segment.seq - flying.to.other().iss(0);
             let rest = (segment.ack.0, segment.window.0, segment.text_len, segment.flags.bits());
-            (flying.to, flying.life, seq, rest)
+            (flying.to, flying.iss.0, seq, rest)
         };
         let (ours, theirs) = (&self.segment.options, &other.segment.options);
         key(self).cmp(&key(other)).then_with(|| ours.as_bytes().cmp(theirs.as_bytes()))
@@ -77,8 +77,8 @@ impl Flying {
     /// The octets it carries: its numbers say which.
     pub fn text(&self) -> Vec<u8> {
         let from = self.to.other();
-        let first = (self.segment.text_seq() - (from.iss(self.life) + 1)) as u32;
-        (0..self.segment.text_len).map(|at| from.octet(self.life, first.wrapping_add(at))).collect()
+        let first = (self.segment.text_seq() - (self.iss + 1)) as u32;
+        (0..self.segment.text_len).map(|at| from.octet(self.iss, first.wrapping_add(at))).collect()
     }
 }
 
@@ -109,14 +109,19 @@ pub struct World<M> {
     /// In [`Flying::order`], which is not the order of their arrival: there is none.
     pub flying: Vec<Flying>,
     pub left: Budget,
-    /// A stranger has sent a SYN.
-    pub strange_syn: bool,
+    /// The initial numbers that each end has sent.
+    pub begun: [Vec<SeqNum>; 2],
 }
 
 impl<M: Machine> World<M> {
     pub fn new(scenario: &Scenario) -> Self {
         let end = End::new(M::new(&scenario.parameters), 0);
-        Self { ends: [end.clone(), end], flying: Vec::new(), left: scenario.budget, strange_syn: false }
+        Self {
+            ends: [end.clone(), end],
+            flying: Vec::new(),
+            left: scenario.budget,
+            begun: [Vec::new(), Vec::new()],
+        }
     }
 
     pub fn end(&self, side: Side) -> &End<M> {
@@ -188,7 +193,6 @@ impl<M: Machine> World<M> {
             Event::Forge(side, forgery) => {
                 self.left.forged -= 1;
                 let segment = forgery.segment(self.end(side).machine.tcb());
-                self.strange_syn |= segment.has(Flags::SYN);
                 return Some(self.arrive(side, &segment, &[], &mut step));
             }
             Event::Read(side) => {
@@ -232,7 +236,8 @@ impl<M: Machine> World<M> {
                 opened => opened.ok(),
             },
             Event::Send(_) => {
-                let reaction = end.machine.send(&[side.octet(end.life, end.said)], now).ok()?;
+                let reaction =
+                    end.machine.send(&[side.octet(end.machine.tcb().snd().iss, end.said)], now).ok()?;
                 end.said += 1;
                 Some(reaction)
             }
@@ -297,11 +302,15 @@ impl<M: Machine> World<M> {
         step.tale.sends(from, segment);
         laws::of_segment(from, self.end(from), segment)?;
         let end = self.end_mut(from);
-        end.note_sent(from, segment);
-        let life = end.life;
+        end.note_sent(segment);
+        let iss = end.machine.tcb().snd().iss;
+        let begun = &mut self.begun[from as usize];
+        if segment.has(Flags::SYN) && !begun.contains(&iss) {
+            begun.push(iss);
+        }
         let held_back = step.throttled && segment.is_empty() && segment.flags == Flags::ACK;
         if !held_back && self.flying.len() < step.scenario.channel {
-            self.flying.push(Flying { to: from.other(), life, segment: *segment });
+            self.flying.push(Flying { to: from.other(), iss, segment: *segment });
         }
         Ok(())
     }

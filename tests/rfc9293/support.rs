@@ -247,6 +247,12 @@ impl Rig {
         self
     }
 
+    /// The same, with our numbers relative to the ISS it has now: back in LISTEN, it has another.
+    pub fn recounted(mut self) -> Self {
+        self.place.iss = self.tcb.snd().iss;
+        self
+    }
+
     /// What a copy of the connection sends when its user sends `octets`.
     pub fn clone_sending(mut self, octets: u32) -> String {
         self.on(send(octets)).1

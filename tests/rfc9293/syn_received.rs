@@ -116,15 +116,16 @@ fn e01_syn_received_bad_ack_then_good_ack() {
     );
 }
 
-/// E-02: after a RST a new SYN is served.
+/// E-02: after a RST a new SYN is served, with another ISS.
 #[test]
 fn e02_syn_received_passive_rst_then_new_syn() {
     script(
         syn_received_passive,
         &[
             (rst(1), S::Listen, "", C::RstReturnsToListen),
-            (syn(500), S::SynReceived, "S. 0 ack 501", C::ListenTakesSyn),
-            (ack(501, 1), S::Established, "", C::AckOpens),
+            (syn(500), S::SynReceived, "S. 250000 ack 501", C::ListenTakesSyn),
+            (ack(501, 1), S::SynReceived, "R 1", C::AckOfUnsentOpening), // left of the connection before
+            (ack(501, 250_001), S::Established, "", C::AckOpens),
         ],
     );
 }
@@ -187,8 +188,8 @@ fn e08_syn_received_limit_then_new_syn_starts_afresh() {
     let opened = Rig::new(WRAP, &once).open(tcpshake::tcp::Origin::Passive);
     let mut rig = opened.with(&[syn(0), timeout(1000), timeout(2000)]);
     assert_eq!((rig.tcb.state(), rig.tcb.deadline()), (S::Listen, None));
-    assert_eq!(rig.on(syn(70).after(60_000)).1, "S. 0 ack 71");
-    assert_eq!(rig.on(timeout(1000)).1, "S. 0 ack 71");
+    assert_eq!(rig.on(syn(70).after(60_000)).1, "S. 250000 ack 71");
+    assert_eq!(rig.on(timeout(1000)).1, "S. 250000 ack 71");
 }
 
 /// B-10: text overtakes the third ACK.
