@@ -31,7 +31,7 @@ fn packets_under_way_do_not_add_up() {
     let most = 2 * 2 * (longest.as_micros() / STEP.as_micros()) as usize;
     let mut wire = FaultyWire::new(MemoryWire::new(Mirror, STEP), Seeded::new(1, climate, climate));
     let (mut came, mut most_seen) = (0, 0);
-    for n in 0..200_000_u32 {
+    for n in 0..40_000_u32 {
         wire.send(&n.to_be_bytes()).unwrap();
         let until = Instant::ORIGIN + STEP * (n + 1);
         while let Arrival::Packet(_) = wire.receive(Some(until)).unwrap() {
@@ -39,7 +39,7 @@ fn packets_under_way_do_not_add_up() {
         }
         most_seen = most_seen.max(wire.under_way());
     }
-    assert!(came > 100_000 && most_seen > 10, "{came} came, {most_seen} under way");
+    assert!(came > 20_000 && most_seen > 10, "{came} came, {most_seen} under way");
     assert!(most_seen <= most, "{most_seen} packets under way, {most} expected at most");
     let long_after = wire.now() + longest * 4;
     while let Arrival::Packet(_) = wire.receive(Some(long_after)).unwrap() {}

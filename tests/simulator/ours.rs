@@ -110,6 +110,8 @@ fn parameters(chance: &mut Chance, patience: Patience) -> Parameters {
         window: WindowSize::new(window),
         offer,
         retries: if patience == Patience::Long { Retries::Unlimited } else { usual.retries },
+        // TIME-WAIT outlasts a row of losses, or its end would reset who still repeats its FIN.
+        msl: if patience == Patience::Long { Duration::from_mins(20) } else { usual.msl },
         ..usual
     }
 }
