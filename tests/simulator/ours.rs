@@ -82,7 +82,8 @@ pub fn exchange(seed: u64, patience: Patience) -> (Setup, Ours) {
     }
     let delay = Duration::from_millis(1 + chance.next() % 100);
     let irs = Some(part.iss);
-    let setup = Setup { local: LOCAL.into(), plan, texts, irs, delay, climates: [rough(); 2], seed };
+    let piece = if chance.permille(250) { 1 + chance.next() as usize % 3000 } else { usize::MAX };
+    let setup = Setup { local: LOCAL.into(), plan, texts, piece, irs, delay, climates: [rough(); 2], seed };
     (setup, Ours { actor: Actor::new(remote, part), heard: Vec::new() })
 }
 
