@@ -15,7 +15,7 @@ pub enum Outcome {
     Refused,
     /// Nothing answered in time.
     Silent {
-        /// Whether segments came all the same, none of which acknowledged our SYN.
+        /// Whether segments came all the same, none of which opened the connection.
         heard: bool,
     },
     /// The network said that the peer cannot be reached.
@@ -132,7 +132,7 @@ impl fmt::Display for Outcome {
                 f.write_str("silent: no answer in time (filtered, or nobody there)")
             }
             Self::Silent { heard: true } => {
-                f.write_str("silent: something came, but nothing that acknowledged our SYN")
+                f.write_str("silent: something came, but nothing that opened the connection")
             }
             Self::NotOpened(NotOpened::Reset) => f.write_str("not opened: the client reset our SYN,ACK"),
             Self::NotOpened(NotOpened::NoAnswer) => {

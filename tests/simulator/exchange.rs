@@ -32,6 +32,8 @@ pub struct Setup {
     pub plan: Plan,
     /// What we say, and what the peer says.
     pub texts: [&'static [u8]; 2],
+    /// Octets that we say at a time, at most.
+    pub piece: usize,
     /// The peer's initial sequence number, if it is known beforehand.
     pub irs: Option<SeqNum>,
     /// How long every packet takes.
@@ -68,8 +70,13 @@ pub fn run<P: Peer>(setup: &Setup, peer: P) -> Exchange {
     let faulty = FaultyWire::new(memory, Seeded::new(setup.seed, toward_peer, toward_us));
     let mut wire = Near { wire: faulty, log: Rc::clone(&log) };
     let guard = Guard::not_needed(setup.local);
-    let mut talk =
-        Dialogue { text: setup.texts[0], said: 0, heard: Vec::new(), awaited: setup.plan.await_text };
+    let mut talk = Dialogue {
+        text: setup.texts[0],
+        piece: setup.piece,
+        said: 0,
+        heard: Vec::new(),
+        awaited: setup.plan.await_text,
+    };
     let mut notes = Notes { log: Rc::clone(&log), ..Notes::default() };
     let ended =
         driver::converse(&guard, &mut wire, &setup.plan, &mut talk, &mut notes, &mut || None).unwrap();
@@ -120,6 +127,7 @@ fn refusal(packet: &[u8]) -> Option<Vec<u8>> {
 /// Says a text and keeps what it hears.
 struct Dialogue {
     text: &'static [u8],
+    piece: usize,
     said: usize,
     heard: Vec<u8>,
     awaited: u64,
@@ -128,7 +136,7 @@ struct Dialogue {
 impl Talk for Dialogue {
     fn say(&mut self, most: usize) -> Say {
         let rest = &self.text[self.said..];
-        let next = &rest[..most.min(rest.len())];
+        let next = &rest[..most.min(rest.len()).min(self.piece)];
         self.said += next.len();
         if rest.is_empty() { Say::Done } else { Say::Text(next.to_vec()) }
     }

@@ -68,10 +68,6 @@ impl Figures {
         self.verdicts.values().sum()
     }
 
-    pub fn completed(&self) -> usize {
-        self.times.len()
-    }
-
     /// Every way to open and to close was taken: no state but CLOSED begins and none is left out.
     #[track_caller]
     pub fn assert_all_states_visited(&self) {
@@ -83,7 +79,7 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (all, completed) = (self.exchanges().max(1), self.completed());
+        let (all, completed) = (self.exchanges().max(1), self.times.len());
         let percent = |part: usize| part as f64 * 100.0 / all as f64;
         let mut times = self.times.clone();
         times.sort();

@@ -8,12 +8,15 @@
 //! | verdict | what must have been on the wire |
 //! |---|---|
 //! | completed | an acknowledgment of our FIN came, and of the peer's FIN, all text before it, one left |
-//! | silent, not opened | nothing came that acknowledges our SYN; and something came, if so it says |
+//! | silent, not opened | the peer's SYN and an acknowledgment of ours did not both come; and something came, if so it says |
 //! | refused, reset | a RST came with exactly the number that makes it count |
-//! | not closed: text, FIN | the number in question was not acknowledged by anything that came |
+//! | not closed: text, FIN | the number in question was not acknowledged |
 //! | not closed: peer's FIN, what was awaited | not all of the peer's text and FIN came, or not in time to be acknowledged |
 //!
-//! And it must not be given too soon. Who gives up for want of an answer has sent the oldest segment without one as
+//! What the peer acknowledges counts where RFC 9293 lets us look at it: not on a segment from left of our window, all of
+//! which we had acknowledged ourselves.
+//!
+//! And a verdict must not be given too soon. Who gives up for want of an answer has sent the oldest segment without one as
 //! often as it may, and then waited; who gives up because time is over has had that time without progress.
 
 use std::time::Duration;
@@ -32,6 +35,8 @@ struct Evidence<'e> {
     plan: &'e Plan,
     sent: Vec<(Instant, &'e Segment)>,
     came: Vec<(Instant, &'e Segment)>,
+    /// What the peer acknowledged that counts.
+    acks: Vec<(Instant, SeqNum)>,
     /// Where our FIN stands, and the peer's.
     fins: [SeqNum; 2],
     at: Instant,
@@ -55,6 +60,8 @@ fn judge(setup: &Setup, exchange: &Exchange) {
     assert_eq!(summary.text_received, exchange.heard[0].len() as u64, "received is what the user was given");
     assert!(!exchange.peer_waits, "the peer tries for ever");
     let evidence = Evidence::of(setup, exchange);
+    let acknowledged = (evidence.oldest() - setup.plan.iss).max(1) as u64 - 1;
+    assert!(summary.text_sent <= acknowledged, "{} octets said to be acknowledged", summary.text_sent);
     if summary.outcome == Outcome::Completed(Ending::Closed) {
         let lens = exchange.heard.iter().map(Vec::len);
         assert!(lens.eq([setup.texts[1].len(), setup.texts[0].len()]), "completed without all the text");
@@ -69,26 +76,35 @@ fn judge(setup: &Setup, exchange: &Exchange) {
 impl<'e> Evidence<'e> {
     fn of(setup: &'e Setup, exchange: &'e Exchange) -> Self {
         let until = &exchange.log.packets[..exchange.until_verdict];
-        let at_our_end = |place| {
-            let there = until.iter().filter(move |logged| logged.place == place);
-            there.filter_map(|logged| Some((logged.at, logged.segment.as_ref()?))).collect::<Vec<_>>()
-        };
-        let (sent, came) = (at_our_end(Place::LeftUs), at_our_end(Place::ReachedUs));
-        let syn = came.iter().find(|(_, segment)| segment.has(Flags::SYN)).map(|(_, syn)| syn.seq);
-        let irs = setup.irs.or(syn).unwrap_or_default();
+        let (mut sent, mut came, mut acks) = (Vec::new(), Vec::new(), Vec::new());
         let [ours, theirs] = setup.texts.map(|text| text.len() as u32);
-        Self {
-            plan: &setup.plan,
-            sent,
-            came,
-            fins: [setup.plan.iss + 1 + ours, irs + 1 + theirs],
-            at: Instant::ORIGIN + exchange.took,
+        let fin = setup.plan.iss + 1 + ours;
+        let (mut nxt, mut irs, mut syn_came) = (None, setup.irs, false);
+        for logged in until {
+            let Some(segment) = &logged.segment else { continue };
+            match logged.place {
+                Place::LeftUs => {
+                    sent.push((logged.at, segment));
+                    nxt = segment.acknowledgment().or(nxt);
+                }
+                Place::ReachedUs => {
+                    came.push((logged.at, segment));
+                    irs = irs.or(segment.has(Flags::SYN).then_some(segment.seq));
+                    syn_came |= segment.has(Flags::SYN);
+                    let old = !segment.has(Flags::SYN) && nxt.is_some_and(|nxt| is_left_of(segment, nxt));
+                    let ack = segment.acknowledgment().filter(|_| syn_came && !old);
+                    let of_ours = ack.filter(|ack| ack.after(setup.plan.iss) && ack.at_or_before(fin + 1));
+                    acks.extend(of_ours.map(|ack| (logged.at, ack)));
+                }
+                Place::LeftPeer | Place::ReachedPeer => {}
+            }
         }
+        let fins = [fin, irs.unwrap_or_default() + 1 + theirs];
+        Self { plan: &setup.plan, sent, came, acks, fins, at: Instant::ORIGIN + exchange.took }
     }
 
     fn was_acknowledged(&self, number: SeqNum) -> bool {
-        let acks = self.came.iter().filter_map(|(_, segment)| segment.acknowledgment());
-        acks.into_iter().any(|ack| ack.after(number) && ack.at_or_before(self.fins[0] + 1))
+        self.acks.iter().any(|(_, ack)| ack.after(number))
     }
 
     fn acknowledged(&self, number: SeqNum) -> bool {
@@ -108,7 +124,7 @@ impl<'e> Evidence<'e> {
         match *outcome {
             Outcome::Silent { heard } => {
                 assert_eq!((self.plan.role, heard), (Role::Active, !self.came.is_empty()));
-                assert!(!self.was_acknowledged(iss), "our SYN was acknowledged");
+                assert!(!self.was_acknowledged(iss), "it was open");
             }
             Outcome::NotOpened(NotOpened::NoAnswer) => {
                 assert_eq!(self.plan.role, Role::Passive);
@@ -159,9 +175,7 @@ impl<'e> Evidence<'e> {
 
     /// The oldest of our numbers without an answer.
     fn oldest(&self) -> SeqNum {
-        let acks = self.came.iter().filter_map(|(_, segment)| segment.acknowledgment());
-        let acks = acks.filter(|ack| ack.after(self.plan.iss) && ack.at_or_before(self.fins[0] + 1));
-        acks.fold(self.plan.iss, |oldest, ack| if ack.after(oldest) { ack } else { oldest })
+        self.acks.iter().fold(self.plan.iss, |oldest, (_, ack)| if ack.after(oldest) { *ack } else { oldest })
     }
 
     fn assert_not_too_soon(&self, exchange: &Exchange) {
@@ -209,10 +223,9 @@ impl<'e> Evidence<'e> {
     fn last_progress(&self) -> Instant {
         let mut last = Instant::ORIGIN;
         let mut una = self.plan.iss + 1;
-        for (at, segment) in &self.came {
-            let ack = segment.acknowledgment().filter(|ack| ack.after(una) && ack.at_or_before(self.fins[0]));
-            if let Some(ack) = ack {
-                (una, last) = (ack, *at);
+        for (at, ack) in self.acks.iter().filter(|(_, ack)| ack.at_or_before(self.fins[0])) {
+            if ack.after(una) {
+                (una, last) = (*ack, *at);
             }
         }
         let mut nxt = None;
@@ -225,4 +238,9 @@ impl<'e> Evidence<'e> {
         }
         last
     }
+}
+
+/// Whether `nxt`, which we expect next, lies behind all of the segment.
+fn is_left_of(segment: &Segment, nxt: SeqNum) -> bool {
+    if segment.is_empty() { segment.seq.before(nxt) } else { segment.end().at_or_before(nxt) }
 }

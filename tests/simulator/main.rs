@@ -20,6 +20,7 @@ mod exchanges;
 mod figures;
 mod judge;
 mod log;
+mod memory;
 mod ours;
 #[allow(dead_code, reason = "who has the text itself compares with that")]
 #[path = "../transfer/pattern.rs"]

@@ -78,12 +78,12 @@ pub fn exchange(seed: u64, patience: Patience) -> (Setup, Ours) {
     open(&mut chance, &mut plan, &mut part);
     close(&mut chance, &mut plan, &mut part, texts[1].len() as u64);
     if chance.permille(125) {
-        part.reads = Reads::OnCue;
-        part.cues.push(Cue::new(Duration::from_millis(chance.next() % 10_000), Act::Read));
+        read_late(&mut chance, &mut part);
     }
     let delay = Duration::from_millis(1 + chance.next() % 100);
     let irs = Some(part.iss);
-    let setup = Setup { local: LOCAL.into(), plan, texts, irs, delay, climates: [rough(); 2], seed };
+    let piece = if chance.permille(250) { 1 + chance.next() as usize % 3000 } else { usize::MAX };
+    let setup = Setup { local: LOCAL.into(), plan, texts, piece, irs, delay, climates: [rough(); 2], seed };
     (setup, Ours { actor: Actor::new(remote, part), heard: Vec::new() })
 }
 
@@ -111,6 +111,8 @@ fn parameters(chance: &mut Chance, patience: Patience) -> Parameters {
         window: WindowSize::new(window),
         offer,
         retries: if patience == Patience::Long { Retries::Unlimited } else { usual.retries },
+        // TIME-WAIT outlasts a row of losses, or its end would reset who still repeats its FIN.
+        msl: if patience == Patience::Long { Duration::from_mins(20) } else { usual.msl },
         ..usual
     }
 }
@@ -160,4 +162,14 @@ fn close(chance: &mut Chance, plan: &mut Plan, part: &mut Part, theirs: u64) {
             part.cues.push(Cue::new(after_all(part), Act::Close));
         }
     }
+}
+
+/// The peer's user lets its window fill before it reads; but it has read when it closes, or nobody would.
+fn read_late(chance: &mut Chance, part: &mut Part) {
+    const LATEST: Duration = Duration::from_secs(10);
+    let close = part.cues.iter().find(|cue| cue.act == Act::Close).map(|cue| cue.after);
+    let latest = close.unwrap_or(LATEST).as_millis() as u64;
+    part.cues.push(Cue::new(Duration::from_millis(chance.next() % (latest + 1)), Act::Read));
+    part.reads = Reads::OnCue;
+    part.closes = Closes::AfterPeer;
 }

@@ -67,7 +67,16 @@ fn usual(seed: u64, (opens, ends): (Opens, Ends), climate: Climate) -> (Setup, R
         role.closes = Closes::First;
     }
     let delay = Duration::from_millis(1 + chance.next() % 100);
-    let setup = Setup { local: LOCAL.into(), plan, texts, irs: None, delay, climates: [climate; 2], seed };
+    let setup = Setup {
+        local: LOCAL.into(),
+        plan,
+        texts,
+        piece: usize::MAX,
+        irs: None,
+        delay,
+        climates: [climate; 2],
+        seed,
+    };
     (setup, role)
 }
 
@@ -127,6 +136,7 @@ fn in_bad_weather_all_roles_come_to_their_end() {
         let (mut setup, mut role) = usual(seed, role, rough());
         setup.plan.timeout = Duration::from_hours(1);
         let chance = &mut Chance::new(!seed);
+        setup.piece = 1 + chance.next() as usize % 10_000;
         let mut one_of = |all: &[u32]| all[chance.next() as usize % all.len()];
         setup.plan.parameters = Parameters {
             mss: Mss::new(one_of(&[536, 1220, 1460]) as u16).unwrap(),
