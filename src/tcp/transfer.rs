@@ -96,10 +96,10 @@ impl Transfer {
             self.told.insert(0, latest);
             self.told.truncate(SackBlocks::MOST);
         }
-        let mut blocks: Vec<Range> = self.told.iter().filter_map(|number| held.holding(*number)).collect();
-        let others: Vec<Range> = held.iter().filter(|range| !blocks.contains(range)).collect();
-        blocks.extend(others);
-        options.push_sack(blocks.iter().map(|range| (range.start, range.end))).unwrap_or(options)
+        let told = self.told.iter().filter_map(|number| held.holding(*number));
+        let is_told = |range: &Range| self.told.iter().any(|number| held.holding(*number) == Some(*range));
+        let blocks = told.chain(held.iter().filter(|range| !is_told(range)));
+        options.push_sack(blocks.map(|range| (range.start, range.end))).unwrap_or(options)
     }
 }
 
