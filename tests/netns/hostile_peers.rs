@@ -101,19 +101,14 @@ impl Met {
     #[track_caller]
     fn assert_in_time(&self, part: Part, steps: &[&Value], seconds: u32) -> Duration {
         let at = |step: &Value| Duration::from_micros(step["at_us"].as_u64().unwrap());
-        let opens = |step: &Value| {
-            step["arrows"].as_array().unwrap().iter().any(|arrow| arrow["to"] == "ESTABLISHED")
-        };
         let takes = |step: &Value| step["snd"]["una"] != step["before"]["snd"]["una"];
-        let opened = at(steps.iter().find(|step| opens(step)).expect("an open"));
         let progress = at(steps.iter().rfind(|step| takes(step)).expect("an acknowledgment"));
-        let begun = if part.meeting().closes { opened } else { progress };
         let reset = steps.iter().rfind(|step| step["flags"] == "RST,ACK" && step["direction"] == "sent");
         let over = at(reset.expect("a RST at the end"));
         let kept_waiting = Vitals::kept_waiting_at_the_end(&self.vitals);
         let timeout = Duration::from_secs(seconds.into());
         let late =
-            over.checked_sub(begun + timeout).unwrap_or_else(|| panic!("{part:?}: too early, {over:?}"));
+            over.checked_sub(progress + timeout).unwrap_or_else(|| panic!("{part:?}: too early, {over:?}"));
         assert!(late <= LATE + kept_waiting, "{part:?}: {late:?} late, {kept_waiting:?} of it not its own");
         let (syn, _) = self.ours().next().expect("a SYN");
         let (reset, _) = self.ours().rfind(|(_, seen)| seen.flags == "RST,ACK").expect("a RST");

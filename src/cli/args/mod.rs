@@ -378,8 +378,8 @@ pub struct SegmentArgs {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Timing")]
 pub struct PaceArgs {
-    /// Seconds to wait: for the open, for the peer once open, and for the close, each. RFC 9293 would wait
-    /// minutes; a check wants to know sooner
+    /// Seconds to wait: for the open, for the peer once open, and for the close, each, and anew whenever the peer
+    /// has taken some of our text. RFC 9293 would wait minutes; a check wants to know sooner
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub timeout: Duration,
 
