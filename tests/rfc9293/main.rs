@@ -3,7 +3,9 @@
 //! One file per state holds a table of segments; a row names what comes in, the state it leads to, what goes
 //! out and the rule that decides. Numbers are relative to the sender's initial one, as packet traces have
 //! them, and every row runs with both initial numbers at each edge of the sequence space. `matrix`
-//! generates what the tables leave out; `exchanges` lets two connections talk to each other.
+//! generates what the tables leave out, and asks `oracle`; `exchanges` lets two connections talk to each other.
+//! `reached` sees that every rule decides something, `left_out` shows what is done instead of what is not offered, and
+//! `coverage` keeps the page that says where each requirement is met.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

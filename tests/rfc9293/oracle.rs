@@ -46,9 +46,8 @@ impl Before {
     const fn reset(&self, segment: &Segment) -> After {
         self.after(self.state, Some((Flags::RST, segment.ack, None)))
     }
-    /// `<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>`, and SND.NXT behind it.
-    fn syn_ack(mut self) -> After {
-        self.snd.nxt = self.snd.iss + 1;
+    /// `<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>`.
+    fn syn_ack(&self) -> After {
         self.after(State::SynReceived, Some((Flags::SYN | Flags::ACK, self.snd.iss, Some(self.rcv.nxt))))
     }
     const fn in_window(&self, seq: SeqNum) -> bool {
@@ -86,7 +85,9 @@ impl Before {
         } else if segment.has(Flags::ACK) {
             self.reset(segment)
         } else if segment.has(Flags::SYN) {
-            self.taking_syn(segment).syn_ack()
+            let mut known = self.taking_syn(segment);
+            known.snd.nxt = known.snd.iss + 1;
+            known.syn_ack()
         } else {
             self.silence()
         }
@@ -106,7 +107,12 @@ impl Before {
                 open.state = State::Established;
                 open.snd.una = segment.ack;
                 open.urgent(segment);
-                open.text_and_fin(segment, true)
+                // What the peer left of the text on our SYN goes out again, with the acknowledgment.
+                let (una, end) = (open.snd.una, open.snd.end);
+                open.snd.nxt = end;
+                let after = open.text_and_fin(segment, true);
+                let again = Some((Flags::PSH | Flags::ACK, una, Some(after.rcv.nxt)));
+                if una == end { after } else { After { reply: again, ..after } }
             }
         }
     }

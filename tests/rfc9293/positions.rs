@@ -57,9 +57,10 @@ impl Marks {
     }
 
     /// The last is what acknowledges nothing at all. Without the ACK bit, none of them may matter.
-    fn acks(&self) -> [SeqNum; 7] {
+    fn acks(&self) -> [SeqNum; 8] {
         let Self { una, nxt, .. } = *self;
-        [una - self.max_wnd - 1, una - 1, una, una + 1, nxt, nxt + 1, self.iss]
+        let oldest = una - self.max_wnd;
+        [oldest - 1, oldest, una - 1, una, una + 1, nxt, nxt + 1, self.iss]
     }
 }
 

@@ -74,9 +74,15 @@ pub const STATES: [(State, Build); 12] = [
 ];
 
 /// A state reached another way than in `STATES`, or with something outstanding.
-pub const VARIANTS: [(&str, Origin, Build); 14] = [
+pub const VARIANTS: [(&str, Origin, Build); 16] = [
+    ("text on the SYN", Origin::Active, |place| {
+        let mut rig = unopened(place);
+        let _ = rig.tcb.open_with_text(Origin::Active, place.iss, 5, rig.now);
+        rig
+    }),
     ("of a split open", Origin::Split, |place| unopened(place).open(Origin::Split).with(&[syn(0)])),
     ("text under way", Origin::Active, |place| established(place).with(&[send(5)])),
+    ("the peer's window shrank", Origin::Active, |place| established(place).with(&[ack(1, 1).win(10)])),
     ("CLOSE waits", Origin::Active, |place| established(place).with(&[close_with_peer()])),
     ("CLOSE waits, text under way", Origin::Active, |place| {
         established(place).with(&[send(5), close_with_peer()])
