@@ -150,6 +150,11 @@ impl<W: Wire, F: Weather> Wire for FaultyWire<W, F> {
         Ok(Arrival::Packet(Received { at, octets: &self.arrived, checksum, sender }))
     }
 
+    fn has_more(&mut self) -> bool {
+        let now = self.wire.now();
+        self.late.iter().any(|late| late.toward == Toward::Us && late.due <= now) || self.wire.has_more()
+    }
+
     fn lost(&mut self) -> u32 {
         self.wire.lost()
     }

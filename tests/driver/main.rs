@@ -10,6 +10,7 @@
     reason = "a test may panic"
 )]
 
+mod acknowledging;
 mod numbers;
 mod script;
 mod sending;
