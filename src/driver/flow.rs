@@ -3,6 +3,7 @@
 //! A flow owns no wire: whoever drives it hands in what happened, and the [`Outside`] to act on.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::hear::Heard;
 use super::observe::Observer;
@@ -108,7 +109,12 @@ pub(super) struct Flow<T> {
     /// The latest moment the machine was told of: its time does not run backwards.
     latest: Instant,
     identification: u16,
+    /// An acknowledgment that waits for what else has arrived, and since when.
+    owed: Option<(Reaction, Instant)>,
 }
+
+/// No acknowledgment waits longer, whatever else arrives (MUST-40).
+const LONGEST_OWED: Duration = Duration::from_millis(100);
 
 impl<T: Talk> Flow<T> {
     pub(super) fn new(
@@ -140,6 +146,7 @@ impl<T: Talk> Flow<T> {
             peer_syn: None,
             latest: begun,
             identification: plan.iss.0 as u16 | 1, // any but zero, which the kernel would replace
+            owed: None,
             plan,
         })
     }
@@ -206,7 +213,34 @@ impl<T: Talk> Flow<T> {
             Phase::Pausing { until } => Some(until),
             Phase::Opening | Phase::Open | Phase::Closing => None,
         };
-        [timer, pause].into_iter().flatten().fold(self.phase_ends, Instant::min)
+        let owed = self.owed.map(|(_, since)| since + LONGEST_OWED);
+        [timer, pause, owed].into_iter().flatten().fold(self.phase_ends, Instant::min)
+    }
+
+    /// Whether an acknowledgment waits for what has arrived and was not looked at yet.
+    pub(super) const fn owes(&self) -> bool {
+        self.owed.is_some()
+    }
+
+    /// Nothing more has arrived: the acknowledgment for all that has (MUST-58, MUST-59).
+    pub(super) fn acknowledge(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
+        let Some((reaction, _)) = self.owed.take() else { return Ok(()) };
+        let sent = reaction.segment.map(|reply| self.send(&reply, out)).transpose()?;
+        self.tell(&reaction, sent, Part::Reply, out);
+        Ok(())
+    }
+
+    /// Keeps back an acknowledgment that says nothing but that text in order has come, if more has arrived with it:
+    /// its own will say this, too. What tells of a gap, or that one is filled, goes at once (RFC 5681 section 4.2).
+    fn owe(&mut self, reaction: &Reaction, out: &mut Outside<'_>) -> bool {
+        let bare = reaction.segment.is_some_and(|reply| reply.is_empty());
+        let in_order = reaction.clause == Clause::TextAccepted && reaction.arrows.is_empty();
+        let owes = bare && in_order && out.wire.has_more();
+        if owes {
+            let since = self.owed.map_or(self.latest, |(_, since)| since);
+            self.owed = Some((*reaction, since));
+        }
+        owes
     }
 
     pub(super) fn on_packet(
@@ -275,7 +309,7 @@ impl<T: Talk> Flow<T> {
         self.story.received(told, segment, excerpt, ttl, &reaction);
         if split {
             self.send_apart(&reaction, out)?;
-        } else {
+        } else if !self.owe(&reaction, out) {
             let sent = reaction.segment.map(|reply| self.send(&reply, out)).transpose()?;
             self.tell(&reaction, sent, Part::Reply, out);
         }
@@ -417,6 +451,7 @@ impl<T: Talk> Flow<T> {
             tos: self.plan.tos,
         };
         let at = self.now(out);
+        self.owed = self.owed.filter(|_| !segment.has(Flags::ACK)); // it acknowledges as much
         Ok(out.send(&ip, self.ports, segment, self.stream.text_of(segment))?.map(|()| at))
     }
 
@@ -536,6 +571,7 @@ impl<T: Talk> Flow<T> {
                 self.abort(Outcome::Completed(Ending::ResetByUs), Clause::Abort, out)
             }
             Close::None if (heard_enough && acknowledged) || peer_closed => {
+                self.acknowledge(out)?;
                 self.outcome = Some(Outcome::Completed(Ending::LeftOpen));
                 Ok(())
             }
@@ -579,6 +615,9 @@ impl<T: Talk> Flow<T> {
         let now = self.now(out);
         if when >= self.phase_ends {
             return self.on_patience_over(out);
+        }
+        if self.owed.is_some_and(|(_, since)| when >= since + LONGEST_OWED) {
+            self.acknowledge(out)?;
         }
         match self.stream.on_timeout(now) {
             Some(reaction) => self.call(&reaction, out),

@@ -4,10 +4,8 @@
 //! [`Reaction`](crate::tcp::Reaction), then records it, and only then waits for the next. Segments leave
 //! before anything is told to the [`Observer`], so that telling cannot delay them.
 //!
-//! One event after the other: what waits in a socket is not looked at before the segment in front of it is answered.
-//! So each acknowledgment stands below what it acknowledges, and a story does not depend on how fast we read: it is
-//! the same in the simulator and on a wire. What is queued is what waits behind a gap, and all of that, a FIN
-//! included, is dealt with before the one acknowledgment for it (MUST-58, MUST-59).
+//! One event after the other. Only a mere acknowledgment waits until all that has arrived with its segment is dealt
+//! with, and the last of them is enough for all (MUST-58, MUST-59).
 
 pub mod fleet;
 mod flow;

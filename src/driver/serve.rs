@@ -118,6 +118,7 @@ pub fn serve<H: Host>(
         last_cookie: None,
         flows: HashMap::new(),
         timers: BTreeSet::new(),
+        owing: Vec::new(),
         waiting: VecDeque::new(),
         passed_over: HashMap::new(),
         half_open: 0,
@@ -172,6 +173,8 @@ struct Server<'s, H: Host> {
     last_cookie: Option<Instant>,
     flows: HashMap<Key, Entry<H::Talk>>,
     timers: BTreeSet<(Instant, Key)>,
+    /// Connections that owe an acknowledgment.
+    owing: Vec<Key>,
     /// SYNs that are kept waiting, and until when.
     waiting: VecDeque<(Instant, Syn)>,
     /// SYNs of a client that were passed over on purpose.
@@ -192,13 +195,13 @@ impl<H: Host> Server<'_, H> {
     fn run(&mut self, signal: PendingSignal<'_>) -> Result<(), DriveError> {
         let mut packet = Vec::new();
         while !self.is_done() {
-            let deadline = self.deadline();
+            let deadline = if self.owing.is_empty() { self.deadline() } else { Some(self.out.wire.now()) };
             match self.out.wire.receive(deadline)? {
                 Arrival::Packet(received) => {
                     let received = copied(&received, &mut packet);
                     self.on_packet(&received)?;
                 }
-                Arrival::DeadlinePassed => {}
+                Arrival::DeadlinePassed => self.acknowledge()?,
                 Arrival::Woken => match signal() {
                     Some(signal) => return self.end_by(signal),
                     None => self.wake()?,
@@ -226,6 +229,17 @@ impl<H: Host> Server<'_, H> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let waiting = self.waiting.front().map(|(until, _)| *until);
         [timer, waiting].into_iter().flatten().min()
+    }
+
+    /// Nothing more has arrived: whoever owes an acknowledgment sends it.
+    fn acknowledge(&mut self) -> Result<(), DriveError> {
+        for key in std::mem::take(&mut self.owing) {
+            if let Some(entry) = self.flows.get_mut(&key) {
+                entry.flow.acknowledge(&mut self.out)?;
+                self.settle(key);
+            }
+        }
+        Ok(())
     }
 
     fn fire_timers(&mut self) -> Result<(), DriveError> {
@@ -435,6 +449,9 @@ impl<H: Host> Server<'_, H> {
             self.half_open -= usize::from(!was_open);
             self.flows.remove(&key);
         } else {
+            if entry.flow.owes() && !self.owing.contains(&key) {
+                self.owing.push(key);
+            }
             entry.deadline = entry.flow.deadline();
             self.timers.insert((entry.deadline, key));
         }

@@ -119,8 +119,10 @@ impl<T: Talk> Exchange<'_, T> {
     ) -> Result<Option<Signal>, DriveError> {
         let (local, remote) = self.ends();
         let Self { flow, out, packet, .. } = self;
-        let received = match out.wire.receive(Some(deadline))? {
+        let until = if flow.owes() { out.wire.now() } else { deadline };
+        let received = match out.wire.receive(Some(until))? {
             Arrival::Packet(received) => copied(&received, packet),
+            Arrival::DeadlinePassed if until < deadline => return flow.acknowledge(out).map(|()| None),
             Arrival::DeadlinePassed => {
                 let now = flow.now(out);
                 flow.on_deadline(now, out)?;

@@ -36,6 +36,10 @@ impl<W: Wire> Wire for Unguarded<W> {
         self.wire.send(packet)
     }
 
+    fn has_more(&mut self) -> bool {
+        !self.resets.is_empty() || self.wire.has_more()
+    }
+
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
         if let Some(reset) = self.resets.pop_front() {
             self.arrived = reset;

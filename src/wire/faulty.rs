@@ -147,6 +147,12 @@ impl<W: Wire, F: Weather> Wire for FaultyWire<W, F> {
         Ok(Arrival::Packet(Received { at, octets: &self.arrived, checksum, sender }))
     }
 
+    fn has_more(&mut self) -> bool {
+        let now = self.wire.now();
+        let is_there = |copy: &UnderWay| copy.toward == Toward::Us && copy.due <= now && !copy.waits(now);
+        self.under_way.iter().any(is_there) || self.wire.has_more()
+    }
+
     fn lost(&mut self) -> u32 {
         self.wire.lost()
     }

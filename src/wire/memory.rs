@@ -75,6 +75,10 @@ impl<S: Station> Wire for MemoryWire<S> {
         Ok(())
     }
 
+    fn has_more(&mut self) -> bool {
+        self.toward_us.front().is_some_and(|(at, _)| *at <= self.now)
+    }
+
     /// With neither a deadline nor anything under way there is nothing to wait for: that is an error, not
     /// a wait for ever.
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {

@@ -28,6 +28,11 @@ pub trait Wire {
     /// A packet that is there already is handed over even if the deadline has passed.
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>>;
 
+    /// Whether another packet has arrived, and waits to be received.
+    fn has_more(&mut self) -> bool {
+        false
+    }
+
     /// Packets lost since the last call because they were not read fast enough.
     fn lost(&mut self) -> u32 {
         0

@@ -81,6 +81,10 @@ impl<W: Wire, R: FnMut(Duration) -> Rest> Wire for PacedWire<W, R> {
         })
     }
 
+    fn has_more(&mut self) -> bool {
+        self.wire.has_more()
+    }
+
     fn lost(&mut self) -> u32 {
         self.wire.lost()
     }

@@ -295,6 +295,10 @@ impl Wire for RawWire {
         }
     }
 
+    fn has_more(&mut self) -> bool {
+        matches!(self.wait(Some(self.clock.now())), Ok(Wait::Packet))
+    }
+
     fn lost(&mut self) -> u32 {
         self.pairs.iter().map(|pair| sys::packets_dropped(&pair.receiver)).sum()
     }

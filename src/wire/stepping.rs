@@ -60,6 +60,10 @@ impl<A: FnMut(&[u8]) -> Leave> Wire for Stepping<'_, A> {
         })
     }
 
+    fn has_more(&mut self) -> bool {
+        self.wire.has_more()
+    }
+
     fn lost(&mut self) -> u32 {
         self.wire.lost()
     }

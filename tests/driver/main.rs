@@ -10,6 +10,7 @@
     reason = "a test may panic"
 )]
 
+mod acknowledging;
 #[path = "../hostile/mod.rs"]
 mod enemies;
 mod hostile;

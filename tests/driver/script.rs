@@ -99,6 +99,10 @@ impl Wire for Script {
         Ok(())
     }
 
+    fn has_more(&mut self) -> bool {
+        self.coming.first_key_value().is_some_and(|((at, _), _)| *at <= self.now)
+    }
+
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
         loop {
             let first = self.coming.first_key_value().map(|(key, _)| *key);
@@ -274,6 +278,10 @@ impl Wire for Shared<'_> {
 
     fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
         self.script.send(packet)
+    }
+
+    fn has_more(&mut self) -> bool {
+        self.script.has_more()
     }
 
     fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Arrival<'_>> {
