@@ -162,7 +162,10 @@ fn what_cannot_be_read_is_an_error_with_its_place() {
     for (line, other, place) in wrong {
         begins(&with(line, other), &format!("file.tcp:{place}"));
     }
-    begins(&message("# nothing else\n"), "file.tcp:2:1: who our end is is missing");
+    begins(
+        &message("# nothing else\n"),
+        "file.tcp:2:1: who our end is, `connect`, `serve` or `machine`, is missing",
+    );
 }
 
 /// What has happened so far, with the beginning of the file in front of it, is a file.
