@@ -47,8 +47,6 @@ pub(crate) struct Sent {
     pub(crate) fields: Fields,
     /// To whom, if not to the peer.
     pub(crate) to: Option<SocketAddr>,
-    pub(crate) ttl: Option<u8>,
-    pub(crate) tos: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,18 +204,16 @@ fn expectation(words: &mut Words<'_>, word: Word<'_>) -> Result<Expectation, Fau
 fn sent(words: &mut Words<'_>) -> Result<Sent, Fault> {
     let first = words.need("flags")?;
     let mut fields = Fields::begin(words, first)?;
-    let (mut to, mut ttl, mut tos) = (None, None, None);
+    let mut to = None;
     while let Some(word) = words.next() {
         match word.text {
             "to" => to = Some(words.number("an address with its port")?),
-            "ttl" => ttl = Some(words.number("a time to live")?),
-            "tos" => tos = Some(words.number("a type of service")?),
             _ if fields.field(words, word)? => {}
             _ => return Err(words.unknown(word)),
         }
     }
     fields.check(words, first)?;
-    Ok(Sent { fields, to, ttl, tos })
+    Ok(Sent { fields, to })
 }
 
 fn packet(words: &mut Words<'_>) -> Result<Packet, Fault> {
