@@ -242,6 +242,34 @@ mod tests {
         }
     }
 
+    /// N-07, SHLD-6: what a router states; and where it states nothing, the next size in use below the 1000 octets
+    /// quoted. Nothing below 552 is believed.
+    #[test]
+    fn n07_shld_6_what_the_next_link_takes() {
+        for (stated, mtu) in
+            [(1400, 1400), (65_535, 65_535), (552, 552), (551, 552), (68, 552), (1, 552), (0, 552)]
+        {
+            let mut octets = message(3, 4, 5, 8);
+            octets[2..4].fill(0);
+            octets[6..8].copy_from_slice(&u16::to_be_bytes(stated));
+            let checksum = Sum::default().octets(&octets).checksum();
+            octets[2..4].copy_from_slice(&checksum.to_be_bytes());
+            assert_eq!(read(&octets).unwrap().unwrap().mtu, Some(mtu), "{stated}");
+        }
+        let plateaus =
+            [(1006, Some(552)), (1007, Some(1006)), (1500, Some(1492)), (9000, Some(8166)), (552, None)];
+        for (len, mtu) in plateaus {
+            assert_eq!(mtu_v4(0, &[0x45, 0, (len >> 8) as u8, len as u8]), mtu, "{len}");
+        }
+        assert_eq!(read(&message(3, 1, 5, 8)).unwrap().unwrap().mtu, None);
+    }
+
+    /// N-10: no link takes less than 1280 octets.
+    #[test]
+    fn n10_packets_too_big() {
+        assert_eq!([0, 1279, 1280, 1400].map(mtu_v6), [None, None, Some(1280), Some(1400)]);
+    }
+
     #[test]
     fn echo_is_no_error_and_a_bad_checksum_is_noticed() {
         assert_eq!(read(&message(8, 0, 5, 8)), Ok(None));

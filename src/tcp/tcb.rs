@@ -319,7 +319,8 @@ impl Tcb {
     }
 
     /// A router on the way has no room for packets with more than `mss` octets of text (SHLD-6): from now on there
-    /// are none. Yields whether that makes any difference. Before the open nothing is sent that could be too large.
+    /// are none. Yields whether that makes any difference. Before the open nothing is sent that could be too large. The
+    /// path is not tried for more later, which RFC 1191 section 6.3 leaves to each host: our connections are short.
     pub(super) fn narrow(&mut self, mss: Mss) -> bool {
         let before = self.effective_mss();
         if self.state.is_synchronized() {

@@ -127,8 +127,6 @@ impl Player<'_> {
         let to = SocketAddr::new(addresses.destination(), packet.ports.destination);
         compared.field("source", ends.local, from);
         compared.field("destination", sent.to.unwrap_or(ends.remote), to);
-        compared.stated("time to live", sent.ttl, packet.ip.ttl);
-        compared.stated("type of service", sent.tos, packet.ip.tos);
         compared.field("time", seconds(at), seconds(self.now));
         let is_right = packet.text == text(relative(segment.text_seq(), place.iss) - 1, packet.text.len());
         compared.field("text", "what was given", if is_right { "what was given" } else { "other octets" });

@@ -24,8 +24,8 @@
 //! | words | |
 //! |---|---|
 //! | `ipv6` | instead of IPv4 |
-//! | `mss N`, `window N`, `shift N`, `retries N`, `msl S` | parameters; 1460, 64240, the least that will do, 3, 120 |
-//! | `no-mss`, `no-sack`, `no-wscale`, `timestamps`, `ecn` | what our SYN offers; the first three if nothing is said |
+//! | `mss N`, `window N`, `retries N`, `msl S` | parameters; 1460, 64240, 3, 120 |
+//! | `no-sack`, `no-wscale`, `timestamps`, `ecn` | what our SYN offers: MSS, SACK and window scale if nothing is said |
 //! | `no-nagle`, `on-syn N` | as the options of the command |
 //! | `patience S`, `linger S` | how long a phase may take, for ever; what is kept of TIME-WAIT, all of it |
 //! | `reads-on-call`, `closes-after-peer` | a user who does not read at once; who closes when the peer has |
@@ -43,7 +43,7 @@
 //!          | "send" N | "read" [N] | "close" | "abort"       our user calls; of a machine alone, also
 //!          | "open" | "listen" | "close-with-peer"
 //!          | expectation
-//! segment  = FLAGS FIRST:END(LENGTH) ["ack" N] ["win" N] ["urg" N] ["<" options ">"] ["to" A:P] ["ttl" N] ["tos" N]
+//! segment  = FLAGS FIRST:END(LENGTH) ["ack" N] ["win" N] ["urg" N] ["<" options ">"] ["to" A:P]
 //! options  = "mss" N, "wscale" N, "sackOK", "TS val" N "ecr" N, "sack" A:B …, "nop", "eol", "kind" N [HEX], "hex" HEX
 //! ```
 //!
@@ -58,6 +58,7 @@
 //! | words | |
 //! |---|---|
 //! | `from A:P`, `to A:P` | somebody else's, or not for us |
+//! | `ttl N`, `tos N` | time to live, type of service; 64 and 0 |
 //! | `badsum`, `unsummed` | a wrong checksum, one that is left to a card |
 //! | `reserved N`, `offset N`, `cut N` | the three reserved bits, the data offset, octets left of the segment |
 //! | `padded N` | octets of padding behind the packet |

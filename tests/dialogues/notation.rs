@@ -47,8 +47,6 @@ pub(crate) struct Sent {
     pub(crate) fields: Fields,
     /// To whom, if not to the peer.
     pub(crate) to: Option<SocketAddr>,
-    pub(crate) ttl: Option<u8>,
-    pub(crate) tos: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,21 +85,15 @@ pub(crate) enum Side {
 
 impl Dialogue {
     pub(crate) fn read(text: &str) -> Result<Self, Fault> {
-        let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));
-        let mut setup = None;
-        while setup.is_none() {
-            let (number, line) = lines.next().ok_or(Fault {
-                line: text.lines().count() + 1,
-                column: 1,
-                text: "who our end is is missing: `connect` or `serve`".into(),
-            })?;
-            let mut words = Words::of(line, number);
-            setup = words.next().map(|first| Setup::read(&mut words, first)).transpose()?;
-        }
-        let setup = setup.unwrap_or_default();
+        let lines: Vec<(usize, &str)> = text.lines().enumerate().map(|(at, line)| (at + 1, line)).collect();
+        let says_something = |(number, line): &(usize, &str)| Words::of(line, *number).next().is_some();
+        let begin = lines.iter().position(says_something).unwrap_or(lines.len());
+        let (number, line) = lines.get(begin).copied().unwrap_or((lines.len() + 1, ""));
+        let mut words = Words::of(line, number);
+        let first = words.need("who our end is, `connect`, `serve` or `machine`,")?;
+        let setup = Setup::read(&mut words, first)?;
         let mut reader = Reader { role: setup.role, now: Duration::ZERO, lines: Vec::new() };
-        let rest: Vec<(usize, &str)> = lines.collect();
-        reader.all(&rest)?;
+        reader.all(lines.get(begin + 1..).unwrap_or_default())?;
         Ok(Self { setup, lines: reader.lines })
     }
 }
@@ -212,18 +204,16 @@ fn expectation(words: &mut Words<'_>, word: Word<'_>) -> Result<Expectation, Fau
 fn sent(words: &mut Words<'_>) -> Result<Sent, Fault> {
     let first = words.need("flags")?;
     let mut fields = Fields::begin(words, first)?;
-    let (mut to, mut ttl, mut tos) = (None, None, None);
+    let mut to = None;
     while let Some(word) = words.next() {
         match word.text {
             "to" => to = Some(words.number("an address with its port")?),
-            "ttl" => ttl = Some(words.number("a time to live")?),
-            "tos" => tos = Some(words.number("a type of service")?),
             _ if fields.field(words, word)? => {}
             _ => return Err(words.unknown(word)),
         }
     }
     fields.check(words, first)?;
-    Ok(Sent { fields, to, ttl, tos })
+    Ok(Sent { fields, to })
 }
 
 fn packet(words: &mut Words<'_>) -> Result<Packet, Fault> {

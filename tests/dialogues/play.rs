@@ -169,14 +169,14 @@ impl<'d> Player<'d> {
         let shown = show(&tcp.segment, self.place);
         let packet = Ours { ip: read, ports: tcp.ports, segment: tcp.segment, text: tcp.text };
         let failure = match self.line() {
-            Some(Line { at, what: What::Sends(sent), .. }) => self.compare(*at, sent, &packet),
+            Some(Line { at, what: What::Sends(sent), .. }) => self
+                .compare(*at, sent, &packet)
+                .map(|failure| Failure { actual: format!("{} ({shown})", failure.actual), ..failure }),
             Some(line) => Some(Failure::unexpected(&line.source, &shown)),
             None => Some(Failure::unexpected("nothing more", &shown)),
         };
         match failure {
-            Some(failure) => {
-                self.fail(Failure { actual: format!("{} ({shown})", failure.actual), ..failure });
-            }
+            Some(failure) => self.fail(failure),
             None => self.pass(),
         }
         self.note(&format!("> {shown}"));

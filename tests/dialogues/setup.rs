@@ -6,7 +6,7 @@ use std::time::Duration;
 use tcpshake::driver::{Close, Linger, Plan, Service};
 use tcpshake::lab::{FAR_V4, FAR_V6, NEAR_V4, NEAR_V6};
 use tcpshake::record;
-use tcpshake::tcp::{Mss, Nagle, Offer, Parameters, Retries, Stream, WindowScale, WindowSize};
+use tcpshake::tcp::{Mss, Nagle, Offer, Parameters, Retries, Stream, WindowSize};
 
 use crate::notation::Call;
 use crate::packets::Ends;
@@ -96,7 +96,6 @@ impl Setup {
                 parameters.mss = mss.ok_or_else(|| words.no(octets, "a segment size"))?;
             }
             "window" => parameters.window = WindowSize::new(words.number("octets")?),
-            "shift" => parameters.window_scale = Some(WindowScale::new(words.number("a shift")?)),
             "retries" => parameters.retries = Retries::AtMost(words.number("a number")?),
             "msl" => {
                 let time = words.need("seconds")?;
@@ -104,7 +103,6 @@ impl Setup {
             }
             "no-sack" => parameters.offer = parameters.offer.without(Offer::SACK),
             "no-wscale" => parameters.offer = parameters.offer.without(Offer::WINDOW_SCALE),
-            "no-mss" => parameters.offer = parameters.offer.without(Offer::MSS),
             "timestamps" => parameters.offer = parameters.offer | Offer::TIMESTAMPS,
             "ecn" => parameters.offer = parameters.offer | Offer::ECN,
             _ => return self.user(words, word),

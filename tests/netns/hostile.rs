@@ -1,6 +1,7 @@
 //! Peers that send garbage: it is shown, it changes nothing, and the exchange goes on.
 
-use tcpshake::tcp::{Flags, Segment};
+use tcpshake::packet::checksum::Sum;
+use tcpshake::tcp::{Flags, Opt, OptionsBuilder, Segment};
 
 use crate::Named;
 use crate::capture::assert_told_as_captured;
@@ -16,6 +17,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("o10_opened_then_reset", o10_opened_then_reset),
     ("h03_h04_repeated_fin_in_time_wait", h03_h04_repeated_fin_in_time_wait),
     ("h01_fin_never_acknowledged", h01_fin_never_acknowledged),
+    ("n07_a_path_that_is_too_narrow", n07_a_path_that_is_too_narrow),
 ];
 
 const ACK: Flags = Flags::ACK;
@@ -165,5 +167,51 @@ fn h01_fin_never_acknowledged() {
     run.assert_ended(7, "close-incomplete");
     assert_eq!(run.end()["state"], "FIN-WAIT-1");
     assert!(run.end()["verdict"].as_str().unwrap().contains("did not acknowledge our FIN"));
+    assert_true(&run, &world);
+}
+
+/// What a router says to the sender of `packet`, for which its next link has no room.
+fn too_large(peer: &Scripted, packet: &[u8], mtu: u16) -> Vec<u8> {
+    const HEADER: usize = 20;
+    const QUOTED: usize = HEADER + 8;
+    const ICMP: u8 = 1;
+    let mut message = vec![3, 4, 0, 0, 0, 0];
+    message.extend(mtu.to_be_bytes());
+    message.extend(&packet[..QUOTED]);
+    let checksum = Sum::default().octets(&message).checksum();
+    message[2..4].copy_from_slice(&checksum.to_be_bytes());
+
+    let mut octets = peer.packet(&Segment::default());
+    octets.truncate(HEADER);
+    octets[9] = ICMP;
+    octets[2..4].copy_from_slice(&((HEADER + message.len()) as u16).to_be_bytes());
+    octets[10..12].fill(0);
+    let checksum = Sum::default().octets(&octets).checksum();
+    octets[10..12].copy_from_slice(&checksum.to_be_bytes());
+    octets.extend(message);
+    octets
+}
+
+/// N-07: a router's word gets through to the program, which goes on with segments that fit.
+fn n07_a_path_that_is_too_narrow() {
+    let text = "x".repeat(2920);
+    let (world, mut peer, running) = start(&["--send", &text]);
+    let syn = peer.hear();
+    let mss = OptionsBuilder::default().push(Opt::Mss(1460)).unwrap().build();
+    peer.say(&Segment { options: mss, ..syn_ack(&syn) });
+    let sent: Vec<_> = (0..4).map(|_| peer.hear()).collect();
+    assert_eq!(sent.iter().map(|segment| segment.text_len).collect::<Vec<_>>(), [0, 1460, 1460, 0]);
+    peer.say_packet(&too_large(&peer, &peer.packet_of_client(&sent[1]), 1400));
+    let again: Vec<_> = (0..3).map(|_| peer.hear()).collect();
+    assert_eq!(again.iter().map(|segment| segment.text_len).collect::<Vec<_>>(), [1360, 1360, 200]);
+    let end = again[2].end();
+    assert_eq!(end, sent[3].end(), "the FIN goes with the last of it");
+    peer.say(&Segment { seq: IRS + 1, ack: end, flags: Flags::FIN | ACK, ..segment() });
+    assert_eq!(peer.hear().ack, IRS + 2);
+    let run = running.finish();
+    run.assert_ended(0, "completed");
+    let icmp = &run.steps().find(|step| step["event"] == "icmp").unwrap()["icmp"];
+    assert_eq!((&icmp["code"], &icmp["mtu"], &icmp["effect"]), (&4.into(), &1400.into(), &"noted".into()));
+    assert!(run.steps().any(|step| step["clause"]["name"] == "PathNarrow"));
     assert_true(&run, &world);
 }

@@ -66,6 +66,11 @@ impl Scripted {
         packet(self.address, self.client, segment)
     }
 
+    /// A segment of the client's as the packet it was in.
+    pub(crate) fn packet_of_client(&self, segment: &Segment) -> Vec<u8> {
+        packet(self.client, self.address, segment)
+    }
+
     pub(crate) fn say_packet(&mut self, packet: &[u8]) {
         self.wire.send(packet).unwrap();
     }

@@ -144,3 +144,24 @@ fn losses_of_one_window_are_sent_again_once() {
     assert!(exact >= 80, "{exact} of 100");
     assert!(again >= gone && again < gone + gone / 60, "{gone} lost, {again} sent again");
 }
+
+/// N-07, SHLD-6: the path narrows in the midst of a transfer, twice, and takes losses besides: all arrives, and what was
+/// too large alone is sent again.
+#[test]
+fn n07_path_narrows_on_the_way() {
+    for (seed, lost) in [(1, 0), (2, 0), (3, 10), (4, 50)] {
+        let offer = Offer::SACK.only_if(seed % 2 == 0) | Offer::TIMESTAMPS.only_if(seed > 2);
+        let link = Link { lost, ..Link::new(10) };
+        let mut world = World::new(&parameters(1460, offer), &link, seed, [8 << 20, 1 << 20]);
+        world.open(ACTIVE);
+        for room in [1360, 512] {
+            world.run_for(Duration::from_millis(100));
+            assert!(!world.is_done(), "there is more to send");
+            world.links[0].room = room;
+        }
+        world.run(Duration::from_secs(120));
+        let end = &world.ends[0];
+        let (again, gone) = (end.octets - end.total, world.links[0].gone);
+        assert!(again <= 2 * gone, "seed {seed}: {again} octets sent again, {gone} lost");
+    }
+}

@@ -23,6 +23,8 @@ pub struct Link {
     pub doubled: u64,
     /// Segments overtaken by up to four that follow.
     pub late: u64,
+    /// Octets of text that a segment may have; who sends more is told, as by a router's ICMP error.
+    pub room: u16,
     pub chance: Chance,
     pub free_at: Instant,
     /// Octets of text lost so far.
@@ -38,6 +40,7 @@ impl Link {
             lost: 0,
             doubled: 0,
             late: 0,
+            room: u16::MAX,
             chance: Chance::new(0),
             free_at: Instant::ORIGIN,
             gone: 0,
@@ -114,6 +117,8 @@ pub struct World {
     pub links: [Link; 2],
     flying: BTreeMap<(Instant, u64), Flying>,
     flown: u64,
+    /// What routers have to say, and to which end.
+    news: BTreeMap<(Instant, u64), (usize, Mss)>,
 }
 
 /// Everyday parameters with `mss`, a window of 1 MiB, and as many retries as needed.
@@ -144,6 +149,7 @@ impl World {
             links,
             flying: BTreeMap::new(),
             flown: 0,
+            news: BTreeMap::new(),
         }
     }
 
@@ -161,7 +167,14 @@ impl World {
         let text = self.ends[end].stream.text_of(&segment).to_vec();
         assert_eq!(text.len(), segment.text_len as usize, "text that is not there: {segment}");
         self.ends[end].octets += text.len() as u64;
-        for at in self.links[end].carry(text.len() as u64, self.now) {
+        let link = &mut self.links[end];
+        if text.len() > usize::from(link.room) {
+            link.gone += text.len() as u64;
+            self.news.insert((self.now + link.delay, self.flown), (end, Mss::new(link.room).unwrap()));
+            self.flown += 1;
+            return;
+        }
+        for at in link.carry(text.len() as u64, self.now) {
             self.flying.insert((at, self.flown), (1 - end, segment, text.clone()));
             self.flown += 1;
         }
@@ -193,9 +206,18 @@ impl World {
         let timer =
             [0, 1].into_iter().filter_map(|end| Some((self.ends[end].stream.tcb().deadline()?.at, end)));
         let timer = timer.min_by_key(|(at, _)| *at);
-        let Some(next) = [arrival, timer.map(|(at, _)| at)].into_iter().flatten().min() else { return false };
+        let news = self.news.keys().next().map(|(at, _)| *at);
+        let Some(next) = [arrival, news, timer.map(|(at, _)| at)].into_iter().flatten().min() else {
+            return false;
+        };
         self.now = self.now.max(next);
         let now = self.now;
+        if news == Some(next) {
+            let (_, (end, mss)) = self.news.pop_first().unwrap();
+            self.ends[end].stream.note_narrow_path(mss);
+            self.turn(end);
+            return true;
+        }
         let (end, reaction) = if arrival == Some(next) {
             let (_, (end, segment, text)) = self.flying.pop_first().unwrap();
             (end, self.ends[end].stream.on_segment(&segment, &text, now))
