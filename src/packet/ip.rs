@@ -127,6 +127,7 @@ const ICMPV6: u8 = 58;
 
 /// Reads a packet from its IP header on. Octets behind the packet's stated length are link-layer padding
 /// and left out (L-06).
+#[inline]
 pub fn parse(octets: &[u8]) -> Result<IpPacket<'_>, DecodeError> {
     match octets.first().map(|first| first >> 4) {
         Some(4) => parse_v4(octets, Quoted::No),
@@ -175,6 +176,7 @@ enum Quoted {
     Yes,
 }
 
+#[inline]
 fn parse_v4(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> {
     const LAYER: &str = "ipv4";
     let truncated = |need| DecodeError::Truncated { layer: LAYER, need, have: octets.len() };
