@@ -38,6 +38,11 @@ impl Instant {
         (self.0 / 1_000_000) as u32
     }
 
+    /// The low 32 bits of the seconds since the origin: they come round in a lifetime.
+    pub const fn low_seconds(self) -> u32 {
+        (self.0 / 1_000_000_000) as u32
+    }
+
     /// Time since the instant, at most 35 minutes ago, whose [`low_micros`](Self::low_micros) are given; zero
     /// if that instant is in fact later.
     pub const fn since_low_micros(self, earlier: u32) -> Duration {

@@ -9,6 +9,7 @@ use crate::cases::{CLIENT, PORTS, Packet, SERVER, Server, WINDOW};
 
 pub struct Ours {
     stream: Stream,
+    ip: IpFields,
     arriving: Packet,
     leaving: Packet,
 }
@@ -22,7 +23,8 @@ impl Server for Ours {
         };
         let mut stream = Stream::new(&parameters, Nagle::Off);
         let _ = stream.open(Origin::Passive, iss, &[], Instant::ORIGIN).unwrap();
-        Self { stream, arriving: Packet::EMPTY, leaving: Packet::EMPTY }
+        let ip = IpFields::new(Addresses::V4 { source: SERVER, destination: CLIENT });
+        Self { stream, ip, arriving: Packet::EMPTY, leaving: Packet::EMPTY }
     }
 
     fn take(&mut self, packet: &[u8], now: Instant) -> usize {
@@ -31,31 +33,28 @@ impl Server for Ours {
         let ip = ip::parse(octets).unwrap();
         let tcp = tcp::parse(ip.payload, ip.addresses, TransportChecksum::Complete).unwrap();
         let reaction = self.stream.on_segment(&tcp.segment, tcp.text, now);
+        let mut sent = self.send(&reaction);
         let unread = self.stream.unread().len();
-        self.send(Some(reaction)) + if unread > 0 { self.read(unread, now) } else { 0 } + self.close(now)
+        if unread > 0
+            && let Some(update) = self.stream.read(unread, now)
+        {
+            sent += self.send(&update);
+        }
+        if self.stream.tcb().state() == State::CloseWait
+            && let Ok(closing) = self.stream.close(now)
+        {
+            sent += self.send(&closing);
+        }
+        sent
     }
 }
 
 impl Ours {
-    fn read(&mut self, octets: usize, now: Instant) -> usize {
-        let reaction = self.stream.read(octets, now);
-        self.send(reaction)
-    }
-
-    fn close(&mut self, now: Instant) -> usize {
-        if self.stream.tcb().state() != State::CloseWait {
-            return 0;
-        }
-        let reaction = self.stream.close(now).ok();
-        self.send(reaction)
-    }
-
-    fn send(&mut self, reaction: Option<Reaction>) -> usize {
-        let Some(segment) = reaction.and_then(|reaction| reaction.segment) else { return 0 };
-        let ip = IpFields::new(Addresses::V4 { source: SERVER, destination: CLIENT });
+    fn send(&mut self, reaction: &Reaction) -> usize {
+        let Some(segment) = &reaction.segment else { return 0 };
         let ports = Ports { source: PORTS.destination, destination: PORTS.source };
-        let text = self.stream.text_of(&segment);
-        self.leaving.len = emit(&ip, ports, &segment, text, &mut self.leaving.octets).unwrap();
+        let text = self.stream.text_of(segment);
+        self.leaving.len = emit(&self.ip, ports, segment, text, &mut self.leaving.octets).unwrap();
         1
     }
 }

@@ -35,7 +35,7 @@ fn flags_of(choice: u8, stream: &Stream, octets: &mut Octets) -> Flags {
         _ => Flags::ACK,
     };
     match choice {
-        0..=6 => usual,
+        0..=6 | 14 => usual,
         7 => Flags::ACK,
         8 => Flags::ACK | Flags::PSH,
         9 => Flags::ACK | Flags::FIN,
@@ -43,7 +43,6 @@ fn flags_of(choice: u8, stream: &Stream, octets: &mut Octets) -> Flags {
         11 => Flags::SYN | Flags::ACK,
         12 => Flags::RST | Flags::ACK,
         13 => Flags::ACK | Flags::URG,
-        14 => usual,
         _ => Flags::from_bits(octets.u16()),
     }
 }

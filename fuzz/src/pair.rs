@@ -106,7 +106,7 @@ impl Pair {
         let (to, mut segment) = self.flying[at];
         match octets.u8() & 7 {
             0 => segment.flags = Flags::from_bits(octets.u16()),
-            1 => segment.flags = segment.flags | Flags::RST,
+            1 => segment.flags |= Flags::RST,
             2 => segment.seq += u32::from(octets.u16()),
             3 => segment.seq = segment.seq - u32::from(octets.u16()),
             4 => segment.ack += u32::from(octets.u16()),

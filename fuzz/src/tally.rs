@@ -30,7 +30,7 @@ pub fn count(segments: u64) {
     let look = tally.segments / LOOK_EVERY != (tally.segments + segments) / LOOK_EVERY;
     tally.segments += segments;
     let is_over = tally.limit.is_some_and(|limit| tally.segments >= limit);
-    if is_over || (look && time_used() - tally.told >= EVERY) {
+    if is_over || (look && time_used().saturating_sub(tally.told) >= EVERY) {
         tally.tell();
     }
     if is_over {
@@ -54,7 +54,7 @@ impl Tally {
 
     fn tell(&mut self) {
         self.told = time_used();
-        let seconds = (self.told - self.begun).as_secs_f64();
+        let seconds = self.told.saturating_sub(self.begun).as_secs_f64();
         let rate = self.segments as f64 / seconds / 1e6;
         eprintln!("segments: {} in {seconds:.0} s of a core, {rate:.2} million a second", self.segments);
     }

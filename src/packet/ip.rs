@@ -133,6 +133,7 @@ const ICMPV6: u8 = 58;
 /// no connection. Source routes are neither sent nor kept nor followed (MUST-51, MUST-52, MUST-53, SHLD-24): what
 /// carries one is dropped, here as by hosts and routers (RFC 7126 section 4.3), for it serves to be answered in
 /// another's name (L-11).
+#[inline]
 pub fn parse(octets: &[u8]) -> Result<IpPacket<'_>, DecodeError> {
     match octets.first().map(|first| first >> 4) {
         Some(4) => parse_v4(octets, Quoted::No),
@@ -181,6 +182,7 @@ enum Quoted {
     Yes,
 }
 
+#[inline]
 fn parse_v4(octets: &[u8], quoted: Quoted) -> Result<IpPacket<'_>, DecodeError> {
     const LAYER: &str = "ipv4";
     let truncated = |need| DecodeError::Truncated { layer: LAYER, need, have: octets.len() };

@@ -67,6 +67,11 @@ pub(super) const CHECKSUM_AT: usize = 16;
 const LAYER: &str = "tcp";
 
 /// Reads a segment from its header on. Reserved bits are ignored (L-15).
+#[expect(
+    clippy::inline_always,
+    reason = "to copy what was read out of here would take longer than to read it"
+)]
+#[inline(always)]
 pub fn parse(
     octets: &[u8],
     addresses: Addresses,

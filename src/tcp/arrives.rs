@@ -31,6 +31,7 @@ impl Tcb {
         self.on_segment_beside(&mut Transfer::small(self), segment, now)
     }
 
+    #[inline]
     pub(super) fn on_segment_beside(
         &mut self,
         beside: &mut Transfer,

@@ -60,14 +60,15 @@ impl Arrival<'_> {
         if self.seg.has(Flags::RST) {
             return self.stop(Clause::SeqUnacceptableRst, None);
         }
-        let ack = self.form_ack();
         if state == State::TimeWait && self.seg.has(Flags::FIN) && self.seg.end() == self.tcb.rcv.nxt {
             self.tcb.rearm(self.now); // restarts 2 MSL (I-01)
+            let ack = self.form_ack();
             return self.stop(Clause::FinRepeated, Some(ack));
         }
         if self.is_rationed() {
             return self.challenge(Clause::SeqUnacceptable); // an endless exchange of ACKs ends here (G-15)
         }
+        let ack = self.form_ack();
         self.stop(Clause::SeqUnacceptable, Some(ack))
     }
 
@@ -374,6 +375,7 @@ impl Arrival<'_> {
     }
 
     /// An acknowledgment with what is held behind a gap: RFC 2018 section 4 wants that on all of them.
+    #[inline]
     fn form_ack(&mut self) -> Segment {
         self.tcb.form_ack_reporting(self.beside, self.seg.text_seq())
     }

@@ -28,6 +28,7 @@ fn aligned_by_two_nops(options: OptionsBuilder) -> OptionsBuilder {
 
 impl Tcb {
     /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>`. Nothing of ours is urgent (SHLD-13).
+    #[inline] // to copy a segment takes longer than to form it
     pub(super) fn form_ack(&self) -> Segment {
         Segment {
             seq: self.snd.nxt,
@@ -40,16 +41,17 @@ impl Tcb {
     }
 
     /// The same, with what has arrived behind a gap where the peer understands it; `latest` came last.
+    #[inline]
     pub(super) fn form_ack_reporting(&self, beside: &mut Transfer, latest: SeqNum) -> Segment {
-        let ack = self.form_ack();
         if !self.granted.has(Offer::SACK) || beside.held.is_empty() {
-            return ack;
+            return self.form_ack();
         }
         let aligned = aligned_by_two_nops(self.timestamps_option());
-        Segment { options: beside.report(latest, aligned).build(), ..ack }
+        Segment { options: beside.report(latest, aligned).build(), ..self.form_ack() }
     }
 
     /// The options of every segment after the SYNs: timestamps, if they were agreed on (RFC 7323 section 3.2).
+    #[inline]
     fn timestamps_option(&self) -> OptionsBuilder {
         let Some(Timestamps { value, echo }) = self.timestamps() else { return OptionsBuilder::default() };
         let padded = aligned_by_two_nops(OptionsBuilder::default());

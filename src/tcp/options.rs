@@ -28,7 +28,11 @@ impl Options {
 
     /// Takes options as they stand in a header. A length that is no multiple of four is padded with
     /// End of Option List, as a header must be (MUST-69).
+    #[inline]
     pub fn from_wire(octets: &[u8]) -> Result<Self, OptionsTooLong> {
+        if octets.is_empty() {
+            return Ok(Self::NONE); // as in most segments
+        }
         let mut options = Self::NONE;
         let room = options.octets.get_mut(..octets.len()).ok_or(OptionsTooLong(octets.len()))?;
         room.copy_from_slice(octets);
@@ -331,6 +335,7 @@ pub struct OptionsBuilder {
 
 impl OptionsBuilder {
     /// Appends one option, with its length if it has one (MUST-68); an error leaves the list as it was.
+    #[inline]
     pub fn push(mut self, option: Opt<'_>) -> Result<Self, OptionsTooLong> {
         match option {
             Opt::Nop => self.append(&[kind::NOP])?,

@@ -205,7 +205,7 @@ impl Stream {
     }
 
     /// Where the retransmission timer runs for a flight, a probe comes before it.
-    fn probing(&mut self, reaction: Reaction, now: Instant) -> Reaction {
+    fn probing(&mut self, mut reaction: Reaction, now: Instant) -> Reaction {
         const LEAST: Duration = Duration::from_millis(10); // the peer's system, and ours, take their time
         if self.loss_probes == LossProbes::Off {
             return reaction;
@@ -214,7 +214,8 @@ impl Stream {
         if let Some(rtt) = rtt {
             self.tcb.hasten((rtt * 2).max(LEAST), now);
         }
-        Reaction { deadline: self.tcb.deadline(), ..reaction }
+        reaction.deadline = self.tcb.deadline();
+        reaction
     }
 
     /// The text that a segment of ours carries.

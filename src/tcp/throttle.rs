@@ -1,36 +1,36 @@
 //! Not more challenge ACKs than RFC 5961 section 7 recommends.
 
-use std::time::Duration;
-
 use crate::time::Instant;
 
-/// Ten challenges, then none until five seconds have passed since the last of them: so there are no more than ten in
-/// any five seconds. Were the seconds counted from the first, a burst before their end and a burst behind it would be
-/// twenty at once.
+/// Ten challenges in the present second and the five before it, so in any five seconds no more than that. Were they
+/// counted from the first of them, a burst before the end of the five and a burst behind it would be twenty at once;
+/// and who is asked once a second, by keep-alive probes for one, answers each time.
 ///
 /// Each connection counts by itself: a counter shared by all would let a stranger learn of one connection by what
 /// happens on another (CVE-2016-5696).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Throttle {
-    /// When the latest of `sent` left, in milliseconds: they come round in fifty days.
+    /// The second of the latest challenge.
     latest: u32,
-    sent: u8,
+    /// How many there were in that second, in the one before it, and so on: four bits each, the latest lowest.
+    counts: u32,
 }
 
 impl Throttle {
-    const MOST: u8 = 10;
-    const SPAN: Duration = Duration::from_secs(5);
+    const MOST: u32 = 10;
+    const BITS: u32 = 4;
+    /// Five seconds that begin within a second end within the sixth.
+    const SECONDS: u32 = 6;
 
     /// Whether one more may be sent now; counts it if so.
     pub(super) fn admits(&mut self, now: Instant) -> bool {
-        let millis = now.low_millis();
-        let since = millis.wrapping_sub(self.latest);
-        if u128::from(since) > Self::SPAN.as_millis() {
-            self.sent = 0;
-        }
-        let admitted = self.sent < Self::MOST;
+        let second = now.low_seconds();
+        let passed = second.wrapping_sub(self.latest);
+        let counts = if passed < Self::SECONDS { self.counts << (passed * Self::BITS) } else { 0 };
+        let of = |age: u32| counts >> (age * Self::BITS) & ((1 << Self::BITS) - 1);
+        let admitted = (0..Self::SECONDS).map(of).sum::<u32>() < Self::MOST;
         if admitted {
-            *self = Self { latest: millis, sent: self.sent + 1 };
+            *self = Self { latest: second, counts: counts + 1 };
         }
         admitted
     }
@@ -38,6 +38,8 @@ impl Throttle {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// When each of the challenges that are asked for at these milliseconds is sent.
@@ -59,6 +61,12 @@ mod tests {
                 assert!(sent.len() > 10 || pace > 1_000, "it goes on: {sent:?}");
             }
         }
+    }
+
+    /// J-12: who asks once a second, as keep-alive probes may, is answered each time.
+    #[test]
+    fn j12_once_a_second_is_never_too_often() {
+        assert_eq!(sent((0..100_000).step_by(1000)).len(), 100);
     }
 
     /// However long nobody asked before.

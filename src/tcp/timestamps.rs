@@ -24,16 +24,12 @@ impl Recent {
     const VALID: Duration = Duration::from_secs(24 * 24 * 3600);
 
     pub(super) const fn taken(value: u32, now: Instant) -> Self {
-        Self { value, at: seconds(now) }
+        Self { value, at: now.low_seconds() }
     }
 
     fn is_valid(self, now: Instant) -> bool {
-        u64::from(seconds(now).wrapping_sub(self.at)) < Self::VALID.as_secs()
+        u64::from(now.low_seconds().wrapping_sub(self.at)) < Self::VALID.as_secs()
     }
-}
-
-const fn seconds(now: Instant) -> u32 {
-    (now.as_nanos() / 1_000_000_000) as u32
 }
 
 /// What PAWS says of a segment.
