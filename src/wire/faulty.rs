@@ -75,7 +75,9 @@ impl<W: Wire, F: Weather> FaultyWire<W, F> {
         let fate = self.weather.fate(Departure { toward, nth: *count, at });
         for passage in fate.copies() {
             let mut octets = octets.to_vec();
-            passage.spoilt.iter().for_each(|spoilt| spoilt.apply(&mut octets));
+            if let Some(spoilt) = passage.spoilt {
+                spoilt.apply(&mut octets);
+            }
             let due = at + passage.late;
             let (order, behind, until) = (self.copies, passage.behind, due + passage.waits);
             self.under_way.push(UnderWay { toward, due, order, behind, until, octets, checksum });

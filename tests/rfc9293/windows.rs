@@ -96,7 +96,7 @@ fn h15_a_bare_fin_is_taken_at_a_closed_window() {
 fn an_ack_at_the_right_edge_of_the_window_is_taken() {
     for window in [0, 1, 64_000] {
         let mut tcb = opened(&with_window(window));
-        let _ = tcb.send(1000, NOW).unwrap();
+        assert!(tcb.send(1000, NOW).is_ok());
         let beyond = tcb.on_segment(&segment(Flags::ACK, window + 2, 501, 500), NOW);
         assert_eq!((tcb.snd().una, beyond.clause), (ISS + 1, Clause::SeqUnacceptable), "{window}");
         let text = Segment { text_len: 1, ..segment(Flags::ACK, window + 1, 501, 500) };

@@ -102,11 +102,12 @@ pub fn run<P: Peer>(setup: &Setup, peer: P) -> Exchange {
 
 /// We are gone: as our kernel would, CLOSED answers what still comes, until nothing does.
 fn run_out<P: Peer>(wire: &mut Near<FaultyWire<MemoryWire<Far<P>>, Seeded>>) {
-    const LONG: Duration = Duration::from_hours(1);
+    const LONG: Duration = Duration::from_secs(3600);
     let until = wire.now() + LONG;
     while let Arrival::Packet(received) = wire.receive(Some(until)).unwrap() {
-        let answer = refusal(received.octets);
-        answer.iter().for_each(|answer| wire.send(answer).unwrap());
+        if let Some(answer) = refusal(received.octets) {
+            wire.send(&answer).unwrap();
+        }
     }
     assert_eq!(wire.wire.under_way(), 0, "packets are under way for ever");
 }

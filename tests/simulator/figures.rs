@@ -54,7 +54,7 @@ impl Figures {
     fn join(mut self, other: Self) -> Self {
         let add = |all: &mut BTreeMap<_, _>, more| {
             for (key, count) in more {
-                *all.entry(key).or_default() += count
+                *all.entry(key).or_default() += count;
             }
         };
         add(&mut self.verdicts, other.verdicts);

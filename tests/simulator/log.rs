@@ -42,7 +42,7 @@ pub struct Log {
 pub type Shared = Rc<RefCell<Log>>;
 
 /// No exchange needs so much time, and none so many packets.
-const LONGEST: Duration = Duration::from_hours(1000);
+const LONGEST: Duration = Duration::from_secs(1000 * 3600);
 const MOST: usize = 1_000_000;
 
 impl Log {
@@ -140,9 +140,13 @@ pub struct Far<S> {
 impl<S: Station> Station for Far<S> {
     fn react(&mut self, packet: Option<&[u8]>, now: Instant) -> Vec<Vec<u8>> {
         let mut log = self.log.borrow_mut();
-        packet.iter().for_each(|packet| log.enter(Place::ReachedPeer, now, packet));
+        if let Some(packet) = packet {
+            log.enter(Place::ReachedPeer, now, packet);
+        }
         let answers = self.peer.react(packet, now);
-        answers.iter().for_each(|answer| log.enter(Place::LeftPeer, now, answer));
+        for answer in &answers {
+            log.enter(Place::LeftPeer, now, answer);
+        }
         answers
     }
 

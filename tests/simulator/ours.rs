@@ -63,7 +63,7 @@ pub fn exchange(seed: u64, patience: Patience) -> (Setup, Ours) {
         text_on_syn: chance.permille(125),
         nagle: if chance.permille(500) { Nagle::On } else { Nagle::Off },
         timeout: match patience {
-            Patience::Long => Duration::from_hours(1),
+            Patience::Long => Duration::from_secs(3600),
             Patience::Usual => usual.timeout,
         },
         begun: Some(Instant::ORIGIN),
@@ -112,7 +112,7 @@ fn parameters(chance: &mut Chance, patience: Patience) -> Parameters {
         offer,
         retries: if patience == Patience::Long { Retries::Unlimited } else { usual.retries },
         // TIME-WAIT outlasts a row of losses, or its end would reset who still repeats its FIN.
-        msl: if patience == Patience::Long { Duration::from_mins(20) } else { usual.msl },
+        msl: if patience == Patience::Long { Duration::from_secs(20 * 60) } else { usual.msl },
         ..usual
     }
 }

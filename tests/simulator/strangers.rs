@@ -134,7 +134,7 @@ fn in_bad_weather_all_roles_come_to_their_end() {
         let (seed, role) = (n, ROLES[n as usize % ROLES.len()]);
         let _seed = Seed::under_way(seed, "in_bad_weather");
         let (mut setup, mut role) = usual(seed, role, rough());
-        setup.plan.timeout = Duration::from_hours(1);
+        setup.plan.timeout = Duration::from_secs(3600);
         let chance = &mut Chance::new(!seed);
         setup.piece = 1 + chance.next() as usize % 10_000;
         let mut one_of = |all: &[u32]| all[chance.next() as usize % all.len()];
