@@ -79,7 +79,7 @@ pub(super) enum News {
 
 /// As much news may wait for a reader that does not read; more is counted, not kept. A step takes less than half a
 /// kilobyte, so whatever storms outside, all of the program stays below 16 MiB.
-const BACKLOG: usize = 12 * 1024;
+const BACKLOG: usize = 10 * 1024;
 const _: () =
     assert!(size_of::<News>() + size_of::<Step>() < 420, "with the packet's headers, half a kilobyte");
 /// As much, if each brings a packet: of 64 KiB at most.
