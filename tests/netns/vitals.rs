@@ -69,7 +69,7 @@ pub(crate) fn has_ended(pid: u32) -> bool {
 }
 
 /// Of 16 MiB, what the pages of the program's file may take: 6 MiB of a release build, more of one for tests.
-const OF_THE_FILE: u64 = 7 * 1024;
+const OF_THE_FILE: u64 = 6 * 1024 + 512;
 pub(crate) const MOST_KIB: u64 = 16 * 1024 - OF_THE_FILE;
 
 /// How late a verdict may be.
