@@ -34,8 +34,8 @@ pub(super) struct Output<N = News> {
     /// News that the writer has taken.
     taken: Arc<AtomicU64>,
     told: u64,
-    /// Steps are told while no more news than this wait.
-    most_before_steps: u64,
+    /// News that may wait.
+    room: u64,
     lost: u64,
     steps: Steps,
 }
@@ -79,13 +79,15 @@ pub(super) enum News {
 
 /// As much news may wait for a reader that does not read; more is counted, not kept. A step takes less than half a
 /// kilobyte, so whatever storms outside, all of the program stays below 16 MiB.
-const BACKLOG: usize = 12 * 1024;
+const BACKLOG: usize = 11 * 1024;
 const _: () =
     assert!(size_of::<News>() + size_of::<Step>() < 420, "with the packet's headers, half a kilobyte");
 /// As much, if each brings a packet: of 64 KiB at most.
 const PACKETS: usize = 1024;
-/// Room that steps leave for what there is little of: in a storm that no reader can follow, the verdict is still told.
-const RESERVED: usize = 64;
+/// Room that steps leave for beginnings and verdicts: in a storm that no reader can follow, those are still told.
+const FOR_VERDICTS: u64 = 64;
+/// Room that those leave for what sums up all of them.
+const FOR_THE_SUM: u64 = 8;
 
 /// Turns news into lines, and into whatever else is written.
 trait Teller<N> {
@@ -228,9 +230,8 @@ impl<N: Send + 'static> Output<N> {
                 teller.finish().and(shown)
             };
             let writer = privileges::thread("output", write)?;
-            let most_before_steps = (backlog - RESERVED) as u64;
-            let (told, lost, steps) = (0, 0, Steps::Told);
-            Ok(Self { news: Some(news), writer, done, taken, told, most_before_steps, lost, steps })
+            let (room, told, lost, steps) = (backlog as u64, 0, 0, Steps::Told);
+            Ok(Self { news: Some(news), writer, done, taken, told, room, lost, steps })
         };
         start().map_err(|error| Failure::cannot("start the output", &error))
     }
@@ -297,6 +298,16 @@ impl<N: Send + 'static> Output<N> {
             Err(_) => self.lost += 1,
         }
     }
+
+    /// Tells it if that leaves so much room.
+    fn tell_leaving(&mut self, room: u64, news: N) {
+        let waiting = self.told.saturating_sub(self.taken.load(Ordering::Relaxed));
+        if waiting + room < self.room {
+            self.tell(news);
+        } else {
+            self.lost += 1;
+        }
+    }
 }
 
 /// Waits on as long as each wait sees something taken, or until one says that it is over.
@@ -315,26 +326,21 @@ impl Observer for Output {
     }
 
     fn begin(&mut self, opening: &Opening) {
-        self.tell(News::Begin(Box::new(opening.clone())));
+        self.tell_leaving(FOR_THE_SUM, News::Begin(Box::new(opening.clone())));
     }
 
     fn step(&mut self, step: &Step) {
-        let waiting = self.told.saturating_sub(self.taken.load(Ordering::Relaxed));
-        match self.steps {
-            Steps::Told if waiting < self.most_before_steps => {
-                self.tell(News::Step(Box::new(step.clone())));
-            }
-            Steps::Told => self.lost += 1,
-            Steps::Untold => {}
+        if self.steps == Steps::Told {
+            self.tell_leaving(FOR_VERDICTS, News::Step(Box::new(step.clone())));
         }
     }
 
     fn opened(&mut self, negotiation: &Negotiation) {
-        self.tell(News::Opened(*negotiation));
+        self.tell_leaving(FOR_THE_SUM, News::Opened(*negotiation));
     }
 
     fn end(&mut self, summary: &Summary) {
-        self.tell(News::End(Box::new(summary.clone())));
+        self.tell_leaving(FOR_THE_SUM, News::End(Box::new(summary.clone())));
     }
 }
 
@@ -420,15 +426,14 @@ mod tests {
         let writer = std::thread::spawn(|| Ok(()));
         let (done, _) = io::pipe().unwrap();
         let (taken, steps) = (Arc::default(), Steps::Told);
-        let mut output =
-            Output { news: Some(news), writer, done, taken, told: 0, most_before_steps: 1, lost: 0, steps };
+        let mut output = Output { news: Some(news), writer, done, taken, told: 0, room: 1, lost: 0, steps };
         output.statistics(&Statistics::default());
         output.statistics(&Statistics::default());
         assert_eq!(output.lost, 1);
         assert!(output.finish(None).is_err());
     }
 
-    /// J-07: however many steps nobody has read, the verdict finds room.
+    /// J-07: however many steps nobody has read, the verdict finds room; however many verdicts, what sums them up.
     #[test]
     fn j07_steps_leave_room_for_the_verdict() {
         let remote = server_address(7);
@@ -436,12 +441,12 @@ mod tests {
         let server = SimulatedServer::new(remote, SeqNum(9000), plan.parameters);
         let mut wire = MemoryWire::new(server, Duration::from_millis(10));
         let guard = Guard::not_needed("10.99.0.1:40000".parse().unwrap());
-        let (news, queue) = sync_channel(5);
+        let (news, queue) = sync_channel(FOR_VERDICTS as usize + 3);
         let writer = std::thread::spawn(|| Ok(()));
         let (done, _) = io::pipe().unwrap();
         let (taken, steps) = (Arc::default(), Steps::Told);
         let mut output =
-            Output { news: Some(news), writer, done, taken, told: 0, most_before_steps: 3, lost: 0, steps };
+            Output { news: Some(news), writer, done, taken, told: 0, room: FOR_VERDICTS + 3, lost: 0, steps };
         run(&guard, &mut wire, &plan, &mut output, &mut || None).unwrap();
         assert_eq!(output.lost, 5, "seven steps, and room for two beside the beginning");
         drop(output.news.take());

@@ -105,7 +105,7 @@ impl Met {
         let progress = at(steps.iter().rfind(|step| takes(step)).expect("an acknowledgment"));
         let reset = steps.iter().rfind(|step| step["flags"] == "RST,ACK" && step["direction"] == "sent");
         let over = at(reset.expect("a RST at the end"));
-        let kept_waiting = Vitals::kept_waiting_at_the_end(&self.vitals);
+        let kept_waiting = Vitals::kept_waiting(&self.vitals);
         let timeout = Duration::from_secs(seconds.into());
         let late =
             over.checked_sub(progress + timeout).unwrap_or_else(|| panic!("{part:?}: too early, {over:?}"));

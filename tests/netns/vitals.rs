@@ -13,7 +13,7 @@ pub(crate) struct Vitals {
     /// KiB it had in memory at the most, without pages of its file: those the system could drop.
     own: u64,
     /// How long it was ready to run, and did not, all together.
-    kept_waiting: Duration,
+    pub(crate) kept_waiting: Duration,
 }
 
 impl Vitals {
@@ -46,12 +46,15 @@ impl Vitals {
         }
     }
 
-    /// How long it was kept waiting around its end.
-    pub(crate) fn kept_waiting_at_the_end(vitals: &[Self]) -> Duration {
-        const BEFORE: Duration = Duration::from_millis(200);
-        let end = vitals.last().unwrap();
-        let before = vitals.iter().rfind(|vitals| vitals.at + BEFORE <= end.at).unwrap();
-        end.kept_waiting.saturating_sub(before.kept_waiting)
+    /// How long it was kept waiting in its first second, from which its patience is counted, and around its end. Between
+    /// them it may wait as long as it must.
+    pub(crate) fn kept_waiting(vitals: &[Self]) -> Duration {
+        const FIRST: Duration = Duration::from_secs(1);
+        const LAST: Duration = Duration::from_millis(200);
+        let (first, end) = (&vitals[0], vitals.last().unwrap());
+        let begun = vitals.iter().find(|vitals| vitals.at >= first.at + FIRST).unwrap_or(end);
+        let before = vitals.iter().rfind(|vitals| vitals.at + LAST <= end.at).unwrap_or(first);
+        begun.kept_waiting + end.kept_waiting.saturating_sub(before.kept_waiting)
     }
 
     pub(crate) fn peak(vitals: &[Self]) -> u64 {
@@ -66,7 +69,7 @@ pub(crate) fn has_ended(pid: u32) -> bool {
 }
 
 /// Of 16 MiB, what the pages of the program's file may take: 6 MiB of a release build, more of one for tests.
-const OF_THE_FILE: u64 = 7 * 1024;
+const OF_THE_FILE: u64 = 6 * 1024 + 512;
 pub(crate) const MOST_KIB: u64 = 16 * 1024 - OF_THE_FILE;
 
 /// How late a verdict may be.
