@@ -100,7 +100,7 @@ mod full {
         #[ignore = "minutes: .ci/prove model"]
         slow_readers: Stream, slow_reader(2, 2);
         #[ignore = "minutes: .ci/prove model"]
-        streams: Stream, client_and_server(2);
+        streams: Stream, client_and_server(1);
         #[ignore = "minutes: .ci/prove model"]
         with_timestamps: Tcb, timestamps(2, without_text(client_and_server(2)));
         #[ignore = "minutes: .ci/prove model"]
