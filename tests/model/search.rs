@@ -146,8 +146,7 @@ impl<M: Machine> Search<'_, M> {
         let mut tale = Tale::told();
         let mut world = self.replay(number, &mut tale);
         let mut at = number;
-        loop {
-            let Fair::Next(event) = fair(&world) else { break };
+        while let Fair::Next(event) = fair(&world) {
             let reached = world.after(event, self.scenario, &mut tale);
             at = self.fair[at as usize];
             match reached {

@@ -100,9 +100,11 @@ mod full {
         #[ignore = "minutes: .ci/prove model"]
         slow_readers: Stream, slow_reader(2, 2);
         #[ignore = "minutes: .ci/prove model"]
-        streams: Stream, client_and_server(2);
+        streams: Stream, client_and_server(1);
         #[ignore = "minutes: .ci/prove model"]
-        with_timestamps: Tcb, timestamps(2, client_and_server(2));
+        with_timestamps: Tcb, timestamps(2, without_text(client_and_server(2)));
+        #[ignore = "minutes: .ci/prove model"]
+        text_with_timestamps: Tcb, timestamps(2, client_and_server(1));
         #[ignore = "minutes: .ci/prove model"]
         everything: Tcb,
             spending(Budget { forged: 1, doubled: 1, given_up: 1, ticks: 0 }, without_text(client_and_server(2)));
