@@ -1,11 +1,16 @@
 //! Links and addresses, by netlink: no `ip` command needed.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use nix::poll::poll;
 
 use crate::net::interfaces::{Interface, LOOPBACK, link_header};
 use crate::net::netlink::{Message, Netlink};
+use crate::net::route;
+use crate::time::Clock;
 
 /// The name of the cable's end on either side.
 pub const LINK: &str = "shake0";
@@ -59,7 +64,8 @@ pub fn configure(name: &str, addresses: &[Address]) -> io::Result<()> {
     );
     Netlink::route()?.request(quiet)?;
     up(index)?;
-    addresses.iter().try_for_each(|address| add(index, *address))
+    addresses.iter().try_for_each(|address| add(index, *address))?;
+    addresses.iter().try_for_each(|address| await_arrivals(address.ip))
 }
 
 /// Brings the loopback interface up, which starts down in a new namespace.
@@ -71,6 +77,22 @@ fn up(index: u32) -> io::Result<()> {
     let flag = libc::IFF_UP as u32;
     let request = Message::new(libc::RTM_NEWLINK, 0, &link_header(index, flag, flag));
     Netlink::route()?.request(request).map(drop)
+}
+
+/// The kernel leaves it to a worker of its own to make the route by which an IPv6 address takes what comes for it: until
+/// then nothing arrives there.
+fn await_arrivals(ip: IpAddr) -> io::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const LOOK_AGAIN: u8 = 1; // milliseconds
+    let clock = Clock::new();
+    let deadline = clock.now() + PATIENCE;
+    while !route::is_own(ip) {
+        if clock.now() >= deadline {
+            return Err(io::Error::new(ErrorKind::TimedOut, format!("{ip} takes nothing")));
+        }
+        poll(&mut [], LOOK_AGAIN)?;
+    }
+    Ok(())
 }
 
 fn add(index: u32, address: Address) -> io::Result<()> {

@@ -86,7 +86,7 @@ impl Service {
     pub(crate) fn until(&mut self, wanted: impl Fn(&Value) -> bool) {
         loop {
             let line = self.dialogue.line();
-            assert!(!line.is_empty(), "the output ended: {:#?}", self.lines);
+            assert!(!line.is_empty(), "the output ended: {:#?} {}", self.lines, self.dialogue.complaints());
             self.lines.push(serde_json::from_str(&line).expect("JSON"));
             if self.lines.last().is_some_and(&wanted) {
                 return;

@@ -3,11 +3,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, UdpSocket};
 
-use tcpshake::lab::{self, FAR_V4, FAR_V6, NEAR_V4, NEAR_V6};
+use tcpshake::lab::{self, FAR_V4, FAR_V6, Lab, NEAR_V4, NEAR_V6};
 use tcpshake::net::interfaces::{Interface, LOOPBACK};
 use tcpshake::net::neighbours::hardware_address;
 use tcpshake::net::netlink::{Message, Netlink};
-use tcpshake::net::route::{Destination, Route, RouteError, lookup};
+use tcpshake::net::route::{Destination, Route, RouteError, is_own, lookup};
 use tcpshake::net::router::Router;
 
 use crate::Named;
@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Named] = &[
     ("routes_asked_for_in_vain_are_errors_of_their_own_each", errors_among_routes),
     ("routes_by_mark_are_asked_for_by_mark", marked),
     ("routes_need_a_router_of_their_own_namespace", namespaces),
+    ("routes_to_an_address_of_the_labs_stand_at_once", to_an_address_of_the_labs),
     ("neighbours_are_known_once_they_were_spoken_to", neighbours),
     ("neighbours_without_a_usable_address_are_unknown", unusable_neighbours),
     ("interfaces_tell_whether_they_are_ethernet", kinds_of_interfaces),
@@ -182,6 +183,19 @@ fn namespaces() {
     let routes = router.lookup(&both, None, None, None).unwrap();
     let kinds: Vec<Kind> = both.iter().zip(&routes).map(|(to, route)| Kind::of(*to, route)).collect();
     assert_eq!(kinds, [Kind::OnLink, Kind::Own]);
+}
+
+/// Many times, for the kernel's worker that makes them is but seldom late.
+fn to_an_address_of_the_labs() {
+    for _ in 0..40 {
+        let build = || {
+            lab::unshare_network().unwrap();
+            let lab = Lab::build().unwrap();
+            assert!(is_own(NEAR_V4.into()) && is_own(NEAR_V6.into()));
+            assert!(lab.far.run(|| Ok(is_own(FAR_V6.into()))).unwrap());
+        };
+        std::thread::spawn(build).join().unwrap();
+    }
 }
 
 fn neighbours() {

@@ -185,6 +185,11 @@ impl Dialogue {
         waitid(Id::Pid(self.pid()), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
     }
 
+    /// All that it complains of up to its end.
+    pub(crate) fn complaints(&mut self) -> String {
+        rest(BufReader::new(&mut self.errors))
+    }
+
     /// Closes its input and waits for its end.
     pub(crate) fn end(mut self) -> Said {
         self.stop_talking();
@@ -194,7 +199,7 @@ impl Dialogue {
     /// Waits for its end, and that of all that has its output.
     pub(crate) fn wait(mut self) -> Said {
         let stdout = self.output.take().map(rest).unwrap_or_default();
-        let stderr = rest(BufReader::new(&mut self.errors));
+        let stderr = self.complaints();
         Said { code: self.child.wait().unwrap().code(), stdout, stderr }
     }
 }

@@ -222,8 +222,8 @@ impl Exchange {
     }
 }
 
-/// Who loses several in a row waits long for the next.
-const PATIENT: [&str; 4] = ["--timeout", "15", "--retries", "8"];
+/// Who has lost something waits long for it.
+const PATIENT: [&str; 4] = ["--timeout", "60", "--retries", "8"];
 
 /// A line for each segment that was told.
 fn story(run: &Run) -> String {

@@ -59,8 +59,8 @@ pub(super) struct Fates {
 }
 
 impl Fates {
-    /// After so many in a row that did not get through one does: no exchange lasts for ever.
-    const MOST_IN_VAIN: u32 = 2;
+    /// After so many in a row that did not get through one does: lwIP waits three seconds, then six, then twelve.
+    const MOST_IN_VAIN: u32 = 1;
 
     /// Those of what goes `toward` one end, to or from this host.
     pub(super) fn new(weather: Weather, host: IpAddr, toward: Toward) -> Self {
