@@ -124,3 +124,28 @@ impl fmt::Display for Clause {
         write!(f, "{} ({})", self.text(), self.section())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ladder without explanations is quiet as long as nothing is out of the ordinary.
+    #[test]
+    fn losses_and_refusals_are_not_routine() {
+        for routine in [Clause::ActiveOpen, Clause::SynSentOpened, Clause::TextAccepted, Clause::AckOfFinLast]
+        {
+            assert!(routine.is_routine(), "{routine}");
+        }
+        for odd in
+            [Clause::RetransmissionTimeout, Clause::RstResets, Clause::SynSentRefused, Clause::TextHeld]
+        {
+            assert!(!odd.is_routine(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_told_with_its_place() {
+        let told = Clause::SynSentRefused.to_string();
+        assert_eq!(told, "a RST that acknowledges our SYN: the peer refuses (RFC 9293 3.10.7.3 second)");
+    }
+}

@@ -73,9 +73,9 @@ impl Congestion {
         Self { ssthresh: u32::MAX, sacked: Ranges::at_most(Self::MOST_SACKED), ..Self::default() }
     }
 
-    /// For a connection that sends little: `segments` may always be under way, and only a timeout finds a loss.
-    pub(super) fn fixed(segments: u32, smss: u32) -> Self {
-        Self { smss, cwnd: segments * smss, ssthresh: u32::MAX, ..Self::default() }
+    /// For a connection that sends little: so many octets may always be under way, and only a timeout finds a loss.
+    pub(super) fn fixed(octets: u32) -> Self {
+        Self { cwnd: octets, ..Self::default() }
     }
 
     /// Once the segment size is known. Ten segments may leave at once (RFC 6928 section 2), or one if the open

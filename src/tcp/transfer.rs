@@ -64,7 +64,7 @@ impl Transfer {
     /// For a block without anything beside it: three segments may be under way, and text behind a gap is not kept.
     pub(super) fn small(tcb: &Tcb) -> Self {
         Self {
-            congestion: Congestion::fixed(Self::SMALL, tcb.effective_mss()),
+            congestion: Congestion::fixed(Self::SMALL * tcb.effective_mss()),
             held: Ranges::at_most(0),
             told: Vec::new(),
             held_fin: None,

@@ -1,6 +1,6 @@
 //! Text behind gaps, in pieces, twice, and beyond the window; the FIN behind it; SACK blocks that tell of it.
 
-use tcpshake::tcp::{Flags, SeqNum, State};
+use tcpshake::tcp::{Clause, Flags, SeqNum, State};
 
 use crate::pattern::pattern;
 use crate::rig::*;
@@ -13,12 +13,18 @@ fn segment(n: u32) -> From {
 /// SHLD-31, MAY-13, MUST-58, MUST-59: held, and acknowledged together, once, when the gap is filled.
 #[test]
 fn shld_31_text_behind_a_gap_is_held() {
+    use Clause::{TextAccepted, TextFillsGap, TextHeld};
     let mut rig = Setup::new().open();
-    assert_eq!(rig.on(segment(1)), ". 1 ack 1");
-    assert_eq!(rig.on(segment(3)), ". 1 ack 1");
-    assert_eq!(rig.on(segment(0)), ". 1 ack 2001");
-    assert_eq!(rig.on(segment(2)), ". 1 ack 4001");
-    assert_eq!(rig.taken, 4000);
+    for (n, reply, clause) in [
+        (1, ". 1 ack 1", TextHeld),
+        (3, ". 1 ack 1", TextHeld),
+        (0, ". 1 ack 2001", TextFillsGap),
+        (2, ". 1 ack 4001", TextFillsGap),
+        (4, ". 1 ack 5001", TextAccepted),
+    ] {
+        assert_eq!((&*rig.on(segment(n)), rig.clause), (reply, clause), "segment {n}");
+    }
+    assert_eq!(rig.taken, 5000);
 }
 
 /// MUST-58, MUST-59: whatever waits behind the gap, the peer's FIN and text of our own included, it is one segment that
