@@ -4,11 +4,12 @@
 //! STATUS is [`Tcb::state`] and its neighbours.
 
 use super::clause::Clause;
+use super::parameters::Origin;
 use super::reaction::{AcceptedText, Arrows, Reaction};
 use super::segment::Segment;
 use super::seq::SeqNum;
 use super::state::State;
-use super::tcb::{Closing, Origin, Tcb, Timing};
+use super::tcb::{Closing, Tcb, Timing};
 use super::transfer::Transfer;
 use crate::time::Instant;
 

@@ -6,11 +6,12 @@ use super::clause::Clause;
 use super::flags::Flags;
 use super::form::reset_answering;
 use super::offer::Offer;
+use super::parameters::Origin;
 use super::reaction::AcceptedText;
 use super::segment::Segment;
 use super::seq::WindowSize;
 use super::state::State;
-use super::tcb::{Closing, Origin};
+use super::tcb::Closing;
 use super::timestamps::Age;
 use super::transfer::Reader;
 

@@ -1,8 +1,8 @@
 //! RFC 9293 as code, and nothing else: no sockets, no clock, no randomness, no printing, no serde.
 //!
 //! Time comes in as an argument, effects go out as a [`Reaction`]. The vocabulary is in [`seq`],
-//! [`flags`], [`options`] and [`segment`]; the machine is a [`Tcb`], whose methods stand where the RFC
-//! has them: `calls` (3.10.1 to 6), `arrives` and `checks` (3.10.7), `timeouts` (3.10.8). Every segment
+//! [`flags`], [`options`] and [`segment`]; the machine is a [`Tcb`], made with [`Parameters`], whose methods stand
+//! where the RFC has them: `calls` (3.10.1 to 6), `arrives` and `checks` (3.10.7), `timeouts` (3.10.8). Every segment
 //! it sends is formed in `form`.
 //!
 //! # What is left out
@@ -36,6 +36,7 @@ pub mod iss;
 mod octets;
 pub mod offer;
 pub mod options;
+mod parameters;
 mod ranges;
 pub mod reaction;
 pub mod rto;
@@ -61,11 +62,12 @@ pub use form::reset_answering;
 pub use iss::IssGenerator;
 pub use offer::Offer;
 pub use options::{Opt, Options, OptionsBuilder, SackBlocks, SynOptions, Timestamps};
+pub use parameters::{Origin, Parameters, Retries};
 pub use reaction::{AcceptedText, Arrows, Deadline, Reaction, Timer};
 pub use segment::Segment;
 pub use seq::{Mss, SeqNum, UnscaledWindow, WindowScale, WindowSize};
 pub use state::{Arrow, State};
 pub use stream::Stream;
-pub use tcb::{Origin, Parameters, Rcv, Retries, Snd, Tcb};
+pub use tcb::{Rcv, Snd, Tcb};
 pub use transfer::Nagle;
 pub use watched::{Shown, Watched};
