@@ -1,7 +1,7 @@
 //! A list of options is written.
 
-use super::super::seq::SeqNum;
 use super::{Opt, Options, OptionsTooLong, SackBlocks, kind};
+use crate::tcp::seq::SeqNum;
 
 /// Writes options in the order of the calls.
 #[derive(Clone, Copy, Debug, Default)]

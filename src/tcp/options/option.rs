@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::super::seq::SeqNum;
+use crate::tcp::seq::SeqNum;
 
 /// One option as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
