@@ -1,11 +1,11 @@
-//! What a connection is made with, and by whom: what its user decides once.
+//! What a connection is made with, and by whom.
 
 use std::time::Duration;
 
 use super::offer::Offer;
 use super::seq::{Mss, WindowScale, WindowSize};
 
-/// What a connection is made with; nothing of it changes afterwards.
+/// What a connection is made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Parameters {
     /// The MSS we announce and never exceed: the interface's MTU less 40 (IPv4) or 60 (IPv6) (MUST-67).

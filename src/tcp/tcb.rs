@@ -110,8 +110,8 @@ impl Timing {
 /// One block is one connection: once back in CLOSED it is spent, and whoever talks to the same peer again
 /// starts from SYN with a new one.
 ///
-/// The first three return a [`Reaction`](super::Reaction), which the caller carries out whole before it
-/// hands in the next event. The text of a connection is the caller's too: the block counts it, by
+/// What they yield is a [`Reaction`](super::Reaction), which the caller carries out whole before it hands in
+/// the next event. The text of a connection is the caller's too: the block counts it, by
 /// number, and says which part to send or take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tcb {
