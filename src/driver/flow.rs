@@ -1,28 +1,33 @@
 //! One connection: its stream, its story, and what its plan does next.
 //!
-//! A flow owns no wire: whoever drives it hands in what happened, and the [`Outside`] to act on.
+//! A flow owns no wire: whoever drives it hands in what happened, and the [`Outside`] to act on. Here is what comes and
+//! what leaves; what the plan does next is in `planned`, what lasts how long in `patience`, which acknowledgment waits
+//! in `owed`.
+
+mod outside;
+mod owed;
+mod patience;
+mod planned;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
+pub(super) use self::outside::{LONGEST_PACKET, Outside};
+use self::patience::Phase;
 use super::hear::Heard;
-use super::observe::Observer;
-use super::plan::{Close, Open, Plan};
+use super::plan::{Open, Plan};
 use super::single::DriveError;
-use super::story::{Part, Story, Told};
+use super::story::{Part, Story};
 use super::talk::{Say, Talk};
 use super::verdict::{self, SoFar};
 use crate::guard::Tally;
 use crate::packet::ip::IpFields;
-use crate::packet::{Addresses, EmitError, IcmpError, Ports, emit};
-use crate::record::{
-    Ending, Event, Excerpt, GuardSummary, IcmpEffect, Negotiation, Outcome, Role, Summary, TimeWait,
-};
+use crate::packet::{Addresses, IcmpError, Ports};
+use crate::record::{Event, Excerpt, GuardSummary, IcmpEffect, Outcome, Summary, TimeWait};
 use crate::tcp::{
     Clause, Flags, Mss, Options, OptionsBuilder, Origin, Reaction, Segment, SeqNum, State, Stream, Tcb,
 };
 use crate::time::{Instant, Reading};
-use crate::wire::{SendError, Wire};
+use crate::wire::SendError;
 
 /// A segment of the peer's, in its packet.
 struct Arrived<'p> {
@@ -32,59 +37,8 @@ struct Arrived<'p> {
     packet: &'p [u8],
 }
 
-/// What a flow acts on.
-pub(super) struct Outside<'o> {
-    pub(super) wire: &'o mut dyn Wire,
-    pub(super) observer: &'o mut dyn Observer,
-    /// For packets on their way out.
-    pub(super) buffer: &'o mut Vec<u8>,
-    /// Octets of the last of them.
-    pub(super) sent: usize,
-}
-
-impl Outside<'_> {
-    /// Builds a segment and hands it to the wire.
-    pub(super) fn send(
-        &mut self,
-        ip: &IpFields,
-        ports: Ports,
-        segment: &Segment,
-        text: &[u8],
-    ) -> Result<Result<(), SendError>, EmitError> {
-        self.sent = emit(ip, ports, segment, text, self.buffer)?;
-        Ok(self.wire.send(self.buffer.get(..self.sent).unwrap_or_default()))
-    }
-
-    /// To tell of what happened `at` a moment, and was seen in `packet`.
-    fn telling<'t>(&'t mut self, at: Instant, stream: &'t Stream, packet: &'t [u8]) -> Told<'t> {
-        Told { observer: self.observer, at, tcb: stream.tcb(), packet }
-    }
-
-    /// To tell of the segment that was sent last.
-    fn telling_sent<'t>(&'t mut self, at: Instant, stream: &'t Stream) -> Told<'t> {
-        let packet = self.buffer.get(..self.sent).unwrap_or_default();
-        Told { observer: self.observer, at, tcb: stream.tcb(), packet }
-    }
-}
-
-/// An IPv4 or IPv6 packet is no longer than this.
-pub(super) const LONGEST_PACKET: usize = 65_575;
-
 /// Both ECN bits of the type of service (RFC 3168 section 5).
 const CONGESTION_EXPERIENCED: u8 = 0b11;
-
-/// What is under way; each part has `plan.timeout` to end, and what makes progress has it anew.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Opening,
-    /// Open, and nothing is said until then.
-    Pausing {
-        until: Instant,
-    },
-    /// Open: talking, or waiting for the peer's FIN.
-    Open,
-    Closing,
-}
 
 pub(super) struct Flow<T> {
     pub(super) plan: Plan,
@@ -112,9 +66,6 @@ pub(super) struct Flow<T> {
     /// An acknowledgment that waits for what else has arrived, and since when.
     owed: Option<(Reaction, Instant)>,
 }
-
-/// No acknowledgment waits longer, whatever else arrives (MUST-40).
-const LONGEST_OWED: Duration = Duration::from_millis(100);
 
 impl<T: Talk> Flow<T> {
     pub(super) fn new(
@@ -204,43 +155,6 @@ impl<T: Talk> Flow<T> {
     pub(super) fn now(&mut self, out: &Outside<'_>) -> Instant {
         self.latest = out.wire.now().max(self.latest);
         self.latest
-    }
-
-    /// When something must happen even if nothing arrives.
-    pub(super) fn deadline(&self) -> Instant {
-        let timer = self.tcb().deadline().map(|timer| timer.at);
-        let pause = match self.phase {
-            Phase::Pausing { until } => Some(until),
-            Phase::Opening | Phase::Open | Phase::Closing => None,
-        };
-        let owed = self.owed.map(|(_, since)| since + LONGEST_OWED);
-        [timer, pause, owed].into_iter().flatten().fold(self.phase_ends, Instant::min)
-    }
-
-    /// Whether an acknowledgment waits for what has arrived and was not looked at yet.
-    pub(super) const fn owes(&self) -> bool {
-        self.owed.is_some()
-    }
-
-    /// Nothing more has arrived: the acknowledgment for all that has (MUST-58, MUST-59).
-    pub(super) fn acknowledge(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        let Some((reaction, _)) = self.owed.take() else { return Ok(()) };
-        let sent = reaction.segment.map(|reply| self.send(&reply, out)).transpose()?;
-        self.tell(&reaction, sent, Part::Reply, out);
-        Ok(())
-    }
-
-    /// Keeps back an acknowledgment that says nothing but that text in order has come, if more has arrived with it:
-    /// its own will say this, too. What tells of a gap, or that one is filled, goes at once (RFC 5681 section 4.2).
-    fn owe(&mut self, reaction: &Reaction, out: &mut Outside<'_>) -> bool {
-        let bare = reaction.segment.is_some_and(|reply| reply.is_empty());
-        let in_order = reaction.clause == Clause::TextAccepted && reaction.arrows.is_empty();
-        let owes = bare && in_order && out.wire.has_more();
-        if owes {
-            let since = self.owed.map_or(self.latest, |(_, since)| since);
-            self.owed = Some((*reaction, since));
-        }
-        owes
     }
 
     pub(super) fn on_packet(
@@ -353,57 +267,6 @@ impl<T: Talk> Flow<T> {
         Ok(())
     }
 
-    /// What counts as getting on: text acknowledged, text received.
-    fn progress(&self) -> (u64, u64) {
-        (self.stream.acknowledged(), self.stream.received())
-    }
-
-    /// Once we close, what the peer still says lasts no longer than the close may, unless it is waited for; but our
-    /// own text, which stands before our FIN, has an end.
-    fn renew_patience(&mut self, before: (u64, u64), out: &Outside<'_>) {
-        let is_heard = self.stream.acknowledged() > before.0;
-        let lasts = match self.phase {
-            Phase::Open => true,
-            Phase::Closing => self.plan.half_close || is_heard,
-            Phase::Opening | Phase::Pausing { .. } => false,
-        };
-        if lasts && self.outcome.is_none() && self.trouble.is_none() {
-            self.phase_ends = self.now(out) + self.plan.timeout;
-        }
-    }
-
-    /// Gives what came in order to whoever listens.
-    fn hand_over(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        loop {
-            let unread = self.stream.unread();
-            let taken = if unread.is_empty() { 0 } else { self.talk.hear(unread) };
-            if taken == 0 {
-                return Ok(());
-            }
-            let now = self.now(out);
-            if let Some(update) = self.stream.read(taken, now) {
-                self.call(&update, out)?;
-            }
-        }
-    }
-
-    /// At the end: nobody offers again what is not taken now.
-    pub(super) fn hand_over_rest(&mut self) {
-        let unread = self.stream.unread();
-        let len = unread.len();
-        if len > 0 {
-            self.talk.hear_rest(unread);
-            // What comes in TIME-WAIT must not offer it again. The window it opens is of no use to anybody.
-            let _ = self.stream.read(len, self.latest);
-        }
-    }
-
-    /// Somebody who talks or listens has something for us, or room again.
-    pub(super) fn on_wake(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        self.hand_over(out)?;
-        self.follow_plan(out)
-    }
-
     /// A call of ours, or a timeout: what it sends is a rung, and so is what it ends without sending.
     fn call(&mut self, reaction: &Reaction, out: &mut Outside<'_>) -> Result<(), DriveError> {
         let reaction =
@@ -474,125 +337,6 @@ impl<T: Talk> Flow<T> {
         }
     }
 
-    /// What the plan does next, if its moment has come.
-    fn follow_plan(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        if self.outcome.is_some() {
-            return Ok(());
-        }
-        if self.phase == Phase::Opening && self.tcb().state().is_synchronized() {
-            self.enter_open(out);
-        }
-        if let Phase::Pausing { until } = self.phase
-            && self.now(out) >= until
-        {
-            self.enter_phase(Phase::Open, out);
-        }
-        self.trouble = self.trouble.take().or_else(|| self.talk.trouble());
-        if self.phase != Phase::Open {
-            return Ok(());
-        }
-        self.converse(out)?;
-        self.end_as_planned(out)
-    }
-
-    /// Says and hears until neither makes room for the other. The peer is done when its last word was heard.
-    fn converse(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        loop {
-            let unread = self.stream.unread().len();
-            if unread == 0 && self.tcb().state() == State::CloseWait {
-                self.talk.peer_is_done();
-            }
-            self.speak(out)?;
-            if unread == 0 {
-                return Ok(());
-            }
-            self.hand_over(out)?;
-            if self.stream.unread().len() == unread {
-                return Ok(());
-            }
-        }
-    }
-
-    fn enter_open(&mut self, out: &mut Outside<'_>) {
-        self.was_open = true;
-        if let Some((syn, ttl)) = self.peer_syn {
-            out.observer.opened(&Negotiation::new(
-                self.plan.number,
-                &self.plan.parameters,
-                self.tcb(),
-                &syn,
-                ttl,
-            ));
-        }
-        if self.plan.wait_after_open.is_zero() {
-            self.enter_phase(Phase::Open, out);
-        } else {
-            let until = self.now(out) + self.plan.wait_after_open;
-            self.phase = Phase::Pausing { until };
-            self.phase_ends = until + self.plan.timeout;
-        }
-    }
-
-    /// Queues what there is to say and room for.
-    fn speak(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        while !self.said_all && self.outcome.is_none() {
-            let room = self.stream.room().min(self.plan.queue.saturating_sub(self.stream.queued()));
-            if room == 0 {
-                return Ok(());
-            }
-            match self.talk.say(room) {
-                Say::Later => return Ok(()),
-                Say::Done => self.said_all = true,
-                Say::Text(text) => {
-                    let now = self.now(out);
-                    if let Ok(reaction) = self.stream.send(&text, now) {
-                        self.call(&reaction, out)?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn end_as_planned(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        if self.trouble.is_some() {
-            return self.close(out); // properly, whatever the plan was
-        }
-        let peer_closed = self.tcb().state() == State::CloseWait;
-        let heard_enough = self.talk.has_heard_enough() || peer_closed;
-        let acknowledged = self.tcb().snd().una.at_or_after(self.tcb().snd().end);
-        if !self.said_all {
-            return Ok(());
-        }
-        match self.plan.close {
-            Close::Active if heard_enough || self.plan.half_close => self.close(out),
-            Close::Passive if peer_closed => self.close(out),
-            Close::Reset if (heard_enough && acknowledged) || peer_closed => {
-                self.abort(Outcome::Completed(Ending::ResetByUs), Clause::Abort, out)
-            }
-            Close::None if (heard_enough && acknowledged) || peer_closed => {
-                self.acknowledge(out)?;
-                self.outcome = Some(Outcome::Completed(Ending::LeftOpen));
-                Ok(())
-            }
-            Close::Active | Close::Passive | Close::Reset | Close::None => Ok(()),
-        }
-    }
-
-    fn enter_phase(&mut self, phase: Phase, out: &Outside<'_>) {
-        self.phase = phase;
-        self.phase_ends = self.now(out) + self.plan.timeout;
-    }
-
-    fn close(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        self.enter_phase(Phase::Closing, out);
-        let now = self.now(out);
-        match self.stream.close(now) {
-            Ok(reaction) => self.call(&reaction, out),
-            Err(_) => Ok(()), // closing already
-        }
-    }
-
     /// Ends the connection, with a RST where the peer may know of it; `clause` says why.
     pub(super) fn abort(
         &mut self,
@@ -608,41 +352,6 @@ impl<T: Talk> Flow<T> {
             Ok(reaction) => self.call(&Reaction { clause, ..reaction }, out),
             Err(_) => Ok(()), // gone already
         }
-    }
-
-    /// A deadline has passed at `when`, which may be long ago if we were stopped meanwhile.
-    pub(super) fn on_deadline(&mut self, when: Instant, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        let now = self.now(out);
-        if when >= self.phase_ends {
-            return self.on_patience_over(out);
-        }
-        if self.owed.is_some_and(|(_, since)| when >= since + LONGEST_OWED) {
-            self.acknowledge(out)?;
-        }
-        match self.stream.on_timeout(now) {
-            Some(reaction) => self.call(&reaction, out),
-            None => self.follow_plan(out),
-        }
-    }
-
-    /// The user timeout (RFC 9293 section 3.10.8). In SYN-SENT there is nobody to tell; later the peer may
-    /// be there, and learns by a RST that we are gone. (Who has stopped answering our segments altogether,
-    /// R2, is told nothing.)
-    fn on_patience_over(&mut self, out: &mut Outside<'_>) -> Result<(), DriveError> {
-        if self.outcome.is_some() {
-            return Ok(()); // what is kept of TIME-WAIT is over
-        }
-        if self.phase == Phase::Open && self.said_all && self.talk.makes_do() {
-            return self.follow_plan(out);
-        }
-        let outcome = verdict::given_up(self.tcb().state(), self.tcb(), self.so_far);
-        if self.plan.role == Role::Passive && !self.was_open {
-            // The SYN may have been anybody's: no RST goes to whom it named.
-            self.outcome = Some(outcome);
-            let over = self.stream.on_user_timeout();
-            return over.map_or(Ok(()), |reaction| self.call(&reaction, out));
-        }
-        self.abort(outcome, Clause::UserTimeout, out)
     }
 
     fn judge(&mut self, reaction: &Reaction) {
@@ -697,16 +406,5 @@ impl<T: Talk> Flow<T> {
             trouble: self.trouble.clone(),
             ..self.story.summary(outcome, &self.stream, tally)
         }
-    }
-
-    /// From now on what happens changes no verdict, and lasts no longer than what is kept of TIME-WAIT. Who keeps
-    /// all of it leaves the end to the machine: a FIN that the peer repeats begins it anew (H-04, I-01).
-    pub(super) fn keep(&mut self, time_wait: Option<TimeWait>, out: &Outside<'_>) {
-        let now = self.now(out);
-        self.phase_ends = match time_wait {
-            Some(time) if time.kept == time.full => Instant::FAR,
-            Some(time) => now + time.kept,
-            None => now,
-        };
     }
 }

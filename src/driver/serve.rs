@@ -1,96 +1,25 @@
 //! Many connections on one port: who is new, who is known, and what happens when there are too many.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+mod cookies;
+mod service;
 
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+
+pub use self::service::{Host, Service};
 use super::flow::{Flow, LONGEST_PACKET, Outside};
 use super::hear::{Heard, copied, hear};
 use super::observe::Observer;
 use super::plan::{Open, Plan};
 use super::single::{DriveError, PendingSignal};
 use super::story;
-use super::talk::Talk;
 use crate::guard::{Standing, Tally};
 use crate::packet::ip::IpFields;
 use crate::packet::{Addresses, Ports, Protocol, icmp, ip};
 use crate::record::{GuardSummary, Listening, NotOpened, Outcome, Served, Signal, Summary};
-use crate::tcp::{
-    Clause, Cookies, Flags, Mss, Offer, Opt, OptionsBuilder, Origin, Segment, SeqNum, State, UnscaledWindow,
-    answer_in_closed,
-};
+use crate::tcp::{Clause, Cookies, Flags, Mss, Offer, Origin, Segment, SeqNum, State, answer_in_closed};
 use crate::time::Instant;
 use crate::wire::{Arrival, Received, Sender, Wire};
-
-/// What a service does. It goes on listening while any number of its connections open (MUST-42), and none of them
-/// touches another (MUST-41): each has its own block, under its own two ends.
-#[derive(Clone, Debug)]
-pub struct Service {
-    /// Where clients reach us, all at one port; unspecified addresses are all of their family.
-    pub at: Vec<SocketAddr>,
-    /// What each connection does; its ends, number and initial sequence number are its own.
-    pub plan: Plan,
-    /// The initial sequence number of every connection, if it is to be always the same.
-    pub iss: Option<SeqNum>,
-    /// The secret of the cookies.
-    pub cookie_key: [u8; 16],
-    /// End after so many connections.
-    pub count: Option<u32>,
-    /// Keep each SYN waiting so long.
-    pub delay_syn_ack: Duration,
-    /// Pass over so many SYNs of each client's.
-    pub drop_first_syns: u32,
-    /// Connections that may be half-open at a time; beyond it, cookies carry them.
-    pub most_half_open: usize,
-    /// Connections there may be at a time; beyond it a SYN is passed over.
-    pub most: usize,
-}
-
-impl Service {
-    /// As many as a busy server would keep half-open.
-    pub const MOST_HALF_OPEN: usize = 1024;
-    /// Connections at a time.
-    pub const MOST: usize = 4096;
-    /// Octets that may wait for one client: times [`MOST`](Self::MOST), what clients that do not read cost.
-    pub const QUEUE: usize = 128 * 1024;
-
-    /// A service at these places that keeps this secret, and whose connections follow `plan`.
-    pub const fn new(at: Vec<SocketAddr>, plan: Plan, cookie_key: [u8; 16]) -> Self {
-        Self {
-            at,
-            plan,
-            iss: None,
-            cookie_key,
-            count: None,
-            delay_syn_ack: Duration::ZERO,
-            drop_first_syns: 0,
-            most_half_open: Self::MOST_HALF_OPEN,
-            most: Self::MOST,
-        }
-    }
-
-    fn port(&self) -> u16 {
-        self.at.first().map_or(0, SocketAddr::port)
-    }
-}
-
-/// What a service asks of the machine it runs on.
-pub trait Host {
-    /// What each connection says and hears.
-    type Talk: Talk;
-
-    /// Whether packets to this address are for us.
-    fn is_ours(&mut self, address: IpAddr) -> bool;
-
-    /// What we announce to a client there (MUST-67).
-    fn mss(&mut self, client: IpAddr) -> Mss;
-
-    /// The initial sequence number of a connection.
-    fn iss(&mut self, local: SocketAddr, remote: SocketAddr, now: Instant) -> SeqNum;
-
-    /// Somebody to talk with the next client.
-    fn talk(&mut self) -> Self::Talk;
-}
 
 /// Serves until the count is reached or a signal comes.
 ///
@@ -368,60 +297,6 @@ impl<H: Host> Server<'_, H> {
         self.timers.insert((deadline, key));
         self.flows.insert(key, Entry { flow, deadline, is_half_open: true, is_over: false });
         Ok(())
-    }
-
-    /// What cannot be remembered goes out with the SYN,ACK, and comes back with the client's ACK.
-    fn send_cookie(&mut self, key: Key, syn: &Segment) -> Result<(), DriveError> {
-        let (local, remote) = key;
-        let now = self.out.wire.now();
-        let theirs = syn.options.syn().mss.unwrap_or(Mss::default_of(remote.ip()));
-        let ours = self.host.mss(remote.ip()).min(self.service.plan.parameters.mss);
-        let announces = self.service.plan.parameters.offer.has(Offer::MSS);
-        let options = OptionsBuilder::default();
-        let options = if announces { options.push(Opt::Mss(ours.get())) } else { Ok(options) };
-        let window = self.service.plan.parameters.window.get();
-        let syn_ack = Segment {
-            seq: self.cookies.make(local, remote, syn.seq, theirs, now),
-            ack: syn.seq + 1,
-            flags: Flags::SYN | Flags::ACK,
-            window: UnscaledWindow(u16::try_from(window).unwrap_or(u16::MAX)),
-            options: options.map(OptionsBuilder::build).unwrap_or_default(),
-            ..Segment::default()
-        };
-        self.last_cookie = Some(now);
-        self.served.cookies_sent += 1;
-        self.send(key, &syn_ack)
-    }
-
-    /// Takes up a connection whose cookie a client's segment brings back.
-    fn recall(&mut self, key: Key, segment: &Segment) -> Result<bool, DriveError> {
-        let now = self.out.wire.now();
-        let Some(ack) =
-            segment.acknowledgment().filter(|_| !segment.has(Flags::SYN) && !segment.has(Flags::RST))
-        else {
-            return Ok(false);
-        };
-        let good_until = self.last_cookie.map(|at| at + Cookies::PERIOD * 2);
-        let is_full = self.is_taken_up() || self.flows.len() >= self.service.most;
-        if good_until.is_none_or(|until| now > until) || is_full {
-            return Ok(false); // nobody has one to bring back, or nobody takes it
-        }
-        let (iss, irs) = (ack - 1, segment.seq - 1);
-        let Some(remembered) = self.cookies.recall(key.0, key.1, irs, iss, now) else { return Ok(false) };
-        self.begin(key, iss, self.service.plan.parameters.offer.and(Offer::MSS), now)?;
-        let mss = OptionsBuilder::default().push(Opt::Mss(remembered.mss.get()));
-        let syn = Segment {
-            seq: irs,
-            flags: Flags::SYN,
-            window: segment.window,
-            options: mss.map(OptionsBuilder::build).unwrap_or_default(),
-            ..Segment::default()
-        };
-        if let Some(entry) = self.flows.get_mut(&key) {
-            entry.flow.recall(&syn, &mut self.out);
-        }
-        self.served.cookies_returned += 1;
-        Ok(true)
     }
 
     /// After each event of a connection: its timer, what it counts as, and its end.

@@ -1,14 +1,15 @@
 //! The user's calls (RFC 9293 sections 3.10.1 to 3.10.6).
 //!
-//! RECEIVE needs no call: text is handed over as it arrives, in [`Reaction::text`](super::Reaction).
-//! STATUS is [`Tcb::state`] and its neighbours.
+//! A block needs no RECEIVE: which text is its user's stands in [`Reaction::text`](super::Reaction). That of a
+//! [`Stream`](super::Stream), which keeps the octets, is its `read`. STATUS is [`Tcb::state`] and its neighbours.
 
 use super::clause::Clause;
+use super::parameters::Origin;
 use super::reaction::{AcceptedText, Arrows, Reaction};
 use super::segment::Segment;
 use super::seq::SeqNum;
-use super::state::State;
-use super::tcb::{Closing, Origin, Tcb, Timing};
+use super::state::{Arrow, State};
+use super::tcb::{Closing, Tcb, Timing};
 use super::transfer::Transfer;
 use crate::time::Instant;
 
@@ -206,7 +207,7 @@ impl Tcb {
 
     pub(super) fn reaction<const N: usize>(
         &self,
-        walked: [Option<super::state::Arrow>; N],
+        walked: [Option<Arrow>; N],
         segment: Option<Segment>,
         clause: Clause,
     ) -> Reaction {

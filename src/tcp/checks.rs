@@ -6,11 +6,12 @@ use super::clause::Clause;
 use super::flags::Flags;
 use super::form::reset_answering;
 use super::offer::Offer;
+use super::parameters::Origin;
 use super::reaction::AcceptedText;
 use super::segment::Segment;
-use super::seq::WindowSize;
+use super::seq::{WindowScale, WindowSize};
 use super::state::State;
-use super::tcb::{Closing, Origin};
+use super::tcb::Closing;
 use super::timestamps::Age;
 use super::transfer::Reader;
 
@@ -251,7 +252,7 @@ impl Arrival<'_> {
         if !(ack_current && newer) {
             return;
         }
-        let scale = if seg.has(Flags::SYN) { super::seq::WindowScale::default() } else { tcb.snd_scale };
+        let scale = if seg.has(Flags::SYN) { WindowScale::default() } else { tcb.snd_scale };
         snd.wnd = seg.window << scale;
         if probed && snd.wnd > WindowSize::default() {
             self.beside.congestion.on_window_opens();

@@ -5,7 +5,7 @@ use super::offer::Offer;
 use super::options::{Opt, Options, OptionsBuilder, OptionsTooLong, Timestamps};
 use super::ranges::Range;
 use super::segment::Segment;
-use super::seq::{SeqNum, WindowScale};
+use super::seq::{SeqNum, UnscaledWindow, WindowScale};
 use super::state::State;
 use super::tcb::{Closing, Tcb, Timing};
 use super::transfer::{Nagle, Transfer};
@@ -61,7 +61,7 @@ impl Tcb {
     /// `<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>`: the RST of ABORT. RFC 9293 section 3.10.5 has no ACK
     /// bit on it; hosts send one, and a firewall that tracks the connection expects it (H-20).
     pub(super) fn form_reset(&self) -> Segment {
-        Segment { flags: Flags::RST | Flags::ACK, window: super::seq::UnscaledWindow(0), ..self.form_ack() }
+        Segment { flags: Flags::RST | Flags::ACK, window: UnscaledWindow(0), ..self.form_ack() }
     }
 
     /// Our SYN, or once the peer's number is known our SYN,ACK; always with the same number.

@@ -1,8 +1,8 @@
 //! RFC 9293 as code, and nothing else: no sockets, no clock, no randomness, no printing, no serde.
 //!
 //! Time comes in as an argument, effects go out as a [`Reaction`]. The vocabulary is in [`seq`],
-//! [`flags`], [`options`] and [`segment`]; the machine is a [`Tcb`], whose methods stand where the RFC
-//! has them: `calls` (3.10.1 to 6), `arrives` and `checks` (3.10.7), `timeouts` (3.10.8). Every segment
+//! [`flags`], [`options`] and [`segment`]; the machine is a [`Tcb`], made with [`Parameters`], whose methods stand
+//! where the RFC has them: `calls` (3.10.1 to 6), `arrives` and `checks` (3.10.7), `timeouts` (3.10.8). Every segment
 //! it sends is formed in `form`.
 //!
 //! # What is left out
@@ -18,7 +18,8 @@
 //! * A SYN that reopens from TIME-WAIT (MAY-2), by timestamps (SHLD-4): whoever stands in TIME-WAIT here is a
 //!   client, and takes another port. The SYN is challenged like any other.
 //! * Delayed acknowledgments (SHLD-18): each segment with text is answered at once, which shows who answers what;
-//!   none is ever late (MUST-40), and every second is among them (SHLD-19).
+//!   none is ever late (MUST-40), and every second is among them (SHLD-19). Who drives the machine may join the
+//!   answers to what has arrived together.
 //! * PUSH and FLUSH as calls (MAY-15, MAY-14): text leaves as soon as it may, so there is nothing to push. A PSH
 //!   that comes is shown with its segment and means nothing more (MAY-17): text is handed over as it arrives.
 //! * Other congestion control than `congestion`'s (MAY-18).
@@ -36,6 +37,7 @@ pub mod iss;
 mod octets;
 pub mod offer;
 pub mod options;
+mod parameters;
 mod ranges;
 pub mod reaction;
 pub mod rto;
@@ -61,11 +63,12 @@ pub use form::reset_answering;
 pub use iss::IssGenerator;
 pub use offer::Offer;
 pub use options::{Opt, Options, OptionsBuilder, SackBlocks, SynOptions, Timestamps};
+pub use parameters::{Origin, Parameters, Retries};
 pub use reaction::{AcceptedText, Arrows, Deadline, Reaction, Timer};
 pub use segment::Segment;
 pub use seq::{Mss, SeqNum, UnscaledWindow, WindowScale, WindowSize};
 pub use state::{Arrow, State};
 pub use stream::Stream;
-pub use tcb::{Origin, Parameters, Rcv, Retries, Snd, Tcb};
+pub use tcb::{Rcv, Snd, Tcb};
 pub use transfer::Nagle;
 pub use watched::{Shown, Watched};

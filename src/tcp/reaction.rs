@@ -16,7 +16,7 @@ pub struct Reaction {
     pub arrows: Arrows,
     /// The rule that decided.
     pub clause: Clause,
-    /// Which part of the arriving segment's text is new and in order, for the user.
+    /// Which part of the arriving segment's text was taken: in order, so the user's, or kept behind a gap.
     pub text: AcceptedText,
     /// When to call [`Tcb::on_timeout`](super::Tcb::on_timeout), unless something happens before.
     pub deadline: Option<Deadline>,

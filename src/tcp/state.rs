@@ -121,7 +121,7 @@ impl Arrow {
             arrow(SynSent, SynReceived),     // SYN in: simultaneous open
             arrow(SynSent, Established),     // SYN,ACK in
             arrow(SynSent, Closed),          // refused, close, abort, timeout
-            arrow(SynReceived, Listen),      // RST or a new SYN in, passive origin
+            arrow(SynReceived, Listen),      // RST or a new SYN in, R2 reached: passive origin
             arrow(SynReceived, Established), // our SYN acknowledged
             arrow(SynReceived, FinWait1),    // close
             arrow(SynReceived, Closed),      // refused, abort, timeout

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::calls::CallError;
 use super::clause::Clause;
 use super::octets::{Incoming, Outgoing};
+use super::parameters::{Origin, Parameters};
 use super::reaction::Reaction;
 use super::segment::Segment;
 use super::seq::{Mss, SeqNum, WindowSize};
 use super::state::State;
-use super::tcb::{Origin, Parameters, Tcb};
+use super::tcb::Tcb;
 use super::transfer::{Nagle, Reader, Transfer};
 use crate::time::Instant;
 

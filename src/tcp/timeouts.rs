@@ -1,10 +1,11 @@
 //! Timeouts (RFC 9293 section 3.10.8, RFC 6298 section 5).
 
 use super::clause::Clause;
+use super::parameters::{Origin, Retries};
 use super::ranges::Range;
 use super::reaction::{Reaction, Timer};
 use super::state::State;
-use super::tcb::{Origin, Retries, Tcb};
+use super::tcb::Tcb;
 use super::transfer::Transfer;
 use crate::time::Instant;
 

@@ -4,11 +4,12 @@
 use super::clause::Clause;
 use super::flags::Flags;
 use super::offer::Offer;
+use super::parameters::{Origin, Parameters, Retries};
 use super::reaction::Arrows;
 use super::segment::Segment;
 use super::seq::{Mss, SeqNum, WindowScale, WindowSize};
 use super::state::{Arrow, State};
-use super::tcb::{Closing, Origin, Parameters, Retries, Tcb, Timing};
+use super::tcb::{Closing, Tcb, Timing};
 use super::transfer::{Nagle, Transfer};
 use crate::time::Instant;
 

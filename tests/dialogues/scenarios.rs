@@ -42,7 +42,7 @@ const GROUPS: [(char, usize); 15] = [
 const ELSEWHERE: [(&str, &str); 4] = [
     ("B-14", "tests/transfer/bulk.rs"),
     ("J-14", "tests/driver/trouble.rs"),
-    ("L-08", "src/tcp/options.rs"),
+    ("L-08", "src/tcp/options/read.rs"),
     ("O-03", "tests/netns/closes.rs"),
 ];
 

@@ -1,5 +1,9 @@
 //! What befalls the segments on a bad cable. It is drawn from one seed, for each host and direction by itself: whatever
 //! the machine does meanwhile, the nth segment of a direction meets the same fate.
+//!
+//! It is not `tcpshake::wire::faulty::Seeded`, which makes disorder by who is behind whom, and so needs a wire that
+//! holds packets back until others have passed. A cable knows only when a frame is due: here some are late. Nor does
+//! that weather know that what is sent again gets through, without which an exchange with lwIP takes minutes.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -84,9 +84,9 @@ impl Search {
             written: regex(r"\b(MUST|SHLD|MAY|REC|[A-P])-(\d+)\b"),
             named: regex(r"(?:^|_)(?:(must|shld|may|rec)_(\d+)|([a-p])(\d\d))(?:_|-|$)"),
             item: regex(
-                r"^\s*(?:pub(?:\([a-z:]+\))? )?(?:(?:const )?fn|struct|enum|trait|const|static|mod|type) (\w+)",
+                r"^\s*(?:pub(?:\([a-z: ]+\))? )?(?:(?:const )?fn|struct|enum|trait|const|static|mod|type) (\w+)",
             ),
-            field: regex(r"^\s*(?:pub(?:\([a-z:]+\))? )?(\w+)"),
+            field: regex(r"^\s*(?:pub(?:\([a-z: ]+\))? )?(\w+)"),
         }
     }
 
