@@ -210,11 +210,11 @@ impl<T: Talk> Flow<T> {
             }
             self.cross(segment, out)?;
         }
-        if segment.has(Flags::SYN) && !self.was_open {
-            self.peer_syn = Some((*segment, ttl));
-        }
         let progress = self.progress();
         let reaction = self.stream.on_segment(segment, text, self.latest);
+        if self.takes_syn(segment) {
+            self.peer_syn = Some((*segment, ttl));
+        }
         let reply = reaction.segment.map(|reply| self.dressed(reply));
         let reaction = Reaction { segment: reply, clause: self.by_its_way(reaction.clause, ttl), ..reaction };
         let split = self.plan.open == Open::Split && reaction.clause == Clause::ListenTakesSyn;
@@ -234,6 +234,12 @@ impl<T: Talk> Flow<T> {
         }
         self.judge(&reaction);
         self.follow_plan(out)
+    }
+
+    /// Whether the connection has, now that it has arrived, begun with this SYN.
+    fn takes_syn(&self, segment: &Segment) -> bool {
+        let knows_peer = !matches!(self.tcb().state(), State::Closed | State::Listen | State::SynSent);
+        segment.has(Flags::SYN) && !self.was_open && knows_peer && segment.seq == self.tcb().rcv().irs
     }
 
     /// A RST counts by its number alone; one that has not come the way the peer's SYN came is told as what it may be,

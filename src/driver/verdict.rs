@@ -67,6 +67,9 @@ pub(super) fn given_up(state: State, tcb: &Tcb, so_far: SoFar) -> Outcome {
 
 /// What an ICMP error does to the connection: it counts if it quotes a number under way (RFC 5927 section 4.1), and
 /// ends the attempt only before the open (SHLD-26; RFC 5927 section 5.2). `None` if it is to be discarded.
+///
+/// That a packet was too large is believed at once. Section 7.2 there would wait for a timeout as well; who guesses the
+/// number makes us send smaller segments, and not small ones, which is no harm to a short connection.
 pub(super) fn icmp_effect(error: &IcmpError, tcb: &Tcb) -> Option<IcmpEffect> {
     let snd = tcb.snd();
     let under_way = error.seq.at_or_after(snd.una) && error.seq.before(snd.nxt);

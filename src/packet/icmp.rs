@@ -94,7 +94,8 @@ pub fn parse(packet: &IpPacket<'_>) -> Result<Option<IcmpError>, DecodeError> {
 }
 
 /// RFC 1191. Routers from before it say 0: then the next smaller size in use (section 7) than that of the packet
-/// quoted. Hosts believe in nothing below 552, and we do not either: whoever says so wants us to send crumbs (N-07).
+/// quoted. Nothing below 552 is believed, as Linux has it: whoever says so wants us to send crumbs (N-07). Linux lets
+/// routers cut up its packets then; ours carry DF, so text does not get through where there is less room.
 fn mtu_v4(stated: u16, quoted: &[u8]) -> Option<u32> {
     const LEAST: u32 = 552;
     const IN_USE: [u32; 8] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, LEAST];

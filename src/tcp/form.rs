@@ -190,16 +190,17 @@ impl Tcb {
         self.form_text(self.snd.una, text.min(self.effective_mss()))
     }
 
-    /// Text from `seq` on, with PSH on the last of what is queued, and FIN if the text reaches it, the user has closed,
-    /// and nothing in front of it lies beyond the peer's window: a probe of a closed one is one octet, no more.
+    /// Text from `seq` on, with PSH on the last of what is queued, and FIN if the text reaches it and the user has
+    /// closed. Before it was sent once it comes with new text only, and if nothing in front of it lies beyond the
+    /// peer's window: a probe of a closed one is one octet, no more.
     fn form_text(&self, seq: SeqNum, text_len: u32) -> Segment {
         let mut segment = Segment { seq, text_len, ..self.form_ack() };
         let reaches_end = segment.end() == self.snd.end;
         if reaches_end && text_len > 0 {
             segment.flags |= Flags::PSH; // MUST-61; once for all calls whose text it ends (SHLD-27)
         }
-        let fits = self.snd.end.at_or_before(self.snd.una + self.snd.wnd.get());
-        if reaches_end && self.closing == Closing::Yes && (fits || self.fin_sent()) {
+        let is_next = seq == self.snd.nxt && self.snd.end.at_or_before(self.snd.una + self.snd.wnd.get());
+        if reaches_end && self.closing == Closing::Yes && (is_next || self.fin_sent()) {
             segment.flags |= Flags::FIN;
         }
         segment

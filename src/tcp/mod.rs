@@ -17,9 +17,9 @@
 //!   taken. Who wants none of it aborts.
 //! * A SYN that reopens from TIME-WAIT (MAY-2), by timestamps (SHLD-4): whoever stands in TIME-WAIT here is a
 //!   client, and takes another port. The SYN is challenged like any other.
-//! * Delayed acknowledgments (SHLD-18): each segment with text is answered at once, which shows who answers what;
-//!   none is ever late (MUST-40), and every second is among them (SHLD-19). Who drives the machine may join the
-//!   answers to what has arrived together.
+//! * Delayed acknowledgments (SHLD-18): the machine answers each segment with text, which shows who answers what. The
+//!   driver sends one answer to all that has arrived together (MUST-58, MUST-59), and waits for nothing more: none is
+//!   late (MUST-40), and whatever comes alone is answered, so every second segment is (SHLD-19).
 //! * PUSH and FLUSH as calls (MAY-15, MAY-14): text leaves as soon as it may, so there is nothing to push. A PSH
 //!   that comes is shown with its segment and means nothing more (MAY-17): text is handed over as it arrives.
 //! * Other congestion control than `congestion`'s (MAY-18).

@@ -219,6 +219,11 @@ impl Stream {
         reaction
     }
 
+    /// Whether something has arrived, and waits for what comes before it.
+    pub fn has_gap(&self) -> bool {
+        !self.beside.held.is_empty() || self.beside.held_fin.is_some()
+    }
+
     /// The text that a segment of ours carries.
     pub fn text_of(&self, segment: &Segment) -> &[u8] {
         self.outgoing.text_of(segment)

@@ -53,6 +53,13 @@ fn a_gap_is_told_of_at_once() {
     assert_eq!(rungs[..7], ["< . 1", "< . 21", "> . 1", "< . 31", "> . 1", "< . 11", "> . 1"]);
 }
 
+/// And so is that it is smaller.
+#[test]
+fn a_gap_that_is_filled_in_part_is_told_of_at_once() {
+    let rungs = told_of(|| vec![words(2), words(0), words(1)], &plan(Close::Passive));
+    assert_eq!(rungs[..6], ["< . 21", "> . 1", "< . 1", "> . 1", "< . 11", "> . 1"]);
+}
+
 /// Who leaves the connection open leaves nothing unacknowledged.
 #[test]
 fn what_is_left_open_is_acknowledged() {

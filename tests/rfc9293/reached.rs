@@ -6,6 +6,7 @@ use std::fs;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use regex::Regex;
 use tcpshake::tcp::{
     Arrow, Clause, Nagle, Offer, Opt, Origin, Parameters, Reaction, SeqNum, Stream, Tcb, WindowSize,
 };
@@ -170,7 +171,8 @@ fn by_streams(reached: &mut Reached) {
     stamped.hears(ack(1, 1).opt(&[clock(999)]));
 }
 
-/// What only a driver can reach, which has packets and clients, a test of the drivers asserts by name.
+/// What only a driver can reach, which has packets and clients, a test of the drivers asserts by name: `clause …` in a
+/// dialogue, `Clause::…` or `"…"` elsewhere.
 fn is_asserted_by_drivers(rule: Clause) -> bool {
     static TESTS: LazyLock<Vec<String>> = LazyLock::new(|| {
         let folders = ["driver", "netns", "dialogues"].map(|folder| root().join("tests").join(folder));
@@ -180,7 +182,8 @@ fn is_asserted_by_drivers(rule: Clause) -> bool {
             .filter_map(|file| fs::read_to_string(file).ok())
             .collect()
     });
-    TESTS.iter().any(|text| text.contains(rule.name()))
+    let asserted = Regex::new(&format!(r#"(\bclause |\bC(lause)?::|"){}\b"#, rule.name())).unwrap();
+    TESTS.iter().any(|text| asserted.is_match(text))
 }
 
 /// Every rule of `Clause` and every arrow of the table.

@@ -177,6 +177,28 @@ fn must_19_second_timeout_does_not_halve_again() {
     assert_eq!(rig.acked(3).len(), 2, "still slow start at three segments: half of ten is five");
 }
 
+/// RFC 5681 section 3.1, N-07: what goes out again because the path is narrow is not sent again by the timer; the first
+/// timeout behind that halves like any other.
+#[test]
+fn n07_must_19_first_timeout_behind_a_narrow_path_halves() {
+    const NARROW: u32 = SMSS / 2;
+    let mut rig = Setup::new().open();
+    rig.sends(60);
+    let mss = tcpshake::tcp::Mss::new(NARROW as u16).unwrap();
+    rig.event(|stream, now| {
+        stream.note_narrow_path(mss);
+        stream.transmit(now).unwrap()
+    });
+    rig.timeout();
+    let mut sent = (1..20).map(|segments| {
+        rig.on(ack(1, 1 + segments * NARROW));
+        rig.out.len()
+    });
+    assert_eq!(sent.by_ref().take(9).collect::<Vec<_>>(), [2; 9], "slow start to half of twenty");
+    let more: usize = sent.sum();
+    assert!((10..=11).contains(&more), "{more} segments for ten acknowledgments");
+}
+
 /// RFC 5681 section 4.1: a connection that was idle for longer than an RTO starts with the initial window again.
 #[test]
 fn must_19_idle_connection_restarts_with_the_initial_window() {

@@ -169,6 +169,21 @@ fn shld_17_must_35_what_lies_beyond_a_window_that_shrank_ends_nothing() {
     assert_eq!(rig.out[0].seq.0, 1501, "open again: what it had no room for comes first");
 }
 
+/// J-13, MUST-34: a FIN that a window which shrank had no room for leaves once it has, and once only: what is sent again
+/// in front of it does not carry it.
+#[test]
+fn j13_must_34_fin_behind_a_window_that_shrank_is_sent_once() {
+    let mut rig = Setup::new().open();
+    rig.sends(4);
+    rig.on(ack(1, 1).win(2000));
+    assert_eq!(rig.close(), "", "no room");
+    assert_eq!(rig.expires(), [0]);
+    assert_eq!(rig.on(ack(1, 1001).win(2000)), ". 1001:2001 ack 1, . 2001:3001 ack 1");
+    assert_eq!(rig.on(ack(1, 2001).win(2000)), "P. 3001:4001 ack 1, F. 4001 ack 1");
+    assert_eq!(rig.on(ack(1, 4002).win(2000)), "");
+    assert_eq!(rig.stream.tcb().state(), State::FinWait2);
+}
+
 /// MAY-8: our window stays closed for as long as nobody reads, and every probe is answered.
 #[test]
 fn may_8_our_window_stays_closed_while_nobody_reads() {

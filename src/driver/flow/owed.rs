@@ -24,10 +24,12 @@ impl<T: Talk> Flow<T> {
     }
 
     /// Keeps back an acknowledgment that says nothing but that text in order has come, if more has arrived with it:
-    /// its own will say this, too. What tells of a gap, or that one is filled, goes at once (RFC 5681 section 4.2).
+    /// its own will say this, too. What tells of a gap, or that one is filled or smaller, goes at once (RFC 5681
+    /// section 4.2).
     pub(super) fn owe(&mut self, reaction: &Reaction, out: &mut Outside<'_>) -> bool {
         let bare = reaction.segment.is_some_and(|reply| reply.is_empty());
-        let in_order = reaction.clause == Clause::TextAccepted && reaction.arrows.is_empty();
+        let accepted = reaction.clause == Clause::TextAccepted && reaction.arrows.is_empty();
+        let in_order = accepted && !self.stream.has_gap();
         let owes = bare && in_order && out.wire.has_more();
         if owes {
             let since = self.owed.map_or(self.latest, |(_, since)| since);
