@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tcpshake::tcp::{Clause, Flags, Parameters, Reaction, Segment, SeqNum, State, Stream, UnscaledWindow};
+use tcpshake::tcp::{
+    Clause, Flags, Mss, Parameters, Reaction, Segment, SeqNum, Snd, State, Stream, UnscaledWindow,
+};
 use tcpshake::time::Instant;
 
 use crate::laws::{Cause, Laws};
@@ -46,6 +48,10 @@ impl Subject {
         if reaction.arrows.iter().any(|arrow| arrow.to == State::Closed) {
             self.ended = Some(reaction.clause);
         }
+        self.transmit_rest(now);
+    }
+
+    fn transmit_rest(&mut self, now: Instant) {
         let before = self.out.len();
         while let Some(more) = self.stream.transmit(now) {
             self.laws.judge(Cause::Transmit, &more, &self.stream);
@@ -76,8 +82,8 @@ impl Subject {
         let window = self.stream.tcb().snd().max_wnd.get() as usize;
         let most = (window.max(1) * Self::MOST_WINDOWS).min(Self::MOST_QUEUED);
         let octets = octets.min(most.saturating_sub(self.stream.queued()));
-        let first = self.stream.tcb().snd().end;
-        if let Ok(reaction) = self.stream.send(pattern(self.iss, first, octets), now) {
+        let Snd { iss, end, .. } = *self.stream.tcb().snd(); // back in LISTEN, it has another ISS
+        if let Ok(reaction) = self.stream.send(pattern(iss, end, octets), now) {
             self.said += octets as u64;
             self.follow(Cause::Other, Some(reaction), now);
         }
@@ -96,6 +102,14 @@ impl Subject {
     pub fn abort(&mut self, now: Instant) {
         let reaction = self.stream.abort().ok();
         self.follow(Cause::Other, reaction, now);
+    }
+
+    /// A router says that the path is narrow, to a driver that believes no less than 552 octets.
+    fn narrow(&mut self, choice: u16, now: Instant) {
+        if let Some(mss) = Mss::new(512 + choice % 1024) {
+            self.stream.note_narrow_path(mss);
+        }
+        self.transmit_rest(now);
     }
 
     /// Goes one state further.
@@ -126,7 +140,8 @@ impl Subject {
             40..=46 => {
                 self.time_out(now);
             }
-            47..=59 => *now += Duration::from_millis(u64::from(octets.u8())),
+            47..=58 => *now += Duration::from_millis(u64::from(octets.u8())),
+            59 => self.narrow(octets.u16(), *now),
             60 => self.close(*now),
             61 => self.stream.close_with_peer(),
             62 => *now += Duration::from_secs(u64::from(octets.u16())),

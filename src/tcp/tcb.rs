@@ -258,7 +258,7 @@ impl Tcb {
     /// path is not tried for more later, which RFC 1191 section 6.3 leaves to each host: our connections are short.
     pub(super) fn narrow(&mut self, mss: Mss) -> bool {
         let before = self.effective_mss();
-        if self.state.is_synchronized() {
+        if self.state.is_synchronized() && !self.syn_outstanding() {
             self.mss = self.mss.min(mss);
         }
         self.effective_mss() < before

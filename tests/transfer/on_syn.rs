@@ -168,3 +168,14 @@ impl Rig {
         self.out.len()
     }
 }
+
+/// N-07: while our SYN is not acknowledged nothing is under way that could be too large: also not when our user has
+/// closed already, and the state is FIN-WAIT-1.
+#[test]
+fn n07_a_narrow_path_is_no_matter_for_a_syn() {
+    let mut rig = Setup::new().begin(Origin::Passive, 0);
+    rig.on(from_peer(Flags::SYN, 0, 0).opt(Opt::Mss(1000)));
+    assert_eq!(rig.close(), "F. 1 ack 1");
+    rig.stream.note_narrow_path(Mss::new(512).unwrap());
+    assert_eq!(rig.stream.transmit(rig.now), None);
+}
