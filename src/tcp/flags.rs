@@ -112,6 +112,7 @@ mod tests {
         assert_eq!((Flags::SYN | Flags::ACK).to_string(), "SYN,ACK");
         assert_eq!((Flags::SYN | Flags::ACK).short(), "S.");
         assert_eq!((Flags::FIN | Flags::SYN | Flags::URG).to_string(), "SYN,FIN,URG");
+        assert_eq!((Flags::SYN | Flags::SYN | Flags::ACK).short(), "S.", "what is set stays set");
         assert_eq!(Flags::NONE.to_string(), "none");
         assert_eq!(Flags::from_bits(0xffff).bits(), 0x1ff);
         for bits in 0..0x200 {

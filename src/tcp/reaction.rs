@@ -108,3 +108,23 @@ pub enum Timer {
     /// 2 MSL after both sides have closed (RFC 9293 section 3.6.1).
     TimeWait,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// H-20: a close is complete with the last acknowledgment, or with TIME-WAIT; an abort ends without.
+    #[test]
+    fn h20_what_completes_a_close() {
+        let after = |from, to, clause| {
+            let mut arrows = Arrows::default();
+            arrows.push(Arrow { from, to });
+            let text = AcceptedText::default();
+            Reaction { segment: None, arrows, clause, text, deadline: None }.completes_close()
+        };
+        assert!(after(State::FinWait2, State::TimeWait, Clause::FinAccepted));
+        assert!(after(State::LastAck, State::Closed, Clause::AckOfFinLast));
+        assert!(!after(State::LastAck, State::Closed, Clause::RstEndsClosing));
+        assert!(!after(State::Established, State::CloseWait, Clause::FinAccepted));
+    }
+}

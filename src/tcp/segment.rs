@@ -97,4 +97,17 @@ mod tests {
         assert_eq!(segment.text_seq(), SeqNum(0));
         assert_eq!(segment.acknowledgment(), None);
     }
+
+    #[test]
+    fn the_trace_notation() {
+        let segment =
+            Segment { seq: SeqNum(9), ack: SeqNum(5), text_len: 3, urgent: 2, ..Segment::default() };
+        assert_eq!(Segment { flags: Flags::SYN, ..segment }.to_string(), "S 9:12(3) win 0");
+        assert_eq!(
+            Segment { flags: Flags::ACK | Flags::URG, ..segment }.to_string(),
+            ".U 9:12(3) ack 5 win 0 urg 2"
+        );
+        let options = Options::from_wire(&[2, 4, 5, 180]).unwrap();
+        assert_eq!(Segment { options, ..Segment::default() }.to_string(), "none 0:0(0) win 0 <mss 1460>");
+    }
 }

@@ -305,6 +305,16 @@ fn k14_sack_blocks_that_make_no_sense() {
     }
 }
 
+/// K-14: a block that begins with what is acknowledged so far would say that it has arrived, and not been acknowledged.
+#[test]
+fn k14_sack_block_of_the_oldest_number() {
+    let mut rig = Setup::new().open();
+    rig.sends(10);
+    for end in 1..6 {
+        assert_eq!(rig.sacked(0, &[(0, end)]), NONE, "{end}");
+    }
+}
+
 /// K-14: an option of a length that holds no whole blocks is passed over.
 #[test]
 fn k14_sack_option_of_a_senseless_length() {
