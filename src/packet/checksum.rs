@@ -24,13 +24,13 @@ impl Sum {
     pub fn pseudo_header(self, addresses: Addresses, protocol: u8, len: usize) -> Self {
         let sum = match addresses {
             Addresses::V4 { source, destination } => {
-                self.octets(&source.octets()).octets(&destination.octets())
+                self.0 + u64::from(source.to_bits()) + u64::from(destination.to_bits())
             }
             Addresses::V6 { source, destination } => {
-                self.octets(&source.octets()).octets(&destination.octets())
+                self.octets(&source.octets()).octets(&destination.octets()).0
             }
         };
-        Self(sum.0 + u64::from(protocol) + len as u64)
+        Self(sum + u64::from(protocol) + len as u64)
     }
 
     /// The folded sum: 0xffff over data whose checksum is right.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use pnet::packet::Packet;
 use pnet::packet::ip::{IpNextHeaderProtocol, IpNextHeaderProtocols};
 use pnet::packet::ipv4::{Ipv4Flags, MutableIpv4Packet};
 use pnet::packet::ipv6::MutableIpv6Packet;
@@ -327,8 +328,8 @@ impl IpFields {
         match self.addresses {
             Addresses::V4 { source, destination } => {
                 let total_len = u16::try_from(IPV4_HEADER + payload_len).ok()?;
-                let header = buffer.get_mut(..IPV4_HEADER)?;
-                header.fill(0);
+                let header = buffer.first_chunk_mut::<IPV4_HEADER>()?;
+                *header = [0; IPV4_HEADER];
                 let mut packet = MutableIpv4Packet::new(header)?;
                 packet.set_version(4);
                 packet.set_header_length((IPV4_HEADER / 4) as u8);
@@ -341,12 +342,11 @@ impl IpFields {
                 packet.set_next_level_protocol(IpNextHeaderProtocols::Tcp);
                 packet.set_source(source);
                 packet.set_destination(destination);
-                let checksum = Sum::default().octets(buffer.get(..IPV4_HEADER)?).checksum();
-                MutableIpv4Packet::new(buffer.get_mut(..IPV4_HEADER)?)?.set_checksum(checksum);
+                packet.set_checksum(Sum::default().octets(packet.packet()).checksum());
             }
             Addresses::V6 { source, destination } => {
-                let header = buffer.get_mut(..IPV6_HEADER)?;
-                header.fill(0);
+                let header = buffer.first_chunk_mut::<IPV6_HEADER>()?;
+                *header = [0; IPV6_HEADER];
                 let mut packet = MutableIpv6Packet::new(header)?;
                 packet.set_version(6);
                 packet.set_traffic_class(self.tos);

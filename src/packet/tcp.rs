@@ -1,5 +1,6 @@
 //! The TCP header (RFC 9293 section 3.1).
 
+use pnet::packet::Packet;
 use pnet::packet::tcp::MutableTcpPacket;
 
 use super::checksum::Sum;
@@ -125,11 +126,13 @@ pub fn emit(
     let packet = buffer.get_mut(..ip_len + tcp_len).ok_or(too_long)?;
     ip.emit(tcp_len, packet).ok_or(too_long)?;
 
-    let tcp = packet.get_mut(ip_len..).ok_or(too_long)?;
-    tcp.fill(0);
-    tcp.get_mut(HEADER..header_len).ok_or(too_long)?.copy_from_slice(options);
-    tcp.get_mut(header_len..).ok_or(too_long)?.copy_from_slice(text);
-    let mut header = MutableTcpPacket::new(tcp).ok_or(too_long)?;
+    let (fixed, rest) =
+        packet.get_mut(ip_len..).and_then(<[u8]>::split_first_chunk_mut::<HEADER>).ok_or(too_long)?;
+    let (option_space, text_space) = rest.split_at_mut_checked(options.len()).ok_or(too_long)?;
+    option_space.copy_from_slice(options);
+    text_space.copy_from_slice(text);
+    *fixed = [0; HEADER];
+    let mut header = MutableTcpPacket::new(fixed).ok_or(too_long)?;
     header.set_source(ports.source);
     header.set_destination(ports.destination);
     header.set_sequence(segment.seq.0);
@@ -139,10 +142,8 @@ pub fn emit(
     header.set_flags(segment.flags.bits() as u8);
     header.set_window(segment.window.0);
     header.set_urgent_ptr(segment.urgent);
-    drop(header);
-
-    let checksum = Sum::default().pseudo_header(ip.addresses, PROTOCOL, tcp_len).octets(tcp).checksum();
-    MutableTcpPacket::new(tcp).ok_or(too_long)?.set_checksum(checksum);
+    let sum = Sum::default().pseudo_header(ip.addresses, PROTOCOL, tcp_len).octets(header.packet());
+    header.set_checksum(sum.octets(rest).checksum());
     Ok(ip_len + tcp_len)
 }
 

@@ -8,7 +8,7 @@ use super::flags::Flags;
 use super::form::reset_answering;
 use super::offer::Offer;
 use super::parameters::Origin;
-use super::reaction::{AcceptedText, Arrows, Reaction};
+use super::reaction::Reaction;
 use super::segment::Segment;
 use super::seq::{Mss, SeqNum, WindowScale, WindowSize};
 use super::state::State;
@@ -40,7 +40,8 @@ impl Tcb {
         now: Instant,
     ) -> Reaction {
         self.tell_time(now);
-        let mut arrival = Arrival::new(self, beside, segment, now);
+        let mut reaction = self.reaction([], None, Clause::AckRepeats);
+        let mut arrival = Arrival::new(self, beside, segment, now, &mut reaction);
         // Break is the RFC's "and return"; there is nothing after either end.
         let _ = match arrival.tcb.state() {
             State::Closed => arrival.in_closed(),
@@ -55,7 +56,8 @@ impl Tcb {
             | State::LastAck
             | State::TimeWait => arrival.in_other_states(),
         };
-        arrival.finish()
+        arrival.finish();
+        reaction
     }
 }
 
@@ -76,61 +78,59 @@ pub(super) struct Arrival<'t> {
     pub(super) now: Instant,
     /// RCV.NXT + RCV.WND when the segment came.
     pub(super) right_edge: SeqNum,
-    pub(super) arrows: Arrows,
-    pub(super) clause: Clause,
-    pub(super) reply: Option<Segment>,
+    /// What the segment does, filled in where the caller will find it: to move it costs more than to form it.
+    pub(super) reaction: &'t mut Reaction,
     /// An acknowledgment is due; text or a FIN of ours may carry it.
     pub(super) ack_owed: bool,
     /// Our SYN was sent more than once before it was acknowledged just now.
     syn_was_repeated: bool,
-    pub(super) text: AcceptedText,
 }
 
 impl<'t> Arrival<'t> {
-    fn new(tcb: &'t mut Tcb, beside: &'t mut Transfer, seg: &'t Segment, now: Instant) -> Self {
+    fn new(
+        tcb: &'t mut Tcb,
+        beside: &'t mut Transfer,
+        seg: &'t Segment,
+        now: Instant,
+        reaction: &'t mut Reaction,
+    ) -> Self {
         Self {
             right_edge: tcb.rcv.nxt + tcb.rcv.wnd.get(),
             tcb,
             beside,
             seg,
             now,
-            arrows: Arrows::default(),
-            clause: Clause::AckRepeats,
-            reply: None,
+            reaction,
             ack_owed: false,
             syn_was_repeated: false,
-            text: AcceptedText::default(),
         }
     }
 
     /// One acknowledgment for all that the segment did, and for all that waited behind the gap it fills (MUST-58,
     /// MUST-59); at once (MUST-40), and with text or a FIN of ours if there is any.
-    fn finish(mut self) -> Reaction {
-        if self.ack_owed && self.reply.is_none() {
-            let latest = self.seg.text_seq();
+    fn finish(mut self) {
+        if self.ack_owed && self.reaction.segment.is_none() {
             // A gap is reported at once, by an ACK of its own: text of ours does not make it wait.
-            let carries = self.beside.held.is_empty().then(|| self.tcb.form_next(self.beside, self.now));
-            let reply = carries.flatten();
-            self.reply = Some(reply.unwrap_or_else(|| self.tcb.form_ack_reporting(self.beside, latest)));
+            if self.beside.held.is_empty() {
+                self.reaction.segment = self.tcb.form_next(self.beside, self.now);
+            }
+            if self.reaction.segment.is_none() {
+                self.reaction.segment = Some(self.form_ack());
+            }
         }
-        Reaction {
-            segment: self.reply,
-            arrows: self.arrows,
-            clause: self.clause,
-            text: self.text,
-            deadline: self.tcb.deadline(),
-        }
+        self.reaction.deadline = self.tcb.deadline();
     }
 
     pub(super) fn enter(&mut self, to: State) {
         let arrow = self.tcb.enter(to);
-        self.arrows.push(arrow);
+        self.reaction.arrows.push(arrow);
     }
 
     /// The segment has had its effect: `clause` says why, `reply` goes out.
+    #[inline] // a reply that is none need not be copied
     pub(super) fn stop(&mut self, clause: Clause, reply: Option<Segment>) -> Next {
-        self.clause = clause;
-        self.reply = reply;
+        self.reaction.clause = clause;
+        self.reaction.segment = reply;
         Next::Break(())
     }
 
@@ -193,7 +193,7 @@ impl<'t> Arrival<'t> {
         };
         self.advance_una(ack);
         self.establish();
-        self.clause = Clause::SynSentOpened;
+        self.reaction.clause = Clause::SynSentOpened;
         self.ack_owed = true;
         self.note_urgent();
         self.take_text();
@@ -275,7 +275,7 @@ impl<'t> Arrival<'t> {
     /// A passive open starts over with the next SYN; an active one never comes here.
     pub(super) fn return_to_listen(&mut self, clause: Clause) -> Next {
         let reaction = self.tcb.return_to_listen(clause);
-        self.arrows = reaction.arrows;
+        self.reaction.arrows = reaction.arrows;
         self.stop(clause, None)
     }
 

@@ -166,9 +166,9 @@ impl Arrival<'_> {
             if !is_new {
                 return self.stop(Clause::AckOfUnsentOpening, Some(reset_answering(self.seg)));
             }
-            self.clause = Clause::AckOpens;
+            self.reaction.clause = Clause::AckOpens;
             if self.completes_simultaneous_open() {
-                self.clause = Clause::SynAckCrossed;
+                self.reaction.clause = Clause::SynAckCrossed;
                 self.ack_owed = true;
             }
             self.advance_una(ack);
@@ -180,7 +180,7 @@ impl Arrival<'_> {
         if ack.after(snd.nxt) || ack.before(snd.una - snd.max_wnd.get()) {
             return self.challenge(Clause::AckOutOfRange);
         }
-        self.clause = if is_new { Clause::AckAdvances } else { Clause::AckRepeats };
+        self.reaction.clause = if is_new { Clause::AckAdvances } else { Clause::AckRepeats };
         if is_new {
             self.advance_una(ack);
         }
@@ -214,11 +214,11 @@ impl Arrival<'_> {
         let fin_acknowledged = self.tcb.fin_acknowledged();
         match self.tcb.state() {
             State::FinWait1 if fin_acknowledged => {
-                self.clause = Clause::AckOfFin;
+                self.reaction.clause = Clause::AckOfFin;
                 self.enter(State::FinWait2);
             }
             State::Closing if fin_acknowledged => {
-                self.clause = Clause::AckOfFinClosing;
+                self.reaction.clause = Clause::AckOfFinClosing;
                 self.enter_time_wait();
             }
             State::Closing => return Next::Break(()),
@@ -284,7 +284,7 @@ impl Arrival<'_> {
         }
         self.ack_owed = true;
         if !self.tcb.state().receives_text() {
-            self.clause = Clause::TextAfterFin;
+            self.reaction.clause = Clause::TextAfterFin;
             return;
         }
         let skip = self.tcb.rcv.nxt - seg.text_seq();
@@ -297,9 +297,9 @@ impl Arrival<'_> {
         let room = (end - self.tcb.rcv.nxt).max(0) as u32;
         let len = (seg.text_len - skip).min(room);
         let released = self.beside.release(self.tcb.rcv.nxt + len);
-        self.text = AcceptedText { skip, len, ahead: 0, released };
+        self.reaction.text = AcceptedText { skip, len, ahead: 0, released };
         if len > 0 {
-            self.clause = if released > 0 { Clause::TextFillsGap } else { Clause::TextAccepted };
+            self.reaction.clause = if released > 0 { Clause::TextFillsGap } else { Clause::TextAccepted };
         }
         self.move_on(len + released);
     }
@@ -318,11 +318,11 @@ impl Arrival<'_> {
     fn hold_text(&mut self) {
         let start = self.seg.text_seq();
         let len = self.seg.text_len.min((self.right_edge - start).max(0) as u32);
-        self.clause = Clause::TextOutOfOrder;
+        self.reaction.clause = Clause::TextOutOfOrder;
         if self.beside.hold(start, len) {
             let ahead = (start - self.tcb.rcv.nxt) as u32;
-            self.text = AcceptedText { skip: 0, len, ahead, released: 0 };
-            self.clause = Clause::TextHeld;
+            self.reaction.text = AcceptedText { skip: 0, len, ahead, released: 0 };
+            self.reaction.clause = Clause::TextHeld;
         }
     }
 
@@ -336,7 +336,7 @@ impl Arrival<'_> {
         self.ack_owed = true;
         let at = was_held.unwrap_or(seg.text_seq() + seg.text_len);
         if !self.tcb.state().receives_text() {
-            self.clause = Clause::FinAgain;
+            self.reaction.clause = Clause::FinAgain;
             if self.tcb.state() == State::TimeWait {
                 self.tcb.rearm(self.now); // restarts 2 MSL
             }
@@ -348,11 +348,11 @@ impl Arrival<'_> {
             return; // trimmed off: it lies beyond the window
         }
         if at != self.tcb.rcv.nxt {
-            self.clause = Clause::FinOutOfOrder;
+            self.reaction.clause = Clause::FinOutOfOrder;
             self.beside.held_fin = Some(at);
             return;
         }
-        self.clause = Clause::FinAccepted;
+        self.reaction.clause = Clause::FinAccepted;
         self.tcb.rcv.nxt += 1;
         match self.tcb.state() {
             State::Established => {
@@ -377,7 +377,7 @@ impl Arrival<'_> {
 
     /// An acknowledgment with what is held behind a gap: RFC 2018 section 4 wants that on all of them.
     #[inline]
-    fn form_ack(&mut self) -> Segment {
+    pub(super) fn form_ack(&mut self) -> Segment {
         self.tcb.form_ack_reporting(self.beside, self.seg.text_seq())
     }
 

@@ -103,7 +103,7 @@ impl Tcb {
         ];
         let mut options = OptionsBuilder::default();
         for (_, option) in all.into_iter().filter(|(offer, _)| carried.has(*offer)) {
-            options = options.push(option)?;
+            options.append(option)?;
         }
         Ok(options.build())
     }
@@ -129,6 +129,9 @@ impl Tcb {
             return None;
         }
         let waiting = (self.snd.end - self.snd.nxt).max(0) as u32;
+        if waiting == 0 && self.closing != Closing::Yes {
+            return None; // neither text nor a FIN: so it is for whoever only receives
+        }
         let window = ((self.snd.una + self.snd.wnd.get()) - self.snd.nxt).max(0) as u32;
         let most = waiting.min(window).min(self.effective_mss());
         let len = most.min(beside.congestion.allowance(self.flight()));

@@ -60,13 +60,15 @@ impl Incoming {
     /// Puts `text` where it belongs, `ahead` octets behind what is in order.
     pub(super) fn place(&mut self, ahead: usize, text: &[u8]) {
         let start = self.read + self.ready + ahead;
-        let end = start + text.len();
-        if self.octets.len() < end {
-            self.octets.resize(end, 0);
+        if self.octets.len() < start {
+            self.octets.resize(start, 0);
         }
-        if let Some(room) = self.octets.get_mut(start..end) {
-            room.copy_from_slice(text);
+        let within = (self.octets.len() - start).min(text.len());
+        let (within, beyond) = text.split_at(within);
+        if let Some(room) = self.octets.get_mut(start..start + within.len()) {
+            room.copy_from_slice(within);
         }
+        self.octets.extend_from_slice(beyond);
     }
 
     /// `octets` more are in order.

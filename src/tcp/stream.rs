@@ -117,14 +117,15 @@ impl Stream {
         if self.outgoing.len() == 0 && now - self.sent_at > self.tcb.retransmission_timeout() {
             self.beside.congestion.restart();
         }
-        let reaction = self.tcb.send_beside(&self.beside, text.len() as u32, now)?;
+        let mut reaction = self.tcb.send_beside(&self.beside, text.len() as u32, now)?;
         self.outgoing.push(text);
         self.note_sent(&reaction, now);
-        Ok(self.probing(reaction, now))
+        self.probe(&mut reaction, now);
+        Ok(reaction)
     }
 
     fn note_sent(&mut self, reaction: &Reaction, now: Instant) {
-        if reaction.segment.is_some_and(|segment| segment.text_len > 0) {
+        if reaction.segment.as_ref().is_some_and(|segment| segment.text_len > 0) {
             self.sent_at = now;
         }
     }
@@ -147,7 +148,7 @@ impl Stream {
     /// [`Tcb::on_segment`], with the segment's text.
     pub fn on_segment(&mut self, segment: &Segment, text: &[u8], now: Instant) -> Reaction {
         self.beside.reader = if self.unread().is_empty() { Reader::KeepsUp } else { Reader::IsBehind };
-        let reaction = self.tcb.on_segment_beside(&mut self.beside, segment, now);
+        let mut reaction = self.tcb.on_segment_beside(&mut self.beside, segment, now);
         let accepted = reaction.text;
         let taken = text.get(accepted.skip as usize..(accepted.skip + accepted.len) as usize);
         self.incoming.place(accepted.ahead as usize, taken.unwrap_or_default());
@@ -159,7 +160,8 @@ impl Stream {
             self.note_sent(&reaction, now);
             self.acknowledged += self.outgoing.acknowledge(self.tcb.snd().una) as u64;
         }
-        self.probing(reaction, now)
+        self.probe(&mut reaction, now);
+        reaction
     }
 
     /// [`Tcb::note_congestion`].
@@ -200,23 +202,23 @@ impl Stream {
 
     /// [`Tcb::transmit`].
     pub fn transmit(&mut self, now: Instant) -> Option<Reaction> {
-        let reaction = self.tcb.transmit_beside(&mut self.beside, now)?;
+        let mut reaction = self.tcb.transmit_beside(&mut self.beside, now)?;
         self.note_sent(&reaction, now);
-        Some(self.probing(reaction, now))
+        self.probe(&mut reaction, now);
+        Some(reaction)
     }
 
     /// Where the retransmission timer runs for a flight, a probe comes before it.
-    fn probing(&mut self, mut reaction: Reaction, now: Instant) -> Reaction {
+    fn probe(&mut self, reaction: &mut Reaction, now: Instant) {
         const LEAST: Duration = Duration::from_millis(10); // the peer's system, and ours, take their time
         if self.loss_probes == LossProbes::Off {
-            return reaction;
+            return;
         }
         let rtt = self.tcb.smoothed_rtt().filter(|_| self.beside.congestion.wants_probe(self.tcb.flight()));
         if let Some(rtt) = rtt {
             self.tcb.hasten((rtt * 2).max(LEAST), now);
         }
         reaction.deadline = self.tcb.deadline();
-        reaction
     }
 
     /// Whether something has arrived, and waits for what comes before it.

@@ -14,21 +14,27 @@ impl OptionsBuilder {
     /// Appends one option, with its length if it has one (MUST-68); an error leaves the list as it was.
     #[inline]
     pub fn push(mut self, option: Opt<'_>) -> Result<Self, OptionsTooLong> {
+        self.append(option)?;
+        Ok(self)
+    }
+
+    /// The same, in place.
+    #[inline]
+    pub(in crate::tcp) fn append(&mut self, option: Opt<'_>) -> Result<(), OptionsTooLong> {
         match option {
-            Opt::Nop => self.append(&[kind::NOP])?,
-            Opt::Mss(octets) => self.append_tlv(kind::MSS, &octets.to_be_bytes())?,
-            Opt::WindowScale(shift) => self.append_tlv(kind::WINDOW_SCALE, &[shift])?,
-            Opt::SackPermitted => self.append_tlv(kind::SACK_PERMITTED, &[])?,
+            Opt::Nop => self.append_octets(&[kind::NOP]),
+            Opt::Mss(octets) => self.append_tlv(kind::MSS, &octets.to_be_bytes()),
+            Opt::WindowScale(shift) => self.append_tlv(kind::WINDOW_SCALE, &[shift]),
+            Opt::SackPermitted => self.append_tlv(kind::SACK_PERMITTED, &[]),
             Opt::Timestamps { value, echo } => {
                 let mut data = [0; 8];
                 data[..4].copy_from_slice(&value.to_be_bytes());
                 data[4..].copy_from_slice(&echo.to_be_bytes());
-                self.append_tlv(kind::TIMESTAMPS, &data)?;
+                self.append_tlv(kind::TIMESTAMPS, &data)
             }
-            Opt::Sack(SackBlocks(blocks)) => self.append_tlv(kind::SACK, blocks)?,
-            Opt::Unknown { kind, data } => self.append_tlv(kind, data)?,
+            Opt::Sack(SackBlocks(blocks)) => self.append_tlv(kind::SACK, blocks),
+            Opt::Unknown { kind, data } => self.append_tlv(kind, data),
         }
-        Ok(self)
     }
 
     /// Appends a SACK option with as many of `blocks` as there is room for.
@@ -49,16 +55,18 @@ impl OptionsBuilder {
         self.push(Opt::Sack(SackBlocks(octets.get(..used).unwrap_or_default())))
     }
 
+    #[inline]
     fn append_tlv(&mut self, kind: u8, data: &[u8]) -> Result<(), OptionsTooLong> {
         let length = data.len() + 2;
         if self.used + length > Options::MAX_LEN {
             return Err(OptionsTooLong(self.used + length));
         }
-        self.append(&[kind, length as u8])?;
-        self.append(data)
+        self.append_octets(&[kind, length as u8])?;
+        self.append_octets(data)
     }
 
-    fn append(&mut self, octets: &[u8]) -> Result<(), OptionsTooLong> {
+    #[inline]
+    fn append_octets(&mut self, octets: &[u8]) -> Result<(), OptionsTooLong> {
         let end = self.used + octets.len();
         let room = self.options.octets.get_mut(self.used..end).ok_or(OptionsTooLong(end))?;
         room.copy_from_slice(octets);
@@ -73,7 +81,7 @@ impl OptionsBuilder {
         for option in first.iter().flatten() {
             joined = joined.push(option)?;
         }
-        joined.append(second.unpadded())?;
+        joined.append_octets(second.unpadded())?;
         Ok(joined.build())
     }
 
