@@ -293,3 +293,16 @@ fn must_20_repeated_acknowledgments_do_not_put_off_the_limit() {
     }
     assert_eq!(rig.on(timeout(8000)).0.clause, C::RetransmissionLimit);
 }
+
+/// Two connections that differ in nothing but when things happened are one without their times.
+#[test]
+fn early_or_late_is_no_difference_without_times() {
+    let after = |ms| {
+        let events = [syn_ack(0, 1), rst(2), send(10)].map(|event| event.after(ms));
+        syn_sent(WRAP).with(&events).tcb
+    };
+    assert_ne!(after(1), after(900));
+    assert_eq!(after(1).timeless(), after(900).timeless());
+    let other = syn_sent(WRAP).with(&[syn_ack(0, 1), send(11)]).tcb;
+    assert_ne!(after(1).timeless(), other.timeless());
+}

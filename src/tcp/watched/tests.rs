@@ -115,7 +115,8 @@ fn a_refusal_and_an_abort() {
 fn crossing_syns() {
     let mut world = World::new();
     world.client_sends(&segment(Flags::SYN, CLIENT, SeqNum(0), 0));
-    world.server_sends(&segment(Flags::SYN, SERVER, SeqNum(0), 0));
+    let crossing = world.server_sends(&segment(Flags::SYN, SERVER, SeqNum(0), 0));
+    assert_eq!(crossing.arrows.iter().count(), 0, "the client's SYN had made it SYN-RECEIVED");
     assert_eq!(world.states(), (State::SynReceived, State::SynReceived));
     world.client_sends(&segment(Flags::SYN | Flags::ACK, CLIENT, SERVER + 1, 0));
     world.server_sends(&segment(Flags::SYN | Flags::ACK, SERVER, CLIENT + 1, 0));
