@@ -134,7 +134,7 @@ fn conntrack_calls_nothing_invalid() {
         let counters = listed["nftables"].as_array().unwrap();
         counters.iter().find_map(|entry| entry["counter"]["packets"].as_u64()).unwrap()
     };
-    assert!(counted("seen") > 1000, "{}", counted("seen"));
+    assert!(counted("seen") > 500, "{} packets: they take another way", counted("seen"));
     assert_eq!(counted("invalid"), 0);
     assert_nothing_wrong(&host);
 }
