@@ -47,3 +47,13 @@ fn single_segment_is_the_timers() {
     rig.sends(1);
     assert_eq!((rig.timeout(), rig.clause), (1000, Clause::RetransmissionTimeout));
 }
+
+/// RFC 5681 equation 4, RFC 8985 section 7.4: what had to be probed for is a loss, and leaves room for two segments.
+#[test]
+fn loss_that_was_probed_for_leaves_two_segments() {
+    let mut rig = Setup::probing().open();
+    rig.sends(2);
+    assert_eq!(rig.timeout(), 200);
+    assert_eq!(rig.acked(2), NONE);
+    assert_eq!(rig.sends(6), [2, 3]);
+}
