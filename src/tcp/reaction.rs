@@ -118,7 +118,9 @@ mod tests {
     fn h20_what_completes_a_close() {
         let after = |from, to, clause| {
             let mut arrows = Arrows::default();
+            assert!(arrows.is_empty());
             arrows.push(Arrow { from, to });
+            assert!(!arrows.is_empty());
             let text = AcceptedText::default();
             Reaction { segment: None, arrows, clause, text, deadline: None }.completes_close()
         };

@@ -122,6 +122,7 @@ fn queue_is_bounded() {
     let room = rig.stream.room();
     assert_eq!(room, Stream::QUEUE);
     rig.send(100_000);
+    assert_eq!(rig.stream.queued(), 100_000);
     for n in 0..(room - 100_000) / 50_000 {
         rig.send(50_000);
         assert_eq!(rig.stream.room(), room - 150_000 - 50_000 * n);

@@ -140,7 +140,9 @@ mod tests {
         let long = [&[9, 21][..], &[0; 19]].concat();
         assert_eq!(join(&[9; 19].map(|_| 1), &long).unwrap().len(), 40);
         assert_eq!(join(&[1; 20], &long).unwrap_err(), OptionsTooLong(41));
-        assert_eq!(join(&[], &[9, 0, 0, 0]).unwrap(), [9, 0, 0, 0], "unreadable: as it is");
+        for unreadable in [[9, 0, 0, 0], [9, 9, 0, 0]] {
+            assert_eq!(join(&[], &unreadable).unwrap(), unreadable, "as it is");
+        }
     }
 
     #[test]
