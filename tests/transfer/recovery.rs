@@ -193,6 +193,18 @@ fn retransmission_lost_again() {
     assert_eq!(sent.iter().filter(|n| **n == 0).count(), 1, "{sent:?}");
 }
 
+/// RFC 6675 section 4, IsLost: three segments that left after it, and no less, show that it was lost again.
+#[test]
+fn retransmission_lost_again_is_shown_by_three_that_left_after_it() {
+    let mut rig = Setup::new().open();
+    rig.sends(40);
+    for n in 1..=9 {
+        rig.sacked(0, &[(1, 1 + n)]);
+    }
+    let shown = (11..20).find(|n| rig.sacked(0, &[(1, *n)]).contains(&0));
+    assert_eq!(shown, Some(15), "12, 13 and 14; the two before left at the first reports");
+}
+
 /// Without SACK only the timer can tell; no duplicate does it.
 #[test]
 fn retransmission_lost_again_without_sack() {
