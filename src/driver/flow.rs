@@ -320,7 +320,9 @@ impl<T: Talk> Flow<T> {
             tos: self.plan.tos,
         };
         let at = self.now(out);
-        self.owed = self.owed.filter(|_| !segment.has(Flags::ACK)); // it acknowledges as much
+        if segment.has(Flags::ACK) {
+            self.owed = None; // it acknowledges as much
+        }
         Ok(out.send(&ip, self.ports, segment, self.stream.text_of(segment))?.map(|()| at))
     }
 

@@ -174,14 +174,20 @@ fn loss_shown_by_a_cumulative_acknowledgment() {
     assert_eq!(rig.sacked(2, &[(3, 7)])[0], 2);
 }
 
-/// A retransmission that is lost again: what was sent after it arrives, or the timer fires; either mends it.
-#[test]
-fn retransmission_lost_again() {
+/// All of the first window but the oldest has arrived, which was sent again.
+fn oldest_of_ten_lost() -> Rig {
     let mut rig = Setup::new().open();
     rig.sends(40);
     for n in 1..=9 {
         rig.sacked(0, &[(1, 1 + n)]);
     }
+    rig
+}
+
+/// A retransmission that is lost again: what was sent after it arrives, or the timer fires; either mends it.
+#[test]
+fn retransmission_lost_again() {
+    let mut rig = oldest_of_ten_lost();
     let newest = (rig.stream.tcb().snd().nxt - rig.setup.iss - 1) as u32 / SMSS;
     let mut sent = Vec::new();
     for n in 11..=newest {
@@ -196,11 +202,7 @@ fn retransmission_lost_again() {
 /// RFC 6675 section 4, IsLost: three segments that left after it, and no less, show that it was lost again.
 #[test]
 fn retransmission_lost_again_is_shown_by_three_that_left_after_it() {
-    let mut rig = Setup::new().open();
-    rig.sends(40);
-    for n in 1..=9 {
-        rig.sacked(0, &[(1, 1 + n)]);
-    }
+    let mut rig = oldest_of_ten_lost();
     let shown = (11..20).find(|n| rig.sacked(0, &[(1, *n)]).contains(&0));
     assert_eq!(shown, Some(15), "12, 13 and 14; the two before left at the first reports");
 }
