@@ -8,6 +8,7 @@ use tcpshake::lab::{self, Address, FAR_V4, FAR_V6, FarHost, LINK, NEAR_V4, NEAR_
 
 use crate::Named;
 use crate::capture::{Capture, Taped};
+use crate::counters::Counters;
 use crate::judged::{Peer, exchanges, simultaneous_close};
 use crate::run::{Folder, Run, Said, command, connect, sh};
 use crate::world::{PATIENCE, World, near_route_via};
@@ -19,41 +20,29 @@ pub(crate) const TESTS: &[Named] = &[
     ("a_recording_of_ours_is_found_clean_by_tshark_", recording_found_clean_by_tshark),
 ];
 
-/// Counters of `/proc/net/snmp` and `/proc/net/netstat` that tell of what should not have come. What begins as
-/// `PAWS`, `TCPAbort` and `TCPACKSkipped` counts, too.
-const WRONG: [&str; 8] = [
-    "InErrs",
-    "InCsumErrors",
-    "AttemptFails",
-    "EstabResets",
-    "TCPChallengeACK",
-    "TCPSYNChallenge",
-    "TCPReqQFullDrop",
-    "ListenDrops",
+/// What a kernel counts that should not have come: these, and all that begin so.
+const WRONG: [&str; 11] = [
+    "TcpInErrs",
+    "TcpInCsumErrors",
+    "TcpAttemptFails",
+    "TcpEstabResets",
+    "TcpExtTCPChallengeACK",
+    "TcpExtTCPSYNChallenge",
+    "TcpExtTCPReqQFullDrop",
+    "TcpExtListenDrops",
+    "TcpExtPAWS",
+    "TcpExtTCPAbort",
+    "TcpExtTCPACKSkipped",
 ];
-
-/// What a kernel has counted of TCP, by name.
-fn counters(host: &FarHost) -> HashMap<String, i64> {
-    let read = |name: &str| std::fs::read_to_string(format!("/proc/thread-self/net/{name}"));
-    let tables = host.run(move || Ok(read("snmp")? + &read("netstat")?)).expect("counters");
-    let lines: Vec<&str> = tables.lines().filter(|line| line.starts_with("Tcp")).collect();
-    let pairs = lines.chunks(2).flat_map(|pair| pair[0].split(' ').zip(pair[1].split(' ')).skip(1));
-    pairs.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
-}
 
 #[track_caller]
 fn assert_nothing_wrong(host: &FarHost) {
-    let counters = counters(host);
-    for name in ["InErrs", "InCsumErrors", "TCPChallengeACK", "PAWSEstab"] {
-        assert!(counters.contains_key(name), "the kernel does not count {name}");
+    let counted = host.run(Counters::read).expect("counters");
+    for name in ["TcpInErrs", "TcpInCsumErrors", "TcpExtTCPChallengeACK", "TcpExtPAWSEstab"] {
+        counted.of(name); // this kernel does count it
     }
-    assert!(counters["InSegs"] > 500, "{counters:?}");
-    let tells = |name: &str| {
-        let kinds = ["PAWS", "TCPAbort", "TCPACKSkipped"];
-        WRONG.contains(&name) || kinds.iter().any(|kind| name.starts_with(kind))
-    };
-    let wrong: Vec<_> = counters.iter().filter(|(name, count)| tells(name) && **count != 0).collect();
-    assert_eq!(wrong, []);
+    assert!(counted.of("TcpInSegs") > 500, "{}", counted.of("TcpInSegs"));
+    assert_eq!(counted.above_zero(&WRONG), []);
 }
 
 /// MUST-2: no segment of ours was bad, challenged, too old, or cost it a connection.

@@ -20,6 +20,7 @@ mod check_reports;
 mod check_runs;
 mod closes;
 mod conntrack;
+mod counters;
 mod crowd;
 mod data;
 mod deaths;

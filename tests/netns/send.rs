@@ -9,6 +9,7 @@ use tcpshake::report::hex;
 
 use crate::Named;
 use crate::capture::{Seen, read};
+use crate::counters::Counters;
 use crate::refusals::{BEHIND_V4, BEHIND_V6, routed_to, world_where_nothing_comes_back};
 use crate::run::{Run, Running, connect, send, text};
 use crate::world::{Route, Server, World, alone, keep_open};
@@ -311,11 +312,7 @@ fn send_fields_without_their_bit() {
 
 /// How many segments the far kernel has dropped for their checksum.
 fn far_checksum_errors(world: &World) -> u64 {
-    let counters = world.lab.far.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp")).unwrap();
-    let mut lines = counters.lines().filter(|line| line.starts_with("Tcp:")).map(str::split_whitespace);
-    let (mut names, mut values) = (lines.next().unwrap(), lines.next().unwrap());
-    let at = names.position(|name| name == "InCsumErrors").unwrap();
-    values.nth(at).unwrap().parse().unwrap()
+    world.lab.far.run(Counters::read).unwrap().of("TcpInCsumErrors")
 }
 
 /// MUST-3, seen from the other side.

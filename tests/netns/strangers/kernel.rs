@@ -1,6 +1,5 @@
 //! The Linux kernel as the stranger, and what its counters say of what it was sent.
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread::JoinHandle;
@@ -9,6 +8,7 @@ use socket2::{Domain, Socket, Type};
 use tcpshake::lab::FarHost;
 
 use super::{Part, Stranger, own_address};
+use crate::counters::Counters;
 use crate::listen::patient;
 use crate::world::PATIENCE;
 
@@ -58,46 +58,19 @@ impl Stranger for Kernel {
     }
 }
 
-/// What a kernel has counted of TCP, by the names of `nstat`, as `TcpInCsumErrors` and `TcpExtPAWSEstab`.
-pub(super) struct Counters(HashMap<String, u64>);
-
-impl Counters {
-    /// Those of the calling thread's network namespace.
-    pub(super) fn read() -> std::io::Result<Self> {
-        let mut counters = HashMap::new();
-        for table in ["snmp", "netstat"] {
-            let text = std::fs::read_to_string(format!("/proc/thread-self/net/{table}"))?;
-            let lines: Vec<&str> = text.lines().collect();
-            for pair in lines.chunks(2) {
-                let (group, names) = pair[0].split_once(": ").unwrap();
-                let (_, values) = pair[1].split_once(": ").unwrap();
-                for (name, value) in names.split(' ').zip(values.split(' ')) {
-                    counters.insert(format!("{group}{name}"), value.parse().unwrap_or(0)); // one can be -1
-                }
-            }
-        }
-        Ok(Self(counters))
+/// MUST-2: asserts that a kernel was sent nothing that it does not put up with, but for what the cable has spoiled.
+#[track_caller]
+pub(super) fn assert_clean(counted: &Counters, spoiled: u64) {
+    let old_syns = counted.of("TcpExtTCPSYNChallenge"); // our first came twice, the second when it was open
+    for (name, count) in [
+        ("TcpInCsumErrors", spoiled),
+        ("TcpInErrs", spoiled + old_syns),
+        ("TcpEstabResets", 0),
+        ("TcpAttemptFails", 0),
+        ("TcpExtPAWSEstab", 0),
+        ("TcpExtPAWSActive", 0),
+    ] {
+        assert_eq!(counted.of(name), count, "{name}");
     }
-
-    pub(super) fn of(&self, name: &str) -> u64 {
-        *self.0.get(name).unwrap_or_else(|| panic!("this kernel does not count {name}"))
-    }
-
-    /// MUST-2: asserts that it was sent nothing that a kernel does not put up with, but for what the cable has spoiled.
-    #[track_caller]
-    pub(super) fn assert_clean(&self, spoiled: u64) {
-        let old_syns = self.of("TcpExtTCPSYNChallenge"); // our first came twice, the second when it was open
-        for (name, count) in [
-            ("TcpInCsumErrors", spoiled),
-            ("TcpInErrs", spoiled + old_syns),
-            ("TcpEstabResets", 0),
-            ("TcpAttemptFails", 0),
-            ("TcpExtPAWSEstab", 0),
-            ("TcpExtPAWSActive", 0),
-        ] {
-            assert_eq!(self.of(name), count, "{name}");
-        }
-        let aborts = self.0.iter().filter(|(name, count)| name.starts_with("TcpExtTCPAbort") && **count > 0);
-        assert_eq!(aborts.collect::<Vec<_>>(), []);
-    }
+    assert_eq!(counted.above_zero(&["TcpExtTCPAbort"]), []);
 }

@@ -30,10 +30,10 @@ use tcpshake::lab::{self, Address, FAR_V4, FAR_V6, FarHost, LINK, NEAR_V4, NEAR_
 use tcpshake::tcp::Flags;
 
 use self::cable::{BadCable, Tally};
-use self::kernel::Counters;
 use self::weather::Weather;
 use crate::Named;
 use crate::capture::{Seen, assert_told_as_captured};
+use crate::counters::Counters;
 use crate::data::noise;
 use crate::listen::Service;
 use crate::run::{Folder, Run, Running};
@@ -253,7 +253,7 @@ fn own_address(far: &FarHost, ip: IpAddr) {
 fn kernel_in(weather: Weather) {
     let Held { far, tally, .. } = four_roles(kernel::take, weather);
     let [far, near] = [far.run(Counters::read), Counters::read()].map(Result::unwrap);
-    far.assert_clean(tally.spoiled[0]);
+    kernel::assert_clean(&far, tally.spoiled[0]);
     assert!(
         near.of("TcpInCsumErrors") <= tally.spoiled[1],
         "our kernel has seen what we have, as long as we were there"
