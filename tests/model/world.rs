@@ -109,6 +109,8 @@ pub struct World<M> {
     /// In [`Flying::order`], which is not the order of their arrival: there is none.
     pub flying: Vec<Flying>,
     pub left: Budget,
+    /// What a stranger has sent: which laws it excuses depends on that.
+    pub forged: Option<Flags>,
     /// The initial numbers that each end has sent.
     pub begun: [Vec<SeqNum>; 2],
 }
@@ -120,6 +122,7 @@ impl<M: Machine> World<M> {
             ends: [end.clone(), end],
             flying: Vec::new(),
             left: scenario.budget,
+            forged: None,
             begun: [Vec::new(), Vec::new()],
         }
     }
@@ -173,7 +176,7 @@ impl<M: Machine> World<M> {
             end.machine = end.machine.clone().timeless();
         }
         next.flying.sort_unstable_by(Flying::order);
-        Some(lawful.and_then(|()| laws::of_world(&next, scenario)).map(|()| next))
+        Some(lawful.and_then(|()| laws::of_world(&next)).map(|()| next))
     }
 
     fn happen(&mut self, event: Event, scenario: &Scenario, tale: &mut Tale) -> Option<Lawful<()>> {
@@ -192,6 +195,7 @@ impl<M: Machine> World<M> {
             }
             Event::Forge(side, forgery) => {
                 self.left.forged -= 1;
+                self.forged = Some(forgery.flags);
                 let segment = forgery.segment(self.end(side).machine.tcb());
                 return Some(self.arrive(side, &segment, &[], &mut step));
             }
