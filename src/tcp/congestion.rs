@@ -30,7 +30,7 @@ enum Recovery {
     /// Fast recovery, until all that was outstanding when it began is acknowledged.
     Fast { until: SeqNum },
     /// All that was outstanding counts as lost: by a timeout, or because the path has no room for it.
-    Timeout { until: SeqNum, by_timer: bool },
+    Timeout { until: SeqNum },
 }
 
 /// The congestion state of one connection.
@@ -128,7 +128,7 @@ impl Congestion {
     fn lost(&self, flight: Flight) -> Option<Range> {
         let end = match self.recovery {
             Recovery::None => return None,
-            Recovery::Timeout { until, .. } => until,
+            Recovery::Timeout { until } => until,
             // Nothing has arrived beyond what is missing: it may be on its way.
             Recovery::Fast { .. } if self.selective && self.sacked.is_empty() => return None,
             Recovery::Fast { .. } => {
@@ -222,7 +222,7 @@ impl Congestion {
                 self.at_once = None;
                 self.widen(octets);
             }
-            Recovery::Fast { until } | Recovery::Timeout { until, .. } if flight.una.at_or_after(until) => {
+            Recovery::Fast { until } | Recovery::Timeout { until } if flight.una.at_or_after(until) => {
                 if matches!(self.recovery, Recovery::Fast { .. }) {
                     self.cwnd = self.ssthresh;
                 } else {
@@ -292,10 +292,10 @@ impl Congestion {
     }
 
     /// Segments are smaller from now on: all that is under way counts as lost, but not to congestion, so neither
-    /// window shrinks (RFC 1191 section 6.5). A timeout that comes then is still the first.
+    /// window shrinks (RFC 1191 section 6.5).
     pub(super) fn on_narrow_path(&mut self, smss: u32, flight: Flight) {
         self.smss = smss;
-        self.recovery = Recovery::Timeout { until: flight.nxt, by_timer: self.has_timed_out() };
+        self.recovery = Recovery::Timeout { until: flight.nxt };
         self.resent = flight.una;
         self.duplicates = 0;
         self.at_once = Some(Clause::PathNarrow);
@@ -307,11 +307,9 @@ impl Congestion {
             return; // not open yet
         }
         self.answered_opening = false;
-        if !self.has_timed_out() {
-            self.halve(flight);
-        }
+        self.halve(flight); // the same again while nothing is acknowledged: nothing new leaves either
         self.cwnd = self.smss;
-        self.recovery = Recovery::Timeout { until: flight.nxt, by_timer: true };
+        self.recovery = Recovery::Timeout { until: flight.nxt };
         self.duplicates = 0;
         self.credit = 0;
         self.sacked.clear(); // the peer may have thrown away what it had not acknowledged
@@ -320,16 +318,11 @@ impl Congestion {
         self.at_once = None;
     }
 
-    /// Whether what is sent again now was sent again by the timer before.
-    const fn has_timed_out(&self) -> bool {
-        matches!(self.recovery, Recovery::Timeout { by_timer: true, .. })
-    }
-
     /// Whether nothing but the timer would find a loss at the end of this flight: more than a segment is under way,
     /// and since the last progress no probe was sent.
     pub(super) fn wants_probe(&self, flight: Flight) -> bool {
         let by_timer = matches!(self.recovery, Recovery::Timeout { .. });
-        !self.probed && !by_timer && self.smss > 0 && flight.len() > self.smss
+        !self.probed && !by_timer && flight.len() > self.smss
     }
 
     /// The oldest is sent again by a probe. What had to be probed for counts as lost at once: without D-SACK

@@ -112,6 +112,21 @@ mod tests {
         }
     }
 
+    /// RFC 4987 section 3.6: numbers go on with time, as those of RFC 9293 section 3.4.1 do, so that a connection that
+    /// is opened again begins beyond the one before.
+    #[test]
+    fn d09_cookies_go_on_with_time() {
+        let (local, remote) = ends();
+        let cookies = Cookies::new([7; 16]);
+        let make = |periods| {
+            let now = Instant::ORIGIN + Cookies::PERIOD * periods;
+            cookies.make(local, remote, SeqNum(4321), Mss::DEFAULT_IPV4, now).0
+        };
+        for periods in 0..100 {
+            assert_eq!(make(periods) >> (Cookies::HASH_BITS + Cookies::SIZE_BITS), periods % 32);
+        }
+    }
+
     /// D-09: a cookie is of one client, one SYN and one key, and every bit of it counts.
     #[test]
     fn d09_a_cookie_is_nobody_elses() {

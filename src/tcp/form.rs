@@ -135,9 +135,6 @@ impl Tcb {
         let window = ((self.snd.una + self.snd.wnd.get()) - self.snd.nxt).max(0) as u32;
         let most = waiting.min(window).min(self.effective_mss());
         let len = most.min(beside.congestion.allowance(self.flight()));
-        if len < most && len < self.effective_mss() && self.snd.una != self.snd.nxt {
-            return None; // a segment's worth of the network's room comes with the next acknowledgment
-        }
         self.is_worth_sending(len, waiting, beside.nagle).then(|| self.form_from_next(len, now))?
     }
 
@@ -148,7 +145,7 @@ impl Tcb {
     fn is_worth_sending(&self, len: u32, waiting: u32, nagle: Nagle) -> bool {
         let idle = self.snd.una == self.snd.nxt;
         let all = len == waiting && (idle || nagle == Nagle::Off || self.closing == Closing::Yes);
-        len >= self.effective_mss() || all || (len > 0 && len >= self.snd.max_wnd.get() / 2)
+        len >= self.effective_mss() || all || len >= self.snd.max_wnd.get() / 2
     }
 
     /// What is lost and may be sent again now.

@@ -55,3 +55,16 @@ impl Default for Offer {
         Self::USUAL
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offers_are_sets() {
+        const SACK: Offer = Offer::SACK;
+        assert_eq!(Offer::USUAL | SACK, Offer::USUAL);
+        assert_eq!(Offer::USUAL.without(SACK | Offer::TIMESTAMPS) | SACK, Offer::USUAL);
+        assert!(!Offer::USUAL.without(SACK).has(SACK));
+    }
+}

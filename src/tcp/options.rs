@@ -197,4 +197,10 @@ mod tests {
     fn what_is_longer_than_a_header_has_room_for_is_refused() {
         assert_eq!(Options::from_wire(&[1; 41]).unwrap_err(), OptionsTooLong(41));
     }
+
+    #[test]
+    fn debugging_shows_them_as_dialogues_write_them() {
+        let options = Options::from_wire(&[2, 4, 5, 180, 1, 3, 3, 7, 254, 4, 0xca, 0xfe]).unwrap();
+        assert_eq!(format!("{options:?}"), "<mss 1460,wscale 7,kind 254:cafe>");
+    }
 }

@@ -26,7 +26,7 @@ impl Throttle {
     pub(super) fn admits(&mut self, now: Instant) -> bool {
         let second = now.low_seconds();
         let passed = second.wrapping_sub(self.latest);
-        let counts = if passed < Self::SECONDS { self.counts << (passed * Self::BITS) } else { 0 };
+        let counts = self.counts.checked_shl(passed.saturating_mul(Self::BITS)).unwrap_or(0);
         let of = |age: u32| counts >> (age * Self::BITS) & ((1 << Self::BITS) - 1);
         let admitted = (0..Self::SECONDS).map(of).sum::<u32>() < Self::MOST;
         if admitted {

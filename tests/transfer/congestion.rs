@@ -148,6 +148,17 @@ fn must_19_congestion_avoidance_widens_by_a_segment_a_round_trip() {
     }
 }
 
+/// RFC 5681 section 3.1: what is acknowledged beyond a window's worth counts towards the next segment.
+#[test]
+fn must_19_congestion_avoidance_forgets_no_octet() {
+    let mut rig = avoiding(Setup::new());
+    assert_eq!(rig.sends(60), range(10, 15));
+    assert_eq!(rig.acked(14), range(15, 19), "four of five are acknowledged");
+    assert_eq!(rig.acked(18), range(19, 24), "eight: three more than five");
+    assert_eq!(rig.acked(20), range(24, 26), "five of six");
+    assert_eq!(rig.acked(21), range(26, 28), "six");
+}
+
 /// RFC 5681 section 3.1: after a timeout one segment; slow start to half of what was under way, avoidance from
 /// there.
 #[test]
@@ -177,6 +188,18 @@ fn must_19_second_timeout_does_not_halve_again() {
     assert_eq!(rig.acked(3).len(), 2, "still slow start at three segments: half of ten is five");
 }
 
+/// RFC 5681 section 4.3: a timeout of what was sent again after another, and not by the timer, is a sign of its own.
+#[test]
+fn must_19_timeout_after_progress_halves_again() {
+    let mut rig = Setup::new().open();
+    rig.sends(60);
+    assert_eq!(rig.expires(), [0]);
+    assert_eq!(rig.acked(6), [6, 7]);
+    assert_eq!(rig.expires(), [6]);
+    assert_eq!(rig.acked(7), [7, 8]);
+    assert_eq!(rig.acked(8), [9], "no longer slow start at two segments: half of four");
+}
+
 /// RFC 5681 section 3.1, N-07: what goes out again because the path is narrow is not sent again by the timer; the first
 /// timeout behind that halves like any other.
 #[test]
@@ -199,15 +222,21 @@ fn n07_must_19_first_timeout_behind_a_narrow_path_halves() {
     assert!((10..=11).contains(&more), "{more} segments for ten acknowledgments");
 }
 
-/// RFC 5681 section 4.1: a connection that was idle for longer than an RTO starts with the initial window again.
+/// RFC 5681 section 4.1: a connection that has sent no text for longer than an RTO starts with the initial window again,
+/// whatever it has received meanwhile.
 #[test]
 fn must_19_idle_connection_restarts_with_the_initial_window() {
-    let mut rig = Setup::new().open();
-    rig.sends(40);
-    for next in 1..=40 {
-        rig.acked(next);
+    for (idle, at_once) in [(1000, 50), (1001, 10), (60_000, 10)] {
+        let mut rig = Setup::new().open();
+        rig.pass(5000);
+        rig.sends(40);
+        for next in 1..=40 {
+            rig.acked(next);
+        }
+        rig.pass(idle - 1);
+        rig.on(ack(1, 1 + 40 * SMSS).text(100));
+        rig.pass(1);
+        rig.peer_seq = 101;
+        assert_eq!(rig.sends(60).len(), at_once, "after {idle} ms");
     }
-    let mut rig = rig.after(60_000);
-    let sent = rig.sends(60).len();
-    assert!(sent <= 10, "{sent} at once");
 }

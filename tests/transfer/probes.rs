@@ -48,6 +48,22 @@ fn single_segment_is_the_timers() {
     assert_eq!((rig.timeout(), rig.clause), (1000, Clause::RetransmissionTimeout));
 }
 
+/// Where the timer runs out no later than a probe would leave, it is the timer's.
+#[test]
+fn probe_is_never_later_than_the_timer() {
+    for rtt in [500, 900] {
+        let mut rig = Setup::probing().syn_sent(0).after(rtt);
+        rig.opens(1);
+        for n in 0..30 {
+            assert_eq!(rig.sends(1), [n]); // the more alike round trips are, the shorter the timeout
+            rig.pass(rtt);
+            rig.acked(n + 1);
+        }
+        rig.sends(3);
+        assert_eq!((rig.timeout(), rig.clause), (1000, Clause::RetransmissionTimeout), "{rtt} ms");
+    }
+}
+
 /// RFC 5681 equation 4, RFC 8985 section 7.4: what had to be probed for is a loss, and leaves room for two segments.
 #[test]
 fn loss_that_was_probed_for_leaves_two_segments() {

@@ -56,6 +56,11 @@ impl From {
         self.options = self.options.push(option).unwrap();
         self
     }
+    /// Blocks with the numbers they have on the wire.
+    pub fn sack(mut self, blocks: impl Iterator<Item = (SeqNum, SeqNum)>) -> Self {
+        self.options = self.options.push_sack(blocks).unwrap();
+        self
+    }
     /// Timestamps as they stand on the wire.
     pub fn ts(self, value: u32, echo: u32) -> Self {
         self.opt(Opt::Timestamps { value, echo })
@@ -344,12 +349,10 @@ impl Rig {
     #[track_caller]
     pub fn sacked(&mut self, next: u32, stretches: &[(u32, u32)]) -> Vec<u32> {
         let iss = self.setup.iss;
-        let mut from = ack(self.peer_seq, 1 + next * SMSS);
         let wire = stretches
             .iter()
             .map(|(a, b)| (iss + (1 + a.wrapping_mul(SMSS)), iss + (1 + b.wrapping_mul(SMSS))));
-        from.options = from.options.push_sack(wire).unwrap();
-        self.on(from);
+        self.on(ack(self.peer_seq, 1 + next * SMSS).sack(wire));
         self.numbers()
     }
 

@@ -134,6 +134,8 @@ fn queue_is_bounded() {
     let left = rig.stream.room();
     rig.acked(1);
     assert_eq!(rig.stream.room(), left + SMSS as usize);
+    rig.send(rig.stream.room() as u32);
+    assert_eq!(rig.stream.room(), 0);
 }
 
 /// Nothing of one peer reaches the next: text for one that never completed the open is gone with it.

@@ -149,6 +149,7 @@ mod tests {
     fn a_full_list_refuses_more_and_stays_as_it_was() {
         let full = OptionsBuilder::default().push(Opt::Unknown { kind: 254, data: &[7; 38] }).unwrap();
         assert_eq!(full.push(Opt::Nop).unwrap_err(), OptionsTooLong(41));
+        assert_eq!(full.push(Opt::Mss(1460)).unwrap_err(), OptionsTooLong(44));
         assert_eq!(full.build().as_bytes().len(), 40);
     }
 }
