@@ -171,6 +171,12 @@ mod tests {
     }
 
     #[test]
+    fn an_arrow_is_shown_from_end_to_end() {
+        let arrow = Arrow { from: State::FinWait1, to: State::FinWait2 };
+        assert_eq!(arrow.to_string(), "FIN-WAIT-1 -> FIN-WAIT-2");
+    }
+
+    #[test]
     fn the_table_has_no_arrow_twice() {
         for (at, arrow) in Arrow::LEGAL.iter().enumerate() {
             assert!(!Arrow::LEGAL[..at].contains(arrow), "{arrow}");

@@ -4,10 +4,10 @@
 use super::clause::Clause;
 use super::flags::Flags;
 use super::offer::Offer;
-use super::parameters::{Origin, Parameters, Retries};
+use super::parameters::{Origin, Parameters};
 use super::reaction::Arrows;
 use super::segment::Segment;
-use super::seq::{Mss, SeqNum, WindowScale, WindowSize};
+use super::seq::{SeqNum, WindowScale, WindowSize};
 use super::state::{Arrow, State};
 use super::tcb::{Closing, Tcb, Timing};
 use super::transfer::{Nagle, Transfer};
@@ -49,11 +49,8 @@ impl Watched {
     /// An end of which nothing is known yet: in CLOSED, and ready for whatever a SYN may offer.
     pub fn closed() -> Self {
         let parameters = Parameters {
-            mss: Mss::LARGEST,
-            default_peer_mss: Mss::LARGEST,
             window: WindowSize::MAX,
             offer: Offer::USUAL | Offer::TIMESTAMPS | Offer::ECN,
-            retries: Retries::Unlimited,
             ..Parameters::default()
         };
         Self {
@@ -330,7 +327,6 @@ impl Watched {
     fn calls_open(&mut self, syn: &Segment, now: Instant) -> Shown {
         let offered = syn.options.syn();
         self.tcb.offer = carried(syn);
-        self.tcb.mss = offered.mss.unwrap_or(Mss::DEFAULT_IPV4);
         self.tcb.offered_scale = offered.window_scale.unwrap_or_default();
         let Ok(reaction) = self.tcb.open(Origin::Active, syn.seq, now) else { return Shown::default() };
         self.iss = Some(syn.seq);
@@ -347,7 +343,6 @@ impl Watched {
         let tcb = &mut self.tcb;
         tcb.offer = carried(syn_ack);
         tcb.granted = tcb.granted.and(tcb.offer);
-        tcb.mss = offered.mss.unwrap_or(Mss::DEFAULT_IPV4);
         tcb.offered_scale = offered.window_scale.unwrap_or_default();
         if !tcb.granted.has(Offer::WINDOW_SCALE) {
             tcb.snd_scale = WindowScale::default();

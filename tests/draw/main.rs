@@ -15,3 +15,4 @@ mod recording;
 mod remarks;
 mod support;
 mod tshark;
+mod variables;

@@ -1,5 +1,6 @@
 //! Timestamps (RFC 7323): on every segment, echoed, measured by, and against old duplicates.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use tcpshake::tcp::{Clause, Flags, Mss, State, Timestamps};
@@ -192,6 +193,21 @@ fn m08_what_is_echoed() {
     assert_eq!(stamps(&rig).echo, 720, "all of it had been acknowledged: outside the window");
     rig.on(ack(121, 1).text(10).ts(740, 0));
     assert_eq!(stamps(&rig).echo, 740);
+}
+
+/// Once its times are left out, a connection is the same whenever it lived: here 2^32 ms later, when our clock shows the
+/// same again.
+#[test]
+fn timeless_connections_are_alike() {
+    let lived = |later| {
+        let mut rig = open(700).after(later);
+        rig.send(SMSS);
+        rig.on(ack(1, 1 + SMSS).text(10).ts(710, 0));
+        let mut hasher = DefaultHasher::new();
+        rig.stream.timeless().hash(&mut hasher);
+        hasher.finish()
+    };
+    assert_eq!(lived(0), lived(1 << 32));
 }
 
 /// PAWS is for what it is for: a segment of the last round of the sequence space does not get in.
