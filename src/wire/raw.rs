@@ -4,9 +4,11 @@
 //! Receiving through `AF_PACKET` shows what arrives before any firewall of this machine, tells offloaded
 //! checksums from bad ones, and carries the kernel's time stamps. Loopback works like any interface.
 
-use std::collections::{HashMap, VecDeque};
+mod own_resets;
+mod scopes;
+
 use std::io::{self, IoSliceMut};
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, SystemTime};
 
@@ -17,11 +19,12 @@ use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg};
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use self::own_resets::OwnResets;
+use self::scopes::{Scopes, v6_address};
 use super::filter::{self, PortSpan, Selection};
 use super::sys::{self, Switch};
 use super::{Arrival, Received, SendError, Sender, Wire};
 use crate::packet::TransportChecksum;
-use crate::tcp::Flags;
 use crate::time::{Clock, Instant};
 
 /// What a wire connects.
@@ -96,31 +99,6 @@ enum To {
     AnyV4,
     /// Each where its header says, IPv6.
     AnyV6,
-}
-
-/// By which interface link-local hosts have spoken to us: their address alone does not say.
-#[derive(Default)]
-struct Scopes(HashMap<Ipv6Addr, u32>);
-
-impl Scopes {
-    const MOST: usize = 4096;
-
-    fn note(&mut self, packet: &[u8], interface: u32) {
-        const SOURCE: usize = 8;
-        if let Some(source) = v6_address(packet, SOURCE).filter(Ipv6Addr::is_unicast_link_local) {
-            if self.0.len() >= Self::MOST {
-                self.0.clear();
-            }
-            self.0.insert(source, interface);
-        }
-    }
-}
-
-/// The address at this place of an IPv6 header.
-fn v6_address(packet: &[u8], at: usize) -> Option<Ipv6Addr> {
-    let is_v6 = packet.first().is_some_and(|first| first >> 4 == 6);
-    let octets = packet.get(at..)?.first_chunk::<16>().filter(|_| is_v6)?;
-    Some(Ipv6Addr::from(*octets))
 }
 
 impl RawWire {
@@ -340,40 +318,6 @@ struct Read {
 /// `struct tpacket_auxdata`.
 const AUXDATA_LEN: usize = 20;
 
-/// The RSTs that we sent ourselves and have not seen leave yet, from the TCP header on: what else leaves is
-/// the kernel's.
-#[derive(Debug, Default)]
-struct OwnResets(VecDeque<Vec<u8>>);
-
-impl OwnResets {
-    fn sent(&mut self, packet: &[u8]) {
-        const MOST: usize = 64; // they are seen in the order in which they were sent, and soon
-        const FLAGS_AT: usize = 13;
-        let segment = segment_in(packet);
-        let flags = segment.get(FLAGS_AT).map_or(0, |flags| u16::from(*flags));
-        if Flags::from_bits(flags).contains(Flags::RST) {
-            self.0.truncate(MOST - 1);
-            self.0.push_front(segment.to_vec());
-        }
-    }
-
-    /// Whether the packet is one of them; if so it is no longer expected.
-    fn contain(&mut self, packet: &[u8]) -> bool {
-        let found = self.0.iter().rposition(|own| own == segment_in(packet));
-        found.and_then(|at| self.0.remove(at)).is_some()
-    }
-}
-
-/// What follows the IP header of a packet of ours, which has no extension headers.
-fn segment_in(packet: &[u8]) -> &[u8] {
-    const V6_HEADER: usize = 40;
-    let header = match packet.first() {
-        Some(first) if first >> 4 == 4 => usize::from(first & 0xf) * 4,
-        _ => V6_HEADER,
-    };
-    packet.get(header..).unwrap_or_default()
-}
-
 impl RawWire {
     fn is_our_own(&mut self, len: usize) -> bool {
         self.own_resets.contain(self.buffer.get(..len).unwrap_or_default())
@@ -391,7 +335,7 @@ impl RawWire {
                     .and_then(<[u8]>::first_chunk::<4>)
                     .map(|octets| SocketAddr::from((*octets, 0))),
                 (To::AnyV6, Some(address)) => {
-                    let scope = self.scopes.0.get(&address).copied().unwrap_or_default();
+                    let scope = self.scopes.of(address);
                     Some(SocketAddrV6::new(address, 0, 0, scope).into())
                 }
                 (To::AnyV4, Some(_)) | (To::AnyV6, None) => None,
@@ -464,47 +408,5 @@ pub fn selection(local: SocketAddr, remote: SocketAddr, interface: u32) -> Selec
         remote_port: Some(remote.port()),
         interface,
         kernels_interface: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An IPv4 header and a TCP header with this sequence number and these flags.
-    fn packet(seq: u8, flags: Flags) -> Vec<u8> {
-        let mut packet = vec![0; 40];
-        packet[0] = 0x45;
-        packet[27] = seq;
-        packet[33] = flags.bits() as u8;
-        packet
-    }
-
-    #[test]
-    fn each_rst_of_ours_is_known_once_and_the_kernels_never() {
-        let mut own = OwnResets::default();
-        for (seq, flags) in [(1, Flags::SYN), (2, Flags::RST), (2, Flags::RST), (3, Flags::RST | Flags::ACK)]
-        {
-            own.sent(&packet(seq, flags));
-        }
-        for (seq, flags, ours) in [
-            (1, Flags::SYN, false),
-            (4, Flags::RST, false),
-            (2, Flags::RST, true),
-            (3, Flags::RST, false),
-            (3, Flags::RST | Flags::ACK, true),
-            (2, Flags::RST, true),
-            (2, Flags::RST, false),
-        ] {
-            assert_eq!(own.contain(&packet(seq, flags)), ours, "{seq} {flags}");
-        }
-    }
-
-    #[test]
-    fn no_more_is_remembered_than_can_be_under_way() {
-        let mut own = OwnResets::default();
-        (0..=255).for_each(|seq| own.sent(&packet(seq, Flags::RST)));
-        assert_eq!(own.0.len(), 64);
-        assert!(own.contain(&packet(255, Flags::RST)) && !own.contain(&packet(0, Flags::RST)));
     }
 }
