@@ -110,7 +110,7 @@ pub struct World<M> {
     pub flying: Vec<Flying>,
     pub left: Budget,
     /// What a stranger has sent: which laws it excuses depends on that.
-    pub forged: Option<Flags>,
+    pub forged: Vec<Flags>,
     /// The initial numbers that each end has sent.
     pub begun: [Vec<SeqNum>; 2],
 }
@@ -122,7 +122,7 @@ impl<M: Machine> World<M> {
             ends: [end.clone(), end],
             flying: Vec::new(),
             left: scenario.budget,
-            forged: None,
+            forged: Vec::new(),
             begun: [Vec::new(), Vec::new()],
         }
     }
@@ -195,7 +195,7 @@ impl<M: Machine> World<M> {
             }
             Event::Forge(side, forgery) => {
                 self.left.forged -= 1;
-                self.forged = Some(forgery.flags);
+                self.forged.push(forgery.flags);
                 let segment = forgery.segment(self.end(side).machine.tcb());
                 return Some(self.arrive(side, &segment, &[], &mut step));
             }
@@ -232,6 +232,10 @@ impl<M: Machine> World<M> {
         let left = &mut self.left;
         let end = &mut self.ends[side as usize];
         match event {
+            // Who has come back to LISTEN has a number that nobody knows yet.
+            Event::Open(_, origin) if end.state() == State::Listen => {
+                end.machine.open(origin, end.machine.tcb().snd().iss, now).ok()
+            }
             Event::Open(_, origin) => match end.machine.open(origin, side.iss(end.life), now) {
                 Err(CallError::Ended) if end.life + 1 < step.scenario.lives => {
                     *end = End::new(M::new(&step.scenario.parameters), end.life + 1);
