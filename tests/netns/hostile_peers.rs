@@ -86,7 +86,7 @@ impl Met {
         let verdict = end["verdict"].as_str().unwrap();
         assert!(meeting.missing.iter().any(|missing| verdict.contains(missing)), "{part:?}: {verdict}");
         let peak = Vitals::peak(&self.vitals);
-        assert!(peak < MOST_KIB, "{part:?}: {peak} KiB");
+        assert!(peak < MOST_KIB, "{part:?}: {peak} KiB, {:?}", self.vitals);
         let steps: Vec<&Value> = lines.iter().filter(|line| line["type"] == "step").collect();
         let late = self.assert_in_time(part, &steps, seconds);
         self.assert_few_challenges(part, seconds);

@@ -38,7 +38,9 @@ impl Vitals {
         loop {
             let over = is_over();
             assert!(clock.now() < begun + MOST_PATIENCE, "it does not end");
-            vitals.push(Self::of(pid, clock));
+            if over || !is_still_ours(pid) {
+                vitals.push(Self::of(pid, clock));
+            }
             if over {
                 return vitals;
             }
@@ -60,6 +62,13 @@ impl Vitals {
     pub(crate) fn peak(vitals: &[Self]) -> u64 {
         vitals.iter().map(|vitals| vitals.own).max().unwrap()
     }
+}
+
+/// Whether a child just spawned has our memory yet, not its own: Linux lets go on who waits in vfork shortly before it
+/// gives the child another.
+fn is_still_ours(pid: u32) -> bool {
+    let program = |process: &str| std::fs::read_link(format!("/proc/{process}/exe")).ok();
+    program(&pid.to_string()) == program("self")
 }
 
 /// Whether a child has ended; it is still to be waited for.
