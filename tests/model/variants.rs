@@ -1,4 +1,5 @@
 //! The scenarios explored, each of them whole: small ones with every `cargo test`, the full ones by `.ci/prove model`.
+//! The largest take four gigabytes and some minutes.
 
 use tcpshake::tcp::{Offer, Stream, Tcb, WindowSize};
 
@@ -92,9 +93,9 @@ mod full {
         #[ignore = "minutes: .ci/prove model"]
         doubled: Tcb, spending(DOUBLED, without_text(any_open(3)));
         #[ignore = "minutes: .ci/prove model"]
-        doubled_text: Tcb, spending(DOUBLED, client_and_server(2));
+        doubled_text: Tcb, spending(DOUBLED, client_and_server(3));
         #[ignore = "minutes: .ci/prove model"]
-        given_up: Tcb, spending(GIVEN_UP, client_and_server(2));
+        given_up: Tcb, spending(GIVEN_UP, client_and_server(3));
         #[ignore = "minutes: .ci/prove model"]
         opens_again: Tcb, spending(DOUBLED, again(2));
         #[ignore = "minutes: .ci/prove model"]
