@@ -133,8 +133,8 @@ impl Tcb {
             return None; // neither text nor a FIN: so it is for whoever only receives
         }
         let window = ((self.snd.una + self.snd.wnd.get()) - self.snd.nxt).max(0) as u32;
-        let most = waiting.min(window).min(self.effective_mss());
-        let len = most.min(beside.congestion.allowance(self.flight()));
+        let room = window.min(beside.congestion.allowance(self.flight()));
+        let len = waiting.min(room).min(self.effective_mss());
         self.is_worth_sending(len, waiting, beside.nagle).then(|| self.form_from_next(len, now))?
     }
 

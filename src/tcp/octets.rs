@@ -97,9 +97,28 @@ impl Incoming {
 mod tests {
     use super::*;
 
+    /// However much passes through, what is kept is what waits, and as much again at most.
+    #[test]
+    fn what_is_done_with_is_let_go() {
+        const PIECE: [u8; 1000] = [7; 1000];
+        let (mut outgoing, mut incoming) = (Outgoing::default(), Incoming::default());
+        outgoing.push(&PIECE);
+        incoming.place(0, &PIECE);
+        incoming.advance(PIECE.len());
+        for n in 1..100 {
+            outgoing.push(&PIECE);
+            assert_eq!(outgoing.acknowledge(SeqNum(n * 1000)), 1000);
+            incoming.place(0, &PIECE);
+            incoming.advance(PIECE.len());
+            incoming.consume(1000);
+            assert_eq!((outgoing.len(), incoming.unread().len()), (1000, 1000));
+            assert!(outgoing.octets.len() <= 3000 && incoming.octets.len() <= 3000);
+        }
+    }
+
     /// What nobody needs any more goes once it is more than half of what is kept: what is then moved is less than that.
     #[test]
-    fn what_is_done_with_is_let_go_once_it_is_more_than_half() {
+    fn it_is_let_go_once_it_is_more_than_half() {
         let (mut outgoing, mut incoming) = (Outgoing::default(), Incoming::default());
         outgoing.begin(SeqNum(u32::MAX));
         outgoing.push(&[7; 10]);
