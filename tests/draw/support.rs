@@ -16,7 +16,7 @@ use tcpshake::packet::ip::IpFields;
 use tcpshake::packet::{Addresses, Ports, emit};
 use tcpshake::record::Step;
 use tcpshake::record::connection::Remark;
-use tcpshake::tcp::{Flags, Segment, SeqNum, State, UnscaledWindow};
+use tcpshake::tcp::{Flags, Options, Segment, SeqNum, State, UnscaledWindow};
 
 pub(crate) const SYN: Flags = Flags::SYN;
 pub(crate) const ACK: Flags = Flags::ACK;
@@ -27,6 +27,8 @@ pub(crate) const RST: Flags = Flags::RST;
 
 pub(crate) const CLIENT_ISS: SeqNum = SeqNum(u32::MAX - 1); // near the wrap
 pub(crate) const SERVER_ISS: SeqNum = SeqNum(9000);
+/// What each segment announces, not scaled.
+pub(crate) const WINDOW: u16 = 64_240;
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
 
 pub(crate) fn client() -> SocketAddr {
@@ -74,6 +76,18 @@ impl Packets {
 
     /// Numbers are counted from the initial ones, of the sender and of the receiver.
     pub(crate) fn send(&mut self, from: From, flags: Flags, seq: u32, ack: u32, text: &[u8]) -> &mut Self {
+        self.send_with(Options::NONE, from, flags, seq, ack, text)
+    }
+
+    pub(crate) fn send_with(
+        &mut self,
+        options: Options,
+        from: From,
+        flags: Flags,
+        seq: u32,
+        ack: u32,
+        text: &[u8],
+    ) -> &mut Self {
         let (own, other, source, destination) = match from {
             From::Client => (CLIENT_ISS, SERVER_ISS, self.client, self.server),
             From::Server => (SERVER_ISS, CLIENT_ISS, self.server, self.client),
@@ -83,7 +97,8 @@ impl Packets {
             seq: own + seq,
             ack,
             flags,
-            window: UnscaledWindow(64_240),
+            window: UnscaledWindow(WINDOW),
+            options,
             text_len: text.len() as u32,
             ..Segment::default()
         };

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tcpshake::capture::Perspective;
 use tcpshake::record::{Step, View};
-use tcpshake::tcp::{Clause, Flags, Opt, Options, OptionsBuilder, Segment, SeqNum, State, UnscaledWindow};
+use tcpshake::tcp::{Clause, Flags, Opt, Options, OptionsBuilder, State};
 
 use crate::support::{
-    ACK, CLIENT_ISS, FIN_ACK, From, MILLISECOND, Packets, RST, SERVER_ISS, SYN, SYN_ACK, client, server,
-    steps, steps_from,
+    ACK, CLIENT_ISS, FIN_ACK, From, MILLISECOND, Packets, RST, SERVER_ISS, SYN, SYN_ACK, WINDOW, steps,
+    steps_from,
 };
 
 const LONG: Duration = Duration::from_secs(5);
@@ -39,19 +39,6 @@ fn delay(packets: &mut Packets, n: usize, by: Duration) {
 fn options(options: &[Opt<'_>]) -> Options {
     let push = |built: OptionsBuilder, option: &Opt<'_>| built.push(*option).unwrap();
     options.iter().fold(OptionsBuilder::default(), push).build()
-}
-
-/// A segment of the client's, or of the server's, with options.
-fn send(packets: &mut Packets, from: From, flags: Flags, seq: u32, ack: u32, options: Options, text: &[u8]) {
-    let (own, other, source, destination) = match from {
-        From::Client => (CLIENT_ISS, SERVER_ISS, client(), server()),
-        From::Server => (SERVER_ISS, CLIENT_ISS, server(), client()),
-    };
-    let ack = if flags.contains(ACK) { other + ack } else { SeqNum(0) };
-    let window = UnscaledWindow(1000);
-    let text_len = text.len() as u32;
-    let segment = Segment { seq: own + seq, ack, flags, window, options, text_len, ..Segment::default() };
-    packets.segment(source, destination, &segment, text);
 }
 
 #[test]
@@ -229,15 +216,14 @@ fn windows_are_scaled_if_both_say_so() {
     let (scales, plain) = (options(&[Opt::WindowScale(3)]), Options::NONE);
     for (server_options, scale) in [(scales, 3), (plain, 0)] {
         let mut packets = Packets::default();
-        send(&mut packets, From::Client, SYN, 0, 0, scales, b"");
-        send(&mut packets, From::Server, SYN_ACK, 0, 1, server_options, b"");
-        send(&mut packets, From::Client, ACK, 1, 1, plain, b"");
+        packets.send_with(scales, From::Client, SYN, 0, 0, b"");
+        packets.send_with(server_options, From::Server, SYN_ACK, 0, 1, b"");
+        packets.send_with(plain, From::Client, ACK, 1, 1, b"");
         let (client, server) = (of_client(&packets), of_server(&packets));
-        for step in [last(&client), last(&server)] {
-            let View { snd_scale, rcv, .. } = step.view;
-            assert_eq!(snd_scale, scale);
-            let announced = if std::ptr::eq(step, last(&client)) { 1000 << scale } else { 1000 };
-            assert_eq!(rcv.wnd.get(), announced, "a SYN,ACK announces an unscaled window");
+        let window = u32::from(WINDOW);
+        // Neither SYN's own window is scaled, and the server has sent nothing else.
+        for (step, announced) in [(last(&client), window << scale), (last(&server), window)] {
+            assert_eq!((step.view.snd_scale, step.view.rcv.wnd.get()), (scale, announced));
         }
     }
 }
@@ -248,12 +234,12 @@ fn old_timestamps_are_seen_where_they_were_agreed_on() {
     let stamp = |value| options(&[Opt::Timestamps { value, echo: 0 }]);
     for (agreed, clause) in [(stamp(1000), Clause::PawsOld), (Options::NONE, Clause::TextAccepted)] {
         let mut packets = Packets::default();
-        send(&mut packets, From::Client, SYN, 0, 0, stamp(1000), b"");
-        send(&mut packets, From::Server, SYN_ACK, 0, 1, agreed, b"");
-        send(&mut packets, From::Client, ACK, 1, 1, agreed, b"");
-        send(&mut packets, From::Client, ACK, 1, 1, stamp(999), b"hello");
+        packets.send_with(stamp(1000), From::Client, SYN, 0, 0, b"");
+        packets.send_with(agreed, From::Server, SYN_ACK, 0, 1, b"");
+        packets.send_with(agreed, From::Client, ACK, 1, 1, b"");
+        packets.send_with(stamp(999), From::Client, ACK, 1, 1, b"hello");
         assert_eq!(last(&of_server(&packets)).clause, Some(clause));
-        send(&mut packets, From::Server, ACK, 1, 1, stamp(999), b"hello");
+        packets.send_with(stamp(999), From::Server, ACK, 1, 1, b"hello");
         assert_eq!(last(&of_client(&packets)).clause, Some(clause));
     }
 }
