@@ -16,7 +16,7 @@ use crate::Named;
 use crate::capture::{Capture, Taped};
 use crate::check::CLOSED;
 use crate::run::{Folder, check, connect, text};
-use crate::world::{PATIENCE, World, close_after_client, close_before_client};
+use crate::world::{PATIENCE, World, close_after_client, close_before_client, on_one_processor};
 
 pub(crate) const TESTS: &[Named] = &[
     ("draw_tells_of_a_capture_what_we_told", draw_tells_of_a_capture_what_we_told),
@@ -92,6 +92,7 @@ fn draw_tells_what_check_has_kept() {
 /// missing or outside a window, and both ends are followed to their ends.
 fn draw_follows_a_transfer_of_the_kernels() {
     const OCTETS: usize = 1 << 20;
+    on_one_processor();
     let world = World::new();
     let server = world.server(|mut client| {
         let _ = client.write_all(&vec![b'x'; OCTETS]);

@@ -6,6 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use caps::Capability;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tcpshake::guard::{Proof, SelfTest};
 use tcpshake::lab::{self, Lab};
@@ -55,6 +57,16 @@ impl World {
 pub(crate) fn alone() {
     lab::unshare_network().expect("a network namespace");
     lab::loopback_up().expect("a loopback");
+}
+
+/// Keeps the calling thread, and those it starts from now on, on one processor. What leaves by two can arrive in
+/// another order: each has a queue of its own behind a cable.
+pub(crate) fn on_one_processor() {
+    let ours = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let first = (0..CpuSet::count()).find(|processor| ours.is_set(*processor).unwrap()).unwrap();
+    let mut one = CpuSet::new();
+    one.set(first).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &one).unwrap();
 }
 
 /// Does `work` in a thread whose programs have no more than `kept`.
