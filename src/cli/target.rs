@@ -44,7 +44,11 @@ pub(super) fn parts<'t>(host: &'t str, port: Option<&'t str>) -> Result<(&'t str
     if host.is_empty() {
         return Err(Failure::usage("the host is missing (write HOST:PORT)"));
     }
+    if host.starts_with('[') || host.ends_with(']') {
+        return Err(Failure::usage(format_args!("'{host}': a bracket is missing (write [IPV6]:PORT)")));
+    }
     if port.is_empty() {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         return Err(Failure::usage(format_args!("the port is missing (write {host}:PORT)")));
     }
     Ok((host, port))
@@ -123,7 +127,10 @@ mod tests {
             ("h:http", None, "'http' is no port"),
             ("h", Some("-1"), "'-1' is no port"),
             ("h", None, "the port is missing (write h:PORT)"),
-            ("[fd99::2]", None, "the port is missing"),
+            ("[fd99::2]", None, "the port is missing (write [fd99::2]:PORT)"),
+            ("[fd99::2:80", None, "'[fd99::2': a bracket is missing"),
+            ("fd99::2]:80", None, "'fd99::2]': a bracket is missing"),
+            ("[fd99::2", Some("80"), "'[fd99::2': a bracket is missing"),
             ("fd99::2", None, "[fd99::2]:PORT"),
             (":80", None, "the host is missing"),
             ("[fd99::2]:80", Some("81"), "given twice"),
