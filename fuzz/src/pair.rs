@@ -117,7 +117,8 @@ impl Pair {
 
     /// Hands in a segment that was made from one under way.
     fn forge(&mut self, at: usize, octets: &mut Octets) {
-        let Flying { mut segment, .. } = self.flying[at];
+        let mut forged = self.flying[at];
+        let segment = &mut forged.segment;
         match octets.u8() & 7 {
             0 => segment.flags = Flags::from_bits(octets.u16()),
             1 => segment.flags |= Flags::RST,
@@ -128,7 +129,7 @@ impl Pair {
             6 => segment.window = UnscaledWindow(segment.window.0.min(octets.u16())), // or it takes too long
             _ => segment.text_len = u32::from(octets.u8()),
         }
-        self.deliver(Flying { segment, ..self.flying[at] });
+        self.deliver(forged);
     }
 
     /// The hostilities are over: both users read all there is and close, and everything arrives. Then it ends, never
